@@ -1,0 +1,1 @@
+"""The run: configuration, planning, manifest, workspace and executors. The only package that imports ray."""
