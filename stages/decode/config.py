@@ -1,0 +1,36 @@
+"""Configuration of the decode stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class DecodeConfig(BaseModel):
+    """How latents become frames."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fusion_weight: float = Field(
+        1.0, ge=0.0, le=2.0, description="Weight of the encoder's features in the decoder: higher is more faithful."
+    )
+    colour_fix: Literal["none", "adain", "wavelet"] = Field(
+        "wavelet", description="Take colours from the input: its mean and deviation, or its low frequencies."
+    )
+    window_frames: int = Field(8, ge=1, le=64, description="Frames that the decoder's temporal layers see at once.")
+    window_overlap: int = Field(2, ge=0, le=16, description="Frames shared, and cross-faded, by neighbouring windows.")
+    last_window: Literal["shift", "repeat"] = Field(
+        "shift", description="As for sampling: shift the last window back, or repeat the last frame, as published."
+    )
+    rounding: Literal["nearest", "truncate8"] = Field(
+        "nearest", description="'truncate8' cuts to 8-bit values, as published; 'nearest' rounds at the output's depth."
+    )
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> DecodeConfig:
+        if self.window_overlap >= self.window_frames:
+            raise ValueError(
+                f"window_overlap ({self.window_overlap}) must be smaller than window_frames ({self.window_frames})"
+            )
+        return self

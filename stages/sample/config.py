@@ -1,0 +1,60 @@
+"""Configuration of the sample stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class GuidanceConfig(BaseModel):
+    """Motion guidance of the latents after each denoising step."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    form: Literal["none", "published", "corrected"] = Field(
+        "corrected",
+        description="'published' repeats the original's index shifts inside each window of frames; 'corrected' compares "
+        "every frame with its true neighbours over the whole chunk and counts visible pixels only.",
+    )
+    scale: float = Field(
+        1.0,
+        description="Strength. Published: factor of the log variance (-10). Corrected: step length in units of the "
+        "guidance gradient per visible pixel.",
+    )
+
+
+class SampleConfig(BaseModel):
+    """How latents are made from the frames of a chunk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    initial_estimate: Literal["recurrent", "bicubic"] = Field(
+        "recurrent", description="First guess at output size: the recurrent network (BasicVSR), or bicubic enlargement."
+    )
+    sample_posterior: bool = Field(
+        False, description="Encode by a random draw of the posterior, as published, rather than by its mean."
+    )
+    steps: int = Field(6, ge=1, le=1000, description="Denoising steps.")
+    start: float = Field(
+        0.3, gt=0.0, le=1.0, description="Noise level to start from: 1 is all of the schedule, as published."
+    )
+    solver: Literal["ddpm", "ddim"] = Field("ddim", description="'ddpm' draws noise at every step; 'ddim' draws none.")
+    window_overlap: int = Field(0, ge=0, le=4, description="Frames shared by neighbouring windows of a chunk.")
+    last_window: Literal["shift", "repeat"] = Field(
+        "shift",
+        description="A chunk that is no multiple of the window: shift the last window back, or repeat the last frame, "
+        "as published.",
+    )
+    tile: int | None = Field(
+        None, ge=8, description="Side of a square tile in latent pixels; null is the whole canvas."
+    )
+    tile_overlap: int = Field(0, ge=0, description="Overlap of neighbouring tiles in latent pixels.")
+    batch: int = Field(4, ge=1, description="Windows (or windows times tiles) per network call.")
+    guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> SampleConfig:
+        if self.tile is not None and self.tile_overlap >= self.tile:
+            raise ValueError(f"tile_overlap ({self.tile_overlap}) must be smaller than tile ({self.tile})")
+        return self
