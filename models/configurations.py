@@ -18,11 +18,13 @@ class Configuration:
 
 EMBEDDED_VAE: dict[str, Any] = {
     "latent_channels": 8,
-    "block_out_channels": (32, 48, 64, 96),
+    "block_out_channels": (32, 64, 96),
     "layers_per_block": 1,
     "norm_groups": 8,
     "mid_attention": False,
-    "fusion_growth": 8,
+    "fusion_growth": 16,
+    "patch_size": 2,
+    "image_fusion": True,
     "num_frames": 5,
     "scaling_factor": 1.0,
 }

@@ -9,6 +9,7 @@ import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.layers import per_level
 from models.vae_decoder import TemporalDecoder
@@ -22,7 +23,8 @@ class EncodedFrames:
     Attributes:
         mean: mean of the posterior, ``[n, c, h, w]``, not scaled.
         logvar: logarithm of its variance, clamped to [-30, 20], same shape.
-        features: for fusion, one tensor per level between the first and the deepest, shallow ones first.
+        features: for fusion, one tensor per level between the first and the deepest, shallow ones first; before them
+            the frame itself, ``[n, 3 * patch_size**2, ...]``, where the network fuses that too.
     """
 
     mean: Tensor
@@ -52,6 +54,8 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         norm_groups: groups of all group norms.
         mid_attention: whether encoder and decoder have self-attention at the smallest size.
         fusion_growth: growth of the dense blocks in the fusion layers.
+        patch_size: side of the square of pixels that the networks see as one place (pixel-unshuffled); 1 is published.
+        image_fusion: whether the low-quality frame itself is the shallowest of the fused features; not published.
         num_frames: frames in a window, unless ``decode`` is told otherwise.
         scaling_factor: what a sampled latent is multiplied by before diffusion. The network never does this itself.
     """
@@ -68,6 +72,8 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         norm_groups: int = 32,
         mid_attention: bool = True,
         fusion_growth: int = 32,
+        patch_size: int = 1,
+        image_fusion: bool = False,
         num_frames: int = 5,
         scaling_factor: float = 0.18215,
     ) -> None:
@@ -75,7 +81,7 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         z_channels = latent_channels if z_channels is None else z_channels
         layers = per_level(layers_per_block, len(block_out_channels))
         self.encoder = FrameEncoder(
-            in_channels=in_channels,
+            in_channels=in_channels * patch_size**2,
             moment_channels=2 * z_channels,
             base_channels=block_out_channels[0] if base_channels is None else base_channels,
             block_out_channels=block_out_channels,
@@ -87,18 +93,24 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, kernel_size=1)
         self.decoder = TemporalDecoder(
             in_channels=z_channels,
-            out_channels=in_channels,
+            out_channels=in_channels * patch_size**2,
             block_out_channels=block_out_channels,
             layers_per_block=layers,
             norm_groups=norm_groups,
             mid_attention=mid_attention,
             fusion_growth=fusion_growth,
+            image_fusion=image_fusion,
         )
 
     @property
     def downscale(self) -> int:
         """How many times smaller than a frame a latent is, in each direction."""
-        return 2 ** (len(self.config.block_out_channels) - 1)
+        return self.config.patch_size * 2 ** (len(self.config.block_out_channels) - 1)
+
+    @property
+    def feature_count(self) -> int:
+        """How many tensors the decoder fuses."""
+        return max(len(self.config.block_out_channels) - 2, 0) + int(self.config.image_fusion)
 
     def encode(self, images: Tensor) -> EncodedFrames:
         """Encode frames, each for itself.
@@ -112,8 +124,11 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         height, width = images.shape[-2:]
         if height % self.downscale or width % self.downscale:
             raise ValueError(f"frames of {width}x{height} must be padded to multiples of {self.downscale}")
-        moments, features = self.encoder(images)
+        patches = functional.pixel_unshuffle(images, self.config.patch_size)
+        moments, features = self.encoder(patches)
         mean, logvar = self.quant_conv(moments).chunk(2, dim=1)
+        if self.config.image_fusion:
+            features = (patches, *features)
         return EncodedFrames(mean, logvar.clamp(-30.0, 20.0), features)
 
     def decode(
@@ -137,15 +152,15 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         Raises:
             ValueError: n is no multiple of ``num_frames``, or features are missing or do not fit.
         """
-        expected = max(len(self.config.block_out_channels) - 2, 0)
-        if fusion_weight and len(features) != expected:
-            raise ValueError(f"fusion needs the features of {expected} levels, not {len(features)}")
-        return self.decoder(
+        if fusion_weight and len(features) != self.feature_count:
+            raise ValueError(f"fusion needs {self.feature_count} features, not {len(features)}")
+        patches = self.decoder(
             self.post_quant_conv(latents),
             features if fusion_weight else (),
             fusion_weight,
             self.config.num_frames if num_frames is None else num_frames,
         )
+        return functional.pixel_shuffle(patches, self.config.patch_size)
 
     def forward(
         self, images: Tensor, eps: Tensor | None = None, fusion_weight: float = 1.0, num_frames: int | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.fusion import FeatureFusion
+from models.image_fusion import ImageFusion
 from models.temporal import SpatialTemporalConv
 from models.vae_encoder import VAE_EPS, MiddleBlock, vae_resnet
 
@@ -28,7 +30,7 @@ class DecoderLevel(nn.Module):
         super().__init__()
         widths = [in_channels] + [out_channels] * blocks
         self.resnets = nn.ModuleList(
-            vae_resnet(before, after, norm_groups) for before, after in zip(widths, widths[1:], strict=False)
+            vae_resnet(before, after, norm_groups) for before, after in pairwise(widths)
         )
         self.temporal = nn.ModuleList(SpatialTemporalConv(out_channels) for _ in range(blocks))
         self.fusion = None if fusion_growth is None else FeatureFusion(out_channels, fusion_growth, norm_groups)
@@ -54,6 +56,7 @@ class TemporalDecoder(nn.Module):
         norm_groups: groups of the group norms.
         mid_attention: whether the smallest size has self-attention.
         fusion_growth: growth of the dense blocks in the fusion layers.
+        image_fusion: whether the first of the features is the frame itself, fused after the last convolution.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class TemporalDecoder(nn.Module):
         norm_groups: int,
         mid_attention: bool,
         fusion_growth: int,
+        image_fusion: bool = False,
     ) -> None:
         super().__init__()
         top = len(block_out_channels) - 1
@@ -84,6 +88,7 @@ class TemporalDecoder(nn.Module):
         )
         self.norm_out = nn.GroupNorm(norm_groups, block_out_channels[0], eps=VAE_EPS)
         self.conv_out = nn.Conv2d(block_out_channels[0], out_channels, kernel_size=3, padding=1)
+        self.image_fusion = ImageFusion(out_channels, block_out_channels[0]) if image_fusion else None
 
     def forward(self, latents: Tensor, features: Sequence[Tensor], fusion_weight: float, num_frames: int) -> Tensor:
         """Decode ``latents [n, c, h, w]`` to ``[n, out_channels, H, W]``; no features means no fusion."""
@@ -92,4 +97,8 @@ class TemporalDecoder(nn.Module):
         for level in self.levels:
             feature = waiting.pop() if waiting and level.fusion is not None else None
             x = level(x, feature, fusion_weight, num_frames)
-        return self.conv_out(functional.silu(self.norm_out(x)))
+        x = functional.silu(self.norm_out(x))
+        decoded = self.conv_out(x)
+        if self.image_fusion is None or not waiting:
+            return decoded
+        return self.image_fusion(decoded, waiting.pop(), x, fusion_weight)
