@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 REFERENCE_MULTIPLE = 32
 REFERENCE_SHORT_SIDE = 512
@@ -62,7 +62,7 @@ class Canvas:
         frames = self.crop(frames)
         if self.output == self.upscaled:
             return frames
-        reduced = F.interpolate(frames, size=self.output, mode="bicubic", align_corners=False, antialias=True)
+        reduced = functional.interpolate(frames, size=self.output, mode="bicubic", align_corners=False, antialias=True)
         return reduced.clamp(-1, 1)
 
 
@@ -116,7 +116,7 @@ def reference_canvas(source: Size, scale: float | None = None) -> Canvas:
 
 def upscale(frames: Tensor, size: Size) -> Tensor:
     """Bicubic (a = -0.75, not antialiased) resize of ``[N, C, H, W]`` in [-1, 1], clamped to that range."""
-    resized = F.interpolate(frames, size=size, mode="bicubic", align_corners=False)
+    resized = functional.interpolate(frames, size=size, mode="bicubic", align_corners=False)
     return resized.clamp(-1, 1)
 
 
@@ -139,7 +139,7 @@ def flow_frames(padded: Tensor, factor: int = 4) -> Tensor:
     """What the flow network sees: ``[N, 3, H, W]`` in [-1, 1], mapped to [0, 1] and reduced by ``factor`` (bicubic)."""
     height, width = padded.shape[-2:]
     frames = ((padded + 1) / 2).clamp(0, 1)
-    return F.interpolate(frames, size=(height // factor, width // factor), mode="bicubic", align_corners=False)
+    return functional.interpolate(frames, size=(height // factor, width // factor), mode="bicubic", align_corners=False)
 
 
 def from_uint8(frames: Tensor) -> Tensor:

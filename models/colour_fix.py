@@ -7,8 +7,8 @@ of an à-trous wavelet decomposition.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def adain(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
@@ -53,6 +53,6 @@ def low_frequencies(x: Tensor, levels: int) -> Tensor:
     kernel = torch.outer(taps, taps).expand(channels, 1, 3, 3)
     for level in range(levels):
         radius = 2**level
-        padded = F.pad(x, (radius,) * 4, mode="replicate")
-        x = F.conv2d(padded, kernel, dilation=radius, groups=channels)
+        padded = functional.pad(x, (radius,) * 4, mode="replicate")
+        x = functional.conv2d(padded, kernel, dilation=radius, groups=channels)
     return x

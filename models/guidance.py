@@ -134,8 +134,9 @@ def bilinear_corners(flow: Tensor) -> tuple[Tensor, Tensor]:
         Flat indices int64 ``[N, 4, h * w]`` of the four neighbours and their weights; 0 for those outside.
     """
     height, width = flow.shape[-2:]
-    x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
-    y = flow[:, 1] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
+    # By way of the warp's own grid and back as it does, so that this is its matrix to the last bit.
+    grid = (sampling_grid(flow) + 1) / 2
+    x, y = grid[..., 0] * max(width - 1, 1), grid[..., 1] * max(height - 1, 1)
     left, top = x.floor(), y.floor()
     indices, weights = [], []
     for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from models.guidance import Motion, PublishedGuidance, WarpedComparisons
 
@@ -63,8 +63,8 @@ def sobel(frames: Tensor) -> Tensor:
     smooth, slope = frames.new_tensor([1.0, 2.0, 1.0]), frames.new_tensor([-1.0, 0.0, 1.0])
     kernels = torch.stack((torch.outer(smooth, slope), torch.outer(slope, smooth)))[:, None] / 8
     count, channels, height, width = frames.shape
-    padded = F.pad(frames, (1, 1, 1, 1), mode="replicate").reshape(-1, 1, height + 2, width + 2)
-    gradients = F.conv2d(padded, kernels)
+    padded = functional.pad(frames, (1, 1, 1, 1), mode="replicate").reshape(-1, 1, height + 2, width + 2)
+    gradients = functional.conv2d(padded, kernels)
     return (gradients.square().sum(1) + 1e-6).sqrt().view(count, channels, height, width)
 
 

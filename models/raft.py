@@ -1,4 +1,4 @@
-"""RAFT (Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020; golden README, section 5).
+"""RAFT (Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", 2020; golden README, section 5).
 
 Features at 1/8 of the size, the correlation of every pixel with every other, and a recurrent unit that looks up the
 correlations around where the present flow points and corrects it. 5.3 M parameters. As in MGLD-VSR, images are *not*
@@ -7,11 +7,13 @@ normalised to [-1, 1], and there are 10 iterations.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
-import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+from torch.nn import functional
 
 STRIDE = 8
 FEATURES, HIDDEN = 256, 128
@@ -31,11 +33,11 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, before, h, w]`` -> ``[N, after, h / stride, w / stride]``."""
-        y = F.relu(self.norm1(self.conv1(x)))
-        y = F.relu(self.norm2(self.conv2(y)))
+        y = functional.relu(self.norm1(self.conv1(x)))
+        y = functional.relu(self.norm2(self.conv2(y)))
         if self.skip_conv is not None and self.skip_norm is not None:
             x = self.skip_norm(self.skip_conv(x))
-        return F.relu(x + y)
+        return functional.relu(x + y)
 
 
 class Encoder(nn.Module):
@@ -47,7 +49,7 @@ class Encoder(nn.Module):
         self.conv_in = nn.Conv2d(3, widths[0], 7, stride=2, padding=3)
         self.norm_in = norm(widths[0])
         self.stages = nn.ModuleList()
-        for level, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for level, (before, after) in enumerate(pairwise(widths)):
             stride = 1 if level == 0 else 2
             self.stages.append(
                 nn.Sequential(ResidualBlock(before, after, stride, norm), ResidualBlock(after, after, 1, norm))
@@ -56,7 +58,7 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode images."""
-        x = F.relu(self.norm_in(self.conv_in(images)))
+        x = functional.relu(self.norm_in(self.conv_in(images)))
         for stage in self.stages:
             x = stage(x)
         return self.conv_out(x)
@@ -78,7 +80,7 @@ class CorrelationPyramid:
         level = volume.reshape(count * height * width, 1, height, width)
         self._levels = [level]
         for _ in range(levels - 1):
-            level = F.avg_pool2d(level, 2)
+            level = functional.avg_pool2d(level, 2)
             self._levels.append(level)
         steps = torch.arange(-radius, radius + 1, device=first.device, dtype=first.dtype)
         # The slow index shifts x and the fast one y.
@@ -93,7 +95,7 @@ class CorrelationPyramid:
             rows, columns = level.shape[-2:]
             place = centres / 2**index + self._offsets
             grid = 2 * place / place.new_tensor([columns - 1, rows - 1]) - 1
-            samples = F.grid_sample(level, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+            samples = functional.grid_sample(level, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
             found.append(samples.reshape(count, height, width, -1))
         return torch.cat(found, dim=-1).permute(0, 3, 1, 2).contiguous()
 
@@ -111,9 +113,9 @@ class MotionEncoder(nn.Module):
 
     def forward(self, correlations: Tensor, flow: Tensor) -> Tensor:
         """``[N, K, h, w]`` and ``[N, 2, h, w]`` -> ``[N, 128, h, w]``."""
-        c = F.relu(self.correlation2(F.relu(self.correlation1(correlations))))
-        f = F.relu(self.flow2(F.relu(self.flow1(flow))))
-        return torch.cat((F.relu(self.fuse(torch.cat((c, f), dim=1))), flow), dim=1)
+        c = functional.relu(self.correlation2(functional.relu(self.correlation1(correlations))))
+        f = functional.relu(self.flow2(functional.relu(self.flow1(flow))))
+        return torch.cat((functional.relu(self.fuse(torch.cat((c, f), dim=1))), flow), dim=1)
 
 
 class ConvGRU(nn.Module):
@@ -176,12 +178,12 @@ class RAFT(ModelMixin, ConfigMixin):
             raise ValueError(f"not a pair of RGB batches: {tuple(image1.shape)} and {tuple(image2.shape)}")
         height, width = image1.shape[-2:]
         left, top, padding = self._padding(height, width)
-        image1, image2 = (F.pad(image, padding, mode="replicate") for image in (image1, image2))
+        image1, image2 = (functional.pad(image, padding, mode="replicate") for image in (image1, image2))
         flow = self._estimate(image1, image2, self.config.iterations if iterations is None else iterations)
         return flow[..., top : top + height, left : left + width]
 
     def _padding(self, height: int, width: int) -> tuple[int, int, tuple[int, int, int, int]]:
-        """Left and top padding, and all four as ``F.pad`` wants them."""
+        """Left and top padding, and all four as ``functional.pad`` wants them."""
         high, wide = (max(-(-side // STRIDE) * STRIDE, self.config.min_side) - side for side in (height, width))
         left, top = wide // 2, high // 2
         return left, top, (left, wide - left, top, high - top)
@@ -190,7 +192,7 @@ class RAFT(ModelMixin, ConfigMixin):
         first, second = self.feature_encoder(torch.cat((image1, image2))).chunk(2)
         pyramid = CorrelationPyramid(first, second, self.config.levels, self.config.radius)
         state, context = self.context_encoder(image1).split(HIDDEN, dim=1)
-        hidden, context = torch.tanh(state), F.relu(context)
+        hidden, context = torch.tanh(state), functional.relu(context)
         rows, columns = first.shape[-2:]
         start = torch.stack(
             torch.meshgrid(
@@ -221,6 +223,6 @@ def upsample_flow(flow: Tensor, mask: Tensor) -> Tensor:
     """
     count, _, height, width = flow.shape
     share = mask.view(count, 1, 9, STRIDE, STRIDE, height, width).softmax(dim=2)
-    around = F.unfold(STRIDE * flow, 3, padding=1).view(count, 2, 9, 1, 1, height, width)
+    around = functional.unfold(STRIDE * flow, 3, padding=1).view(count, 2, 9, 1, 1, height, width)
     fine = (share * around).sum(dim=2)
     return fine.permute(0, 1, 4, 2, 5, 3).reshape(count, 2, STRIDE * height, STRIDE * width)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def resize_flow(flow: Tensor, hw: tuple[int, int]) -> Tensor:
@@ -20,7 +20,7 @@ def resize_flow(flow: Tensor, hw: tuple[int, int]) -> Tensor:
     height, width = flow.shape[-2:]
     factors = flow.new_tensor([hw[1] / width, hw[0] / height]).view(2, 1, 1)
     scaled = (flow * factors).reshape(-1, 2, height, width)
-    resized = F.interpolate(scaled, size=hw, mode="bilinear", align_corners=False)
+    resized = functional.interpolate(scaled, size=hw, mode="bilinear", align_corners=False)
     return resized.reshape(*flow.shape[:-2], *hw)
 
 
@@ -39,8 +39,8 @@ def warp_by_grid(x: Tensor, grid: Tensor) -> Tensor:
     """Sample ``x`` ``[N, C, H, W]`` at the coordinates of ``sampling_grid``, bilinear, zeros outside."""
     height, width = x.shape[-2:]
     if height == 1 or width == 1:
-        x = F.pad(x, (0, int(width == 1), 0, int(height == 1)))
-    return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="zeros", align_corners=True)
+        x = functional.pad(x, (0, int(width == 1), 0, int(height == 1)))
+    return functional.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="zeros", align_corners=True)
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:

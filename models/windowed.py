@@ -1,0 +1,158 @@
+"""The prediction of networks that see a few frames and one tile at a time, for a whole chunk and canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from models.tiling import Tile, canvas_tiles, gaussian_weights, tile_starts, window_weights
+
+
+class DenoisingNetwork(Protocol):
+    """Predicts the noise; see ``models.unet.DenoisingUNet``."""
+
+    def __call__(
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        prompt: Tensor | None,
+        structure: Mapping[int, Tensor],
+        num_frames: int | None = None,
+    ) -> Tensor:
+        """``[N, C, h, w]`` -> ``[N, C, h, w]``."""
+        ...
+
+
+class StructureNetwork(Protocol):
+    """Features of the structure latents; see ``models.structure_encoder.StructureEncoder``."""
+
+    def __call__(self, latents: Tensor, timesteps: Tensor) -> Mapping[int, Tensor]:
+        """``[N, C, h, w]`` -> features by width."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """What the networks see at once.
+
+    Attributes:
+        num_frames: frames of a window, as trained.
+        overlap: frames shared by neighbouring windows, less than ``num_frames``. The last window of a chunk is moved
+            back to end with it, so it may share more.
+        tile: side of the square tiles in latent pixels; None is the whole canvas.
+        tile_overlap: of neighbouring tiles, in latent pixels.
+        tile_shift: in every other step move the tiles by this much, which then must not overlap.
+        batch: windows (or windows times tiles) per call of the networks.
+        dtype: that the networks compute in.
+    """
+
+    num_frames: int = 5
+    overlap: int = 0
+    tile: int | None = None
+    tile_overlap: int = 0
+    tile_shift: int = 0
+    batch: int = 1
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < self.num_frames or self.batch < 1:
+            raise ValueError(f"not a way to see a chunk: {self}")
+        if self.tile is not None and not 0 <= max(self.tile_overlap, self.tile_shift) < self.tile:
+            raise ValueError(f"tile of {self.tile} cannot overlap or shift by that much: {self}")
+        if self.tile_shift and self.tile_overlap:
+            raise ValueError("tiles that shift from step to step do not overlap: set one of the two to 0")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One window of one tile: the frames from ``start``, of which the first ``count`` are the chunk's own."""
+
+    start: int
+    count: int
+    tile: Tile
+
+
+class WindowedDenoiser:
+    """Runs the networks over all windows and tiles of a chunk and blends their predictions.
+
+    Only the predicted noise is blended (golden README, section 8); the structure features are computed from the crop
+    that each call sees. A chunk shorter than a window is seen with its last frame repeated.
+
+    Args:
+        unet: predicts the noise.
+        structure_encoder: makes the features that condition it.
+        structure: ``[n, C, h, w]``, float32: scaled latents of the chunk's frames.
+        prompt: ``[1, L, D]``, or None for networks without a prompt.
+        settings: windows, tiles and batches.
+    """
+
+    def __init__(
+        self,
+        unet: DenoisingNetwork,
+        structure_encoder: StructureNetwork,
+        structure: Tensor,
+        prompt: Tensor | None,
+        settings: WindowSettings,
+    ) -> None:
+        self._unet, self._structure_encoder = unet, structure_encoder
+        self._settings = settings
+        self._structure = structure.to(settings.dtype)
+        self._prompt = None if prompt is None else prompt.to(device=structure.device, dtype=settings.dtype)
+
+    def __call__(self, latents: Tensor, timestep: int, step: int = 0) -> Tensor:
+        """Predicted noise ``[n, C, h, w]`` in the latents' type.
+
+        Args:
+            latents: ``[n, C, h, w]``, all frames of the chunk.
+            timestep: of the base schedule.
+            step: number of the executed step: decides where shifting tiles lie.
+        """
+        jobs = self._jobs(step)
+        weights = self._weights(jobs, latents)
+        total, norm = torch.zeros_like(latents), torch.zeros_like(latents[:, :1])
+        for first in range(0, len(jobs), self._settings.batch):
+            batch = jobs[first : first + self._settings.batch]
+            predictions = self._predict(latents, batch, timestep).to(latents.dtype)
+            for job, eps in zip(batch, predictions, strict=True):
+                if len(jobs) == 1:
+                    return eps[: job.count]
+                frames = slice(job.start, job.start + job.count)
+                job.tile.crop(total[frames]).add_(weights * eps[: job.count])
+                job.tile.crop(norm[frames]).add_(weights)
+        return total / norm
+
+    def _jobs(self, step: int) -> list[_Job]:
+        frames, _, height, width = self._structure.shape
+        s = self._settings
+        tiles = [Tile(0, 0, height, width)]
+        if s.tile is not None:
+            tiles = canvas_tiles(height, width, s.tile, s.tile_overlap, s.tile_shift * (step % 2))
+        count = min(s.num_frames, frames)
+        return [_Job(start, count, tile) for start in tile_starts(frames, s.num_frames, s.overlap) for tile in tiles]
+
+    def _weights(self, jobs: Sequence[_Job], latents: Tensor) -> Tensor:
+        """``[window, 1, h, w]``: how much a prediction counts, by frame and place within its window and tile."""
+        tile, s = jobs[0].tile, self._settings
+        high, wide = tile.bottom - tile.top, tile.right - tile.left
+        tiled = len({job.tile for job in jobs}) > 1
+        space = gaussian_weights(high, wide) if tiled else torch.ones(high, wide, dtype=torch.float64)
+        starts = sorted({job.start for job in jobs})
+        overlapping = any(after - before < s.num_frames for before, after in pairwise(starts))
+        time = window_weights(s.num_frames) if overlapping else torch.ones(jobs[0].count, dtype=torch.float64)
+        return (time[:, None, None, None] * space).to(latents)
+
+    def _predict(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> Tensor:
+        """``[len(jobs), window, C, h, w]``."""
+        window = self._settings.num_frames
+        index = [torch.arange(window, device=latents.device).clamp(max=job.count - 1) + job.start for job in jobs]
+        crops = torch.cat([job.tile.crop(latents[i]) for job, i in zip(jobs, index, strict=True)])
+        structure = torch.cat([job.tile.crop(self._structure[i]) for job, i in zip(jobs, index, strict=True)])
+        timesteps = torch.tensor([timestep], device=latents.device, dtype=torch.int64)
+        features = self._structure_encoder(structure, timesteps)
+        eps = self._unet(crops.to(self._settings.dtype), timesteps, self._prompt, features, num_frames=window)
+        return eps.unflatten(0, (len(jobs), window))
