@@ -1,0 +1,203 @@
+"""What a video file holds. Files are hostile until shown otherwise: they are opened as one of a few container formats
+that carry their own data, and no protocol but ``file`` can be reached from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+from av.stream import Disposition
+
+from stages.contract import ItemError
+from stages.media.colour import ColourTags, decide_matrix, decide_range
+from stages.media.ffmpeg import file_url
+
+CONTAINERS = (
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    *("avi", "mpegts", "mpeg", "mpegvideo", "mxf", "dv", "flv", "asf", "ogg", "nut", "gxf", "wtv", "rm", "lxf", "ivf"),
+    *("h264", "hevc", "m4v", "obu", "av1", "vc1", "yuv4mpegpipe", "gif", "apng", "live_flv", "dirac", "swf", "roq"),
+)
+"""Container formats that hold their frames themselves: no playlists, no lists of files, no session descriptions."""
+
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """One stream as its container describes it."""
+
+    index: int
+    type: str
+    codec: str
+    time_base: Fraction
+    language: str | None
+    cover: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """A video file as its headers describe it; nothing has been decoded but what finding the format takes.
+
+    Attributes:
+        format: FFmpeg's name of the container format.
+        streams: all streams, in order.
+        index: the video stream that is restored: the first that is not a cover picture.
+        codec: its codec.
+        width, height: coded size in samples.
+        pix_fmt: FFmpeg's name of its pixel format.
+        time_base: seconds per tick of its timestamps.
+        rate: nominal frames per second.
+        sar: sample aspect ratio, 1 if unknown.
+        colour: tags, decided where the file is silent.
+        start: first timestamp in ticks, if the container says so.
+        frames: number of frames, 0 if the container does not say so.
+        duration: seconds, 0.0 if the container does not say so.
+    """
+
+    format: str
+    streams: tuple[StreamFacts, ...]
+    index: int
+    codec: str
+    width: int
+    height: int
+    pix_fmt: str
+    time_base: Fraction
+    rate: Fraction
+    sar: Fraction
+    colour: ColourTags
+    start: int | None
+    frames: int
+    duration: float
+
+    @property
+    def audio(self) -> tuple[StreamFacts, ...]:
+        """The audio streams."""
+        return tuple(stream for stream in self.streams if stream.type == "audio")
+
+
+def open_video(path: Path) -> Any:
+    """Open a video file for demuxing with PyAV; a context manager.
+
+    Raises:
+        ItemError: there is no such file, it is empty, or it is not in a container format that Reelift reads.
+    """
+    if not path.is_file():
+        raise ItemError(f"{path.name}: there is no such file")
+    if path.stat().st_size == 0:
+        raise ItemError(f"{path.name}: the file is empty; fetch it again from its origin")
+    try:
+        return av.open(file_url(path), "r", options=dict(_OPTIONS), metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ItemError(f"{path.name}: cannot be opened as a video ({reason}); play it to see if it is whole") from None
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether a video stream is a picture beside the video: cover art or thumbnails."""
+    return bool(stream.disposition & _STILL)
+
+
+def video_stream(container: Any, name: str) -> Any:
+    """The stream that is restored: the first video stream that is not a cover picture.
+
+    Raises:
+        ItemError: there is none, or FFmpeg has no decoder for it.
+    """
+    for stream in container.streams.video:
+        if is_cover(stream):
+            continue
+        if stream.codec_context is None or not stream.codec_context.width or not stream.codec_context.pix_fmt:
+            codec = stream.codec_context.name if stream.codec_context is not None else "unknown codec"
+            raise ItemError(f"{name}: video stream {stream.index} ({codec}) cannot be decoded")
+        return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "none"
+    raise ItemError(f"{name}: no video stream (streams: {kinds}); give a file with video")
+
+
+def format_kind(pix_fmt: str) -> Literal["yuv", "rgb", "gray"]:
+    """The colour family of a pixel format."""
+    fmt = av.VideoFormat(pix_fmt)
+    if fmt.is_rgb or fmt.has_palette:
+        return "rgb"
+    return "gray" if pix_fmt.startswith(("gray", "ya", "mono")) and not pix_fmt.startswith("yuv") else "yuv"
+
+
+def colour_tags(pix_fmt: str, width: int, height: int, tags: tuple[int, int, int, int], codec: str = "") -> ColourTags:
+    """``tags`` (matrix, range, primaries, transfer as FFmpeg numbers them), decided where they are silent.
+
+    Raises:
+        ItemError: see ``decide_matrix``.
+    """
+    kind = format_kind(pix_fmt)
+    code_range = 2 if pix_fmt.startswith("yuvj") else tags[1]
+    return ColourTags(
+        matrix=decide_matrix(tags[0], kind, width, height),
+        range=decide_range(code_range, kind),
+        primaries=tags[2],
+        transfer=tags[3],
+        siting="centre" if codec in ("mjpeg", "mpeg1video") else "left",
+    )
+
+
+def _rate(stream: Any) -> Fraction:
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and 0 < rate <= 1000:
+            return Fraction(rate)
+    return Fraction(25)
+
+
+def describe(container: Any, name: str) -> VideoFacts:
+    """The facts of an open container; ``name`` is for messages.
+
+    Raises:
+        ItemError: no video stream, or one that Reelift cannot restore.
+    """
+    stream = video_stream(container, name)
+    context = stream.codec_context
+    tags = (context.colorspace, context.color_range, context.color_primaries, context.color_trc)
+    try:
+        colour = colour_tags(context.pix_fmt, context.width, context.height, tags, context.name)
+    except ItemError as error:
+        raise ItemError(f"{name}: {error}") from None
+    return VideoFacts(
+        format=container.format.name,
+        streams=tuple(_stream_facts(each) for each in container.streams),
+        index=stream.index,
+        codec=context.name,
+        width=context.width,
+        height=context.height,
+        pix_fmt=context.pix_fmt,
+        time_base=Fraction(stream.time_base),
+        rate=_rate(stream),
+        sar=Fraction(stream.sample_aspect_ratio or 1),
+        colour=colour,
+        start=stream.start_time,
+        frames=stream.frames,
+        duration=container.duration / av.time_base if container.duration else 0.0,
+    )
+
+
+def _stream_facts(stream: Any) -> StreamFacts:
+    return StreamFacts(
+        index=stream.index,
+        type=stream.type,
+        codec=stream.codec_context.name if stream.codec_context is not None else "",
+        time_base=Fraction(stream.time_base or 0),
+        language=stream.metadata.get("language"),
+        cover=stream.type == "video" and is_cover(stream),
+    )
+
+
+def probe(path: Path) -> VideoFacts:
+    """Open, describe and close.
+
+    Raises:
+        ItemError: the file is missing, empty, no video, or nothing that Reelift can restore.
+    """
+    with open_video(path) as container:
+        return describe(container, path.name)
