@@ -15,8 +15,8 @@ class FlowConfig(BaseModel):
     estimator: Literal["raft", "spynet", "dis"] = Field(
         "spynet", description="Flow estimator: RAFT or SPyNet (weights in the model folder's flow/), or OpenCV's DIS."
     )
-    reduction: float = Field(
-        4.0, ge=1.0, le=16.0, description="Flow is estimated on the enlarged frame reduced by this factor."
+    reduction: int = Field(
+        4, ge=1, le=16, description="Flow is estimated on the enlarged frame reduced by this factor."
     )
     occlusion_relative: float = Field(
         0.01,

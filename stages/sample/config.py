@@ -14,14 +14,25 @@ class GuidanceConfig(BaseModel):
 
     form: Literal["none", "published", "corrected"] = Field(
         "corrected",
-        description="'published' repeats the original's index shifts inside each window of frames; 'corrected' compares "
-        "every frame with its true neighbours over the whole chunk and counts visible pixels only.",
+        description="'published' repeats the original's index shifts inside each window of frames; 'corrected' "
+        "compares every frame with its true neighbours over the whole chunk and counts visible pixels only.",
     )
     scale: float = Field(
-        1.0,
-        description="Strength. Published: factor of the log variance (-10). Corrected: step length in units of the "
-        "guidance gradient per visible pixel.",
+        0.1,
+        description="Strength. Published: factor of the log variance (-10). Corrected: length of a step, in units of "
+        "the latents.",
     )
+    weighting: Literal["variance", "constant"] = Field(
+        "constant", description="Corrected: scale the step by the posterior's variance, or not."
+    )
+    softness: float = Field(
+        0.0, ge=0.0, description="Corrected: differences below this count quadratically, in units of the latents."
+    )
+    target: Literal["latents", "clean"] = Field(
+        "clean", description="Corrected: guide the noisy latents after a step, or the clean ones predicted within it."
+    )
+    begin: float = Field(0.0, ge=0.0, le=1.0, description="Share of the steps before guidance begins.")
+    end: float = Field(1.0, ge=0.0, le=1.0, description="Share of the steps after which guidance ends.")
 
 
 class SampleConfig(BaseModel):
@@ -55,6 +66,8 @@ class SampleConfig(BaseModel):
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> SampleConfig:
-        if self.tile is not None and self.tile_overlap >= self.tile:
-            raise ValueError(f"tile_overlap ({self.tile_overlap}) must be smaller than tile ({self.tile})")
+        if self.tile is not None and max(self.tile_overlap, self.tile_shift) >= self.tile:
+            raise ValueError(f"tile_overlap and tile_shift must be smaller than tile ({self.tile})")
+        if self.tile_overlap and self.tile_shift:
+            raise ValueError("tiles that shift do not overlap: set tile_overlap or tile_shift to 0")
         return self

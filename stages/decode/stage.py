@@ -1,0 +1,125 @@
+"""The decode stage: temporal decoder, colour correction, and the segment of restored frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from models.folder import ModelFolder
+from safetensors.torch import load_file
+from torch import Tensor
+
+from models.canvas import Canvas
+from models.colour_fix import adain, wavelet
+from stages.contract import Resources, Result, Stage
+from stages.decode.config import DecodeConfig
+from stages.decode.windows import decoded_frames, pick
+from stages.device import prepare_device
+from stages.geometry import canvas_of
+from stages.items import Chunk, ChunkTask
+from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
+from stages.media.table import read_table
+from stages.sample.stage import ESTIMATE_NAME, LATENTS_NAME
+from stages.setting import ModelSetting
+
+
+class DecodeStage(Stage[ChunkTask, Result]):
+    """Writes the core frames as ``segment.mkv`` and the frames shared with neighbours as ``head.mkv`` and ``tail.mkv``.
+
+    A file whose frames would be none is not written.
+    """
+
+    name = "decode"
+    resources = Resources(cpus=1.0)
+
+    def __init__(self, config: DecodeConfig, setting: ModelSetting) -> None:
+        self.config, self.setting = config, setting
+        self.folder = ModelFolder(setting.model)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Everything besides inputs and weights that decides the output."""
+        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "precision"})
+        return {**self.config.model_dump(mode="json"), **shared}
+
+    @property
+    def weights_digest(self) -> str:
+        """Digest of the autoencoder."""
+        return self.folder.digest("vae")
+
+    def setup(self) -> None:
+        """Load the autoencoder."""
+        self.device, self.dtype = prepare_device(self.setting)
+        self.vae = self.folder.vae().to(device=self.device, dtype=self.dtype).eval()
+
+    @torch.inference_mode()
+    def run(self, task: ChunkTask) -> Result:
+        """Decode one chunk."""
+        source, sampled = task.inputs["split"], task.inputs["sample"]
+        table = read_table(source)
+        canvas = canvas_of(table, self.setting, self.folder)
+        latents = load_file(sampled / LATENTS_NAME)["latents"].to(self.device) / self.vae.config.scaling_factor
+        inputs = torch.stack([_picture(frame) for frame in read_frames(source)])
+        has_estimate = (sampled / ESTIMATE_NAME).exists()
+        estimate = torch.stack([_picture(f) for f in read_frames(sampled / ESTIMATE_NAME)]) if has_estimate else None
+
+        def decode(numbers: list[int]) -> Tensor:
+            enlarged = canvas.enter(pick(inputs, numbers).to(self.device))
+            images = enlarged if estimate is None else canvas.pad(pick(estimate, numbers).to(self.device))
+            decoded = self._decode(pick(latents, numbers), images)
+            return self._fix_colour(decoded, enlarged)
+
+        height, width = canvas.output
+        finished = decoded_frames(len(task.chunk), self.config, decode)
+        self._write(self._delivered(finished, canvas), task, output_format(table, width, height))
+        return Result({"frames": len(task.chunk)})
+
+    def _decode(self, latents: Tensor, images: Tensor) -> Tensor:
+        features = self.vae.encode(images.to(self.dtype)).features
+        decoded = self.vae.decode(
+            latents.to(self.dtype), features, fusion_weight=self.config.fusion_weight, num_frames=len(latents)
+        )
+        return decoded.float()
+
+    def _fix_colour(self, decoded: Tensor, enlarged: Tensor) -> Tensor:
+        if self.config.colour_fix == "adain":
+            return adain(decoded, enlarged)
+        if self.config.colour_fix == "wavelet":
+            return wavelet(decoded, enlarged)
+        return decoded
+
+    def _delivered(self, frames: Iterator[Tensor], canvas: Canvas) -> Iterator[np.ndarray]:
+        """The frames as they are written: cropped to the output's size, [H, W, 3] in [0, 1]."""
+        for frame in frames:
+            image = ((canvas.leave(frame[None])[0] + 1) / 2).clamp(0, 1)
+            if self.config.rounding == "truncate8":
+                image = torch.floor(image * 255) / 255
+            yield np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
+
+    def _write(self, frames: Iterator[np.ndarray], task: ChunkTask, layout: OutputFormat) -> None:
+        with ExitStack() as files:
+            writers: dict[str, FrameWriter] = {}
+            for number, frame in enumerate(frames, start=task.chunk.start):
+                part = _part(task.chunk, number)
+                if part not in writers:
+                    writers[part] = files.enter_context(FrameWriter(_path(task.output, part), layout))
+                writers[part].write(frame)
+
+
+def _part(chunk: Chunk, number: int) -> str:
+    if number < chunk.core.start:
+        return "head"
+    return "segment" if number < chunk.core.stop else "tail"
+
+
+def _path(folder: Path, part: str) -> Path:
+    return folder / f"{part}.mkv"
+
+
+def _picture(frame: np.ndarray) -> Tensor:
+    """[H, W, 3] in [0, 1] -> [3, H, W] in [-1, 1]."""
+    return torch.from_numpy(frame).permute(2, 0, 1) * 2 - 1

@@ -1,0 +1,31 @@
+"""Where a stage's arithmetic runs, and what keeps it reproducible."""
+
+from __future__ import annotations
+
+import torch
+
+from stages.setting import ModelSetting
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
+    """Choose the device and fix what decides the order of additions, so that the same job gives the same bytes.
+
+    Raises:
+        ValueError: if the device asked for is not there.
+    """
+    torch.set_num_threads(setting.threads)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    name = setting.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"models.device: {setting.device!r} asked for, but torch sees no GPU here; use 'auto' or 'cpu'"
+        )
+    return device, _DTYPES[setting.precision]

@@ -1,0 +1,46 @@
+"""The estimators of optical flow that the flow stage can use, behind one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from models.folder import ModelFolder
+from torch import Tensor
+
+from stages.flow.config import FlowConfig
+
+FlowEstimator = Callable[[Tensor, Tensor], Tensor]
+"""(image1, image2), each [1, 3, H, W] in [0, 1] -> flow [1, 2, H, W] in pixels (x, y): image1(p) = image2(p + flow)."""
+
+
+def load_estimator(config: FlowConfig, folder: ModelFolder, device: torch.device) -> FlowEstimator:
+    """Load the estimator that the configuration names.
+
+    Raises:
+        FileNotFoundError: if the model folder has no such network.
+    """
+    if config.estimator == "dis":
+        return dis_flow
+    network = folder.flow(config.estimator).to(device).eval()
+
+    def estimate(image1: Tensor, image2: Tensor) -> Tensor:
+        return network(image1.to(device), image2.to(device))
+
+    return estimate
+
+
+def dis_flow(image1: Tensor, image2: Tensor) -> Tensor:
+    """Dense inverse search (Kroeger et al., ECCV 2016) as implemented by OpenCV, at its medium preset."""
+    grey = [_grey_bytes(image) for image in (image1, image2)]
+    # A method object per call: it keeps the last flow as a start value, which would make results depend on order.
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = method.calc(grey[0], grey[1], None)
+    return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1)))[None]
+
+
+def _grey_bytes(image: Tensor) -> np.ndarray:
+    rgb = (image[0].permute(1, 2, 0).float().cpu().numpy() * 255).round().astype(np.uint8)
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)

@@ -1,0 +1,91 @@
+"""The flow stage: forward and backward flow of all neighbouring frames of a chunk, and where not to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from models.folder import ModelFolder
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.canvas import Canvas, flow_frames
+from models.warping import occlusion_masks, resize_flow
+from stages.contract import Resources, Result, Stage
+from stages.device import prepare_device
+from stages.flow.config import FlowConfig
+from stages.flow.estimators import FlowEstimator, load_estimator
+from stages.geometry import canvas_of
+from stages.items import ChunkTask
+from stages.media.frames import read_frames
+from stages.media.table import read_table
+from stages.setting import ModelSetting
+
+
+class FlowStage(Stage[ChunkTask, Result]):
+    """Writes ``flow.safetensors``: forward, backward [n-1, 2, h, w] in latent pixels, and occlusion masks [n-1, 1, h, w].
+
+    Flow i joins frames i and i+1 of the chunk: ``forward`` lives on frame i, ``backward`` on frame i+1. A chunk of one
+    frame has empty tensors.
+    """
+
+    name = "flow"
+    resources = Resources(cpus=1.0)
+
+    def __init__(self, config: FlowConfig, setting: ModelSetting) -> None:
+        self.config, self.setting = config, setting
+        self.folder = ModelFolder(setting.model)
+        self._estimate: FlowEstimator | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Everything besides inputs and weights that decides the output."""
+        shared = self.setting.model_dump(mode="json", include={"scale", "canvas"})
+        return {**self.config.model_dump(mode="json"), **shared}
+
+    @property
+    def weights_digest(self) -> str:
+        """Digest of the flow network, or "" for DIS, which has no weights."""
+        return "" if self.config.estimator == "dis" else self.folder.digest("flow")
+
+    def setup(self) -> None:
+        """Load the estimator."""
+        self.device, _ = prepare_device(self.setting)
+        self._estimate = load_estimator(self.config, self.folder, self.device)
+
+    @torch.inference_mode()
+    def run(self, task: ChunkTask) -> Result:
+        """Estimate all flows of one chunk; two frames are in memory at a time."""
+        source = task.inputs["split"]
+        table = read_table(source)
+        canvas = canvas_of(table, self.setting, self.folder)
+        size = canvas.latent(self.folder.downscale)
+        images = (self._flow_input(torch.from_numpy(frame), canvas) for frame in read_frames(source))
+        flows = [self._both_ways(first, second, size) for first, second in pairwise(images)]
+        forward, backward = _stack([f for f, _ in flows], size), _stack([b for _, b in flows], size)
+        masks = occlusion_masks(
+            forward, backward, alpha=self.config.occlusion_relative, beta=self.config.occlusion_absolute
+        )
+        occlusion = {
+            name: mask.to(torch.uint8).cpu()
+            for name, mask in zip(("forward_occlusion", "backward_occlusion"), masks, strict=True)
+        }
+        save_file({"forward": forward.cpu(), "backward": backward.cpu(), **occlusion}, task.output / "flow.safetensors")
+        occluded = float(masks[0].float().mean()) if len(flows) else 0.0
+        return Result({"frames": len(task.chunk), "occluded": round(occluded, 6)})
+
+    def _flow_input(self, frame: Tensor, canvas: Canvas) -> Tensor:
+        """The frame, [H, W, 3] in [0, 1], as flow is estimated on it: enlarged, padded, then reduced (section 12, 3)."""
+        padded = canvas.enter(frame.permute(2, 0, 1)[None].float() * 2 - 1)
+        return flow_frames(padded, self.config.reduction)
+
+    def _both_ways(self, first: Tensor, second: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        assert self._estimate is not None, "setup() comes before run()"
+        forward, backward = self._estimate(first, second), self._estimate(second, first)
+        return resize_flow(forward, size), resize_flow(backward, size)
+
+
+def _stack(flows: list[Tensor], size: tuple[int, int]) -> Tensor:
+    return torch.cat(flows).float() if flows else torch.zeros(0, 2, *size)

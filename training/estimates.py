@@ -1,0 +1,105 @@
+"""Initial estimates of the training clips, computed once: the recurrent network is far costlier than what is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.basicvsr import BasicVSR
+
+
+@dataclass(frozen=True, slots=True)
+class RestorationClip:
+    """One training clip: frames in [0, 1].
+
+    Attributes:
+        low: degraded frames, [T, 3, h, w].
+        estimate: the initial estimate of the target, [T, 3, 4h, 4w].
+        target: clean frames, [T, 3, 4h, 4w].
+    """
+
+    low: Tensor
+    estimate: Tensor
+    target: Tensor
+
+
+def _to_bytes(frames: Tensor) -> Tensor:
+    return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+@torch.inference_mode()
+def compute_estimates(
+    network: BasicVSR, clips: Iterable[tuple[Tensor, Tensor]], folder: Path, shard: int = 32, count: int = 10**9
+) -> int:
+    """Run the recurrent network over (low, target) clips and store all three as 8-bit shards.
+
+    Resumable: shards that exist are left as they are, their clips are drawn and passed over.
+
+    Returns:
+        the number of clips now in ``folder``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held: dict[str, Tensor] = {}
+    number = 0
+    for number, (low, target) in enumerate(clips, start=1):
+        path = folder / f"estimates-{(number - 1) // shard:05d}.safetensors"
+        if not path.exists():
+            held[f"{number - 1}.low"] = _to_bytes(low)
+            held[f"{number - 1}.estimate"] = _to_bytes(network(low))
+            held[f"{number - 1}.target"] = _to_bytes(target)
+        if held and (number % shard == 0 or number == count):
+            draft = path.with_suffix(".draft")
+            save_file(held, draft)
+            draft.replace(path)
+            held = {}
+        if number == count:
+            break
+    (folder / "index.json").write_text(json.dumps({"clips": number, "shard": shard}))
+    return number
+
+
+class EstimateDataset:
+    """Clips with their initial estimates, as ``compute_estimates`` stored them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(folder.glob("estimates-*.safetensors"))
+        if not self.files:
+            raise ValueError(f"{folder}: holds no initial estimates; compute them first (reelift train estimate-cache)")
+        self.keys: list[tuple[Path, str]] = []
+        for file in self.files:
+            with safe_open(file, "pt") as shard:
+                names = sorted((k.removesuffix(".low") for k in shard.keys() if k.endswith(".low")), key=int)  # noqa: SIM118
+            self.keys += [(file, name) for name in names]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> RestorationClip:
+        file, name = self.keys[index]
+        with safe_open(file, "pt") as shard:
+            low, estimate, target = (
+                shard.get_tensor(f"{name}.{part}").float() / 255 for part in ("low", "estimate", "target")
+            )
+        return RestorationClip(low, estimate, target)
+
+
+def draw_batch(clips: EstimateDataset, batch: int, frames: int, generator: torch.Generator) -> RestorationClip:
+    """Draw clips at random and mirror, turn or reverse them; the clips stand one after another along the first axis."""
+    low, estimate, target = [], [], []
+    for _ in range(batch):
+        clip = clips[int(torch.randint(len(clips), (), generator=generator))]
+        flip_x, flip_y, turn, reverse = torch.randint(2, (4,), generator=generator).tolist()
+        for kept, frames_of_clip in ((low, clip.low), (estimate, clip.estimate), (target, clip.target)):
+            x = frames_of_clip[:frames]
+            x = x.flip(0) if reverse else x
+            x = x.transpose(2, 3) if turn else x
+            dims = [d for d, flipped in ((2, flip_y), (3, flip_x)) if flipped]
+            kept.append(x.flip(dims) if dims else x)
+    return RestorationClip(torch.cat(low), torch.cat(estimate), torch.cat(target))

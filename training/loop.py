@@ -1,0 +1,120 @@
+"""The loop that every training stage runs in: optimiser, averaged weights, checkpoints that resume to the same losses.
+
+A step is a pure function of (networks, step number): clips, crops and noise are drawn from generators seeded with the
+recipe's seed and the step, so that a run stopped anywhere and resumed repeats the losses of an unbroken one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from training.recipe import Recipe
+
+StepFunction = Callable[[int, torch.Generator], Mapping[str, Tensor]]
+"""Returns the terms of the loss by name, unweighted; the recipe's ``terms`` weigh them."""
+
+
+class TrainingLoop:
+    """Optimises the trainable parameters of a network in slices of any length.
+
+    Args:
+        network: its parameters with ``requires_grad`` are optimised and averaged.
+        recipe: numbers of the optimiser and the weights of the loss terms.
+        folder: checkpoints and ``log.jsonl`` are kept here.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, folder: Path) -> None:
+        self.network, self.recipe, self.folder = network, recipe, folder
+        self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.optimiser = torch.optim.AdamW(
+            self.parameters.values(), lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+        )
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "state.json").exists():
+            self._resume()
+
+    def run(self, step_function: StepFunction, seconds: float = math.inf) -> None:
+        """Train until the recipe's last step or until ``seconds`` have passed; always ends on a checkpoint."""
+        started = time.monotonic()
+        while self.step < self.recipe.steps and time.monotonic() - started < seconds:
+            self._one_step(step_function)
+            if self.step % self.recipe.checkpoint_every == 0:
+                self.checkpoint()
+        self.checkpoint()
+
+    def _one_step(self, step_function: StepFunction) -> None:
+        began = time.monotonic()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
+        generator = torch.Generator().manual_seed((self.recipe.seed << 32) + self.step)
+        terms = step_function(self.step, generator)
+        loss = torch.stack([self.recipe.terms.get(name, 1.0) * value for name, value in terms.items()]).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm)
+        self.optimiser.step()
+        self._update_average()
+        self.step += 1
+        row = {"step": self.step, "loss": float(loss), "gradient_norm": float(norm)}
+        row |= {name: float(value) for name, value in terms.items()} | {"seconds": time.monotonic() - began}
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+
+    def _rate(self) -> float:
+        recipe, step = self.recipe, self.step
+        if step < recipe.warmup:
+            return recipe.rate * (step + 1) / recipe.warmup
+        progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+        return recipe.final_rate + 0.5 * (recipe.rate - recipe.final_rate) * (1 + math.cos(math.pi * progress))
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # The decay is smaller at first, so that the start values are forgotten.
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        for name, parameter in self.parameters.items():
+            self.average[name].lerp_(parameter, 1 - decay)
+
+    def checkpoint(self) -> None:
+        """Write weights, averages, moments and the step; ``state.json`` is replaced last and so decides what is read."""
+        tensors = {f"weights.{name}": p.detach().contiguous() for name, p in self.parameters.items()}
+        tensors |= {f"average.{name}": value.contiguous() for name, value in self.average.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                tensors[f"{key}.{name}"] = torch.as_tensor(value).contiguous()
+        file = f"state-{self.step}.safetensors"
+        save_file(tensors, self.folder / file)
+        draft = self.folder / "state.json.draft"
+        draft.write_text(json.dumps({"step": self.step, "file": file, "recipe": self.recipe.model_dump(mode="json")}))
+        draft.replace(self.folder / "state.json")
+        for old in self.folder.glob("state-*.safetensors"):
+            if old.name != file:
+                os.unlink(old)
+
+    def _resume(self) -> None:
+        state = json.loads((self.folder / "state.json").read_text())
+        tensors = load_file(self.folder / state["file"])
+        self.step = state["step"]
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(tensors[f"weights.{name}"])
+                self.average[name].copy_(tensors[f"average.{name}"])
+                if f"exp_avg.{name}" in tensors:
+                    keys = ("step", "exp_avg", "exp_avg_sq")
+                    self.optimiser.state[parameter] = {key: tensors[f"{key}.{name}"].to(parameter) for key in keys}
+
+    @torch.no_grad()
+    def apply_average(self) -> None:
+        """Put the averaged weights into the network (at the end, before it is saved)."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(self.average[name])

@@ -1,0 +1,47 @@
+"""The recipe of a training stage: one YAML file per stage holds every number that shaped the shipped weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Recipe(BaseModel):
+    """What all training stages share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: Literal["autoencoder", "denoiser", "decoder"]
+    seed: int = Field(0, ge=0, description="Seed of the order of clips, the crops and every draw of noise.")
+    steps: int = Field(..., ge=1, description="Optimiser steps in all.")
+    batch: int = Field(1, ge=1, description="Clips per step.")
+    frames: int = Field(5, ge=1, description="Frames per clip.")
+    rate: float = Field(2e-4, gt=0, description="Peak learning rate of AdamW, reached after the warm-up.")
+    final_rate: float = Field(1e-5, ge=0, description="Learning rate at the last step (cosine decay).")
+    warmup: int = Field(50, ge=0, description="Steps of linear warm-up.")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moments.")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay.")
+    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    ema: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights, which are the ones kept.")
+    checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
+    terms: dict[str, float] = Field(default_factory=dict, description="Weights of the terms of the loss, by name.")
+    start_levels: tuple[float, float] = Field(
+        (0.0, 1.0), description="Range of noise levels (as parts of the schedule) that the denoiser is trained on."
+    )
+    sampling_steps: int = Field(3, ge=1, description="Steps with which the decoder's training latents are denoised.")
+    sampling_start: float = Field(0.3, gt=0, le=1, description="Noise level at which that denoising starts.")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from YAML.
+
+    Raises:
+        ValueError: one line that names the file and what is wrong with it.
+    """
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text()))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: not a training recipe: {' '.join(str(error).split())}") from error
