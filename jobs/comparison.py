@@ -13,7 +13,7 @@ _BAND = 36
 
 
 def side_by_side(source: Path, restored: Path, picture: Path, frame: int) -> None:
-    """Write ``picture`` (PNG): frame number ``frame`` of ``source`` enlarged bicubically | the same frame of ``restored``.
+    """Write ``picture`` (PNG): frame number ``frame`` of ``source`` enlarged bicubically | that of ``restored``.
 
     Raises:
         ValueError: if one of the videos has no such frame.

@@ -52,7 +52,7 @@ def autoencoder_step(vae: TemporalVAE, clips: EstimateDataset, recipe: Recipe) -
 
 @torch.no_grad()
 def measure_scaling_factor(vae: TemporalVAE, clips: EstimateDataset, count: int = 32) -> float:
-    """One over the standard deviation of the latents of the first ``count`` targets: scaled latents have unit variance."""
+    """One over the standard deviation of the latents of ``count`` targets: scaled latents have unit variance."""
     latents = [vae.encode(clips[i].target * 2 - 1).mean for i in range(min(count, len(clips)))]
     return 1.0 / float(torch.cat(latents).std())
 

@@ -7,6 +7,7 @@ frames are the reconstruction's, so that the consistency loss reaches the decode
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -31,12 +32,12 @@ def denoised_latents(
     recipe: Recipe,
     generator: torch.Generator,
 ) -> Tensor:
-    """Noise the estimate's latents [N, C, h, w] (scaled) to the start level and denoise them deterministically (DDIM)."""
+    """Noise the estimate's scaled latents [N, C, h, w] to the start level and denoise them again (DDIM, eta 0)."""
     abar = torch.as_tensor(schedule.alphas_cumprod, dtype=torch.float32)
     levels = torch.linspace(recipe.sampling_start * (len(abar) - 1), 0, recipe.sampling_steps + 1).round().long()
     noise = torch.randn(structure.shape, generator=generator)
     latents = abar[levels[0]].sqrt() * structure + (1 - abar[levels[0]]).sqrt() * noise
-    for now, following in zip(levels[:-1], levels[1:], strict=True):
+    for now, following in pairwise(levels):
         predicted = denoiser(latents, structure, now[None], recipe.frames)
         clean = (latents - (1 - abar[now]).sqrt() * predicted) / abar[now].sqrt()
         at_end = bool(following == 0)

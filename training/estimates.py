@@ -1,4 +1,4 @@
-"""Initial estimates of the training clips, computed once: the recurrent network is far costlier than what is trained."""
+"""Initial estimates of the training clips, computed once: the recurrent network costs more than what is trained."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -86,7 +85,7 @@ class TrainingLoop:
             self.average[name].lerp_(parameter, 1 - decay)
 
     def checkpoint(self) -> None:
-        """Write weights, averages, moments and the step; ``state.json`` is replaced last and so decides what is read."""
+        """Write weights, averages, moments and the step; ``state.json`` is replaced last and decides what is read."""
         tensors = {f"weights.{name}": p.detach().contiguous() for name, p in self.parameters.items()}
         tensors |= {f"average.{name}": value.contiguous() for name, value in self.average.items()}
         for name, parameter in self.parameters.items():
@@ -99,7 +98,7 @@ class TrainingLoop:
         draft.replace(self.folder / "state.json")
         for old in self.folder.glob("state-*.safetensors"):
             if old.name != file:
-                os.unlink(old)
+                old.unlink()
 
     def _resume(self) -> None:
         state = json.loads((self.folder / "state.json").read_text())

@@ -16,6 +16,8 @@ class Recipe(BaseModel):
 
     stage: Literal["autoencoder", "denoiser", "decoder"]
     seed: int = Field(0, ge=0, description="Seed of the order of clips, the crops and every draw of noise.")
+    clips: int = Field(600, ge=1, description="Clips whose initial estimates are computed, once, before training.")
+    side: int = Field(128, ge=32, multiple_of=16, description="Side of the square target crops in pixels.")
     steps: int = Field(..., ge=1, description="Optimiser steps in all.")
     batch: int = Field(1, ge=1, description="Clips per step.")
     frames: int = Field(5, ge=1, description="Frames per clip.")

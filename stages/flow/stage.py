@@ -25,7 +25,7 @@ from stages.setting import ModelSetting
 
 
 class FlowStage(Stage[ChunkTask, Result]):
-    """Writes ``flow.safetensors``: forward, backward [n-1, 2, h, w] in latent pixels, and occlusion masks [n-1, 1, h, w].
+    """Writes ``flow.safetensors``: forward, backward [n-1, 2, h, w] in latent pixels, occlusion masks [n-1, 1, h, w].
 
     Flow i joins frames i and i+1 of the chunk: ``forward`` lives on frame i, ``backward`` on frame i+1. A chunk of one
     frame has empty tensors.
@@ -77,7 +77,7 @@ class FlowStage(Stage[ChunkTask, Result]):
         return Result({"frames": len(task.chunk), "occluded": round(occluded, 6)})
 
     def _flow_input(self, frame: Tensor, canvas: Canvas) -> Tensor:
-        """The frame, [H, W, 3] in [0, 1], as flow is estimated on it: enlarged, padded, then reduced (section 12, 3)."""
+        """The frame, [H, W, 3] in [0, 1], as flow is estimated on it: enlarged, padded, reduced (section 12, 3)."""
         padded = canvas.enter(frame.permute(2, 0, 1)[None].float() * 2 - 1)
         return flow_frames(padded, self.config.reduction)
 
