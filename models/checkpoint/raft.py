@@ -1,63 +1,77 @@
-"""Names of the published RAFT weights ("things") -> names of ``models.raft.RAFT``."""
+"""The published RAFT ("things"): configuration and key names."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
-_RULES: tuple[tuple[str, str], ...] = (
-    (r"^fnet\.", "feature_encoder."),
-    (r"^cnet\.", "context_encoder."),
-    (r"^update_block\.encoder\.convc", "motion_encoder.correlation"),
-    (r"^update_block\.encoder\.convf", "motion_encoder.flow"),
-    (r"^update_block\.encoder\.conv\.", "motion_encoder.fuse."),
-    (r"^update_block\.gru\.conv([zrq])1\.", r"gru_horizontal.\1."),
-    (r"^update_block\.gru\.conv([zrq])2\.", r"gru_vertical.\1."),
-    (r"^update_block\.flow_head\.conv1\.", "flow_head.0."),
-    (r"^update_block\.flow_head\.conv2\.", "flow_head.2."),
-    (r"^update_block\.mask\.", "mask_head."),
-)
-_ENCODER_RULES: tuple[tuple[str, str], ...] = (
-    (r"_encoder\.conv1\.", "_encoder.conv_in."),
-    (r"_encoder\.norm1\.", "_encoder.norm_in."),
-    (r"_encoder\.conv2\.", "_encoder.conv_out."),
-    (r"\.downsample\.0\.", ".skip_conv."),
-    (r"\.norm3\.", ".skip_norm."),
-)
-_GATES = {"z": "update", "r": "reset", "q": "candidate"}
-_ALIAS = re.compile(r"\.downsample\.1\.")
+from models.checkpoint.renaming import CheckpointError, Modules, refuse_unless, rename
+from models.raft import RAFT, Encoder
+
+PREFIX = "flownet_model."
+"""Prefix of this network's tensors in the published diffusion checkpoint."""
+
+STANDALONE_PREFIX = "module."
+"""Prefix in the checkpoints that RAFT itself was published as."""
+
+ALIAS, ALIASED = ".downsample.1.", ".norm3."
+"""The norm of a skip connection is stored under both names."""
 
 
-def convert_raft(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a published state dict; a leading ``module.`` is taken off.
-
-    ``downsample.1`` is stored twice, as ``norm3`` too, and taken from there if that is present.
+def from_official_config(official: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate ``{model, iters}`` to arguments of ``RAFT``.
 
     Raises:
-        KeyError: for a name that is not one of RAFT's.
-        ValueError: if two names for the same tensor hold different values.
+        CheckpointError: it is not the model of normal size.
     """
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    converted: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        renamed = _rename(_ALIAS.sub(".norm3.", name))
-        if renamed in converted and not converted[renamed].equal(tensor):
-            raise ValueError(f"{name} differs from its other name's tensor")
-        converted[renamed] = tensor
-    return converted
+    refuse_unless(official, {"model": "normal"})
+    return {"iterations": official["iters"]} if "iters" in official else {}
 
 
-def _rename(name: str) -> str:
-    for pattern, replacement in _RULES:
-        renamed, count = re.subn(pattern, replacement, name)
-        if count:
-            break
-    else:
-        raise KeyError(f"not a tensor of RAFT: {name}")
-    renamed = re.sub(r"^(gru_\w+)\.([zrq])\.", lambda found: f"{found[1]}.{_GATES[found[2]]}.", renamed)
-    renamed = re.sub(r"\.layer(\d)\.", lambda found: f".stages.{int(found[1]) - 1}.", renamed)
-    for pattern, replacement in _ENCODER_RULES:
-        renamed = re.sub(pattern, replacement, renamed)
-    return renamed
+def load(raft: RAFT, official: Mapping[str, Tensor]) -> RAFT:
+    """Fill ``raft`` with the published tensors (without ``PREFIX``).
+
+    Raises:
+        CheckpointError: tensors are missing, left over, of the wrong shape, or differ under their two names.
+    """
+    raft.load_state_dict(rename_raft(raft, official))
+    return raft
+
+
+def rename_raft(raft: RAFT, official: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the published tensors under the names of ``raft``, which may live on the meta device."""
+    official = {name.removeprefix(STANDALONE_PREFIX): tensor for name, tensor in official.items()}
+    needed: dict[str, Tensor] = {}
+    for name, tensor in official.items():
+        known = name.replace(ALIAS, ALIASED)
+        twin = needed.setdefault(known, tensor)
+        if twin is not tensor and not twin.is_meta and not twin.equal(tensor):
+            raise CheckpointError(f"{name} is the same tensor as {known}, but their values differ")
+    return rename(raft, official_names(raft), needed)
+
+
+def official_names(raft: RAFT) -> Modules:
+    """Return the official name of every module of ``raft``."""
+    names = _encoder(raft.feature_encoder, "feature_encoder", "fnet")
+    names |= _encoder(raft.context_encoder, "context_encoder", "cnet")
+    motion = {"correlation1": "convc1", "correlation2": "convc2", "flow1": "convf1", "flow2": "convf2", "fuse": "conv"}
+    names |= {f"motion_encoder.{ours}": f"update_block.encoder.{theirs}" for ours, theirs in motion.items()}
+    for number, unit in enumerate(("gru_horizontal", "gru_vertical"), start=1):
+        for gate, letter in (("update", "z"), ("reset", "r"), ("candidate", "q")):
+            names[f"{unit}.{gate}"] = f"update_block.gru.conv{letter}{number}"
+    names |= {"flow_head.0": "update_block.flow_head.conv1", "flow_head.2": "update_block.flow_head.conv2"}
+    return names | {f"mask_head.{layer}": f"update_block.mask.{layer}" for layer in (0, 2)}
+
+
+def _encoder(encoder: Encoder, ours: str, theirs: str) -> dict[str, str]:
+    names = {f"{ours}.conv_in": f"{theirs}.conv1", f"{ours}.norm_in": f"{theirs}.norm1"}
+    names[f"{ours}.conv_out"] = f"{theirs}.conv2"
+    block_names = {"conv1": "conv1", "norm1": "norm1", "conv2": "conv2", "norm2": "norm2"}
+    block_names |= {"skip_conv": "downsample.0", "skip_norm": "norm3"}
+    for level in range(len(encoder.stages)):
+        for block in range(2):
+            for mine, official in block_names.items():
+                names[f"{ours}.stages.{level}.{block}.{mine}"] = f"{theirs}.layer{level + 1}.{block}.{official}"
+    return names

@@ -1,0 +1,134 @@
+"""``python -m benchmarks.parity [DIR]``: does Reelift compute what the published system does?
+
+Every file of golden vectors in DIR is checked: weights go through the checkpoint converter under their official keys,
+inputs through our code, and the results are compared with the stored ones within the tolerances of the golden README
+(section 0). A file nobody knows, a weight that finds no place and an output that nothing was compared with are
+failures too. The exit status is 0 only if everything passed.
+
+A file ``NAME_SOMETHING`` is checked as ``NAME`` is, so that a folder can hold several of a kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.parity_arithmetic import check_colours, check_guidance, check_losses, check_schedule, check_tiles
+from benchmarks.parity_layout import check_layout
+from benchmarks.parity_networks import (
+    check_flow,
+    check_structure_encoder,
+    check_temporal_attention,
+    check_temporal_conv,
+    check_unet,
+    check_vae,
+)
+from benchmarks.parity_sampling import check_end_to_end, check_sampling
+from benchmarks.parity_vectors import Row, Vectors, failed, format_table, to_json
+
+CHECKS: dict[str, Callable[[Vectors], Iterator[Row]]] = {
+    "schedule": check_schedule,
+    "tile_weights": check_tiles,
+    "motion_guidance": check_guidance,
+    "color_fix": check_colours,
+    "decoder_losses": check_losses,
+    "spatial_temporal_conv": check_temporal_conv,
+    "temporal_attention": check_temporal_attention,
+    "structcond_encoder": check_structure_encoder,
+    "unet": check_unet,
+    "vae": check_vae,
+    "flow": check_flow,
+    "sampling": check_sampling,
+    "end_to_end": check_end_to_end,
+}
+LAYOUT = "official_checkpoint_layout"
+DOCUMENTS = (".md", ".txt")
+
+
+def check_folder(folder: Path, only: Sequence[str] = ()) -> Iterator[Row]:
+    """All verdicts on the files of a folder, in the order of ``CHECKS``.
+
+    Args:
+        folder: where ``NAME.safetensors`` and ``NAME.json`` are.
+        only: names to check; all if empty.
+    """
+    files = [path for path in sorted(folder.iterdir()) if path.suffix not in DOCUMENTS]
+    unknown = [path for path in files if path.suffix not in (".json", ".safetensors") or kind_of(path.stem) is None]
+    referenced = _referenced(folder)
+    for path in unknown:
+        if path.name not in referenced and path.with_suffix(".safetensors").name not in referenced:
+            yield failed(path.name, "nobody knows this file")
+    names = sorted({path.stem for path in files if path not in unknown}, key=_rank)
+    for name in names:
+        if only and name not in only:
+            continue
+        if kind_of(name) == LAYOUT:
+            yield from check_layout(folder / f"{name}.json")
+        else:
+            yield from check_file(Vectors(folder, name))
+    if not names:
+        yield failed(str(folder), "holds no golden vectors")
+
+
+def check_file(vectors: Vectors) -> Iterator[Row]:
+    """All verdicts on one file; what stops the check is a verdict, too, and so is what it left out."""
+    kind, count = kind_of(vectors.name), 0
+    try:
+        with torch.no_grad() if kind not in ("motion_guidance", "decoder_losses") else torch.enable_grad():
+            for row in CHECKS[str(kind)](vectors):
+                count += 1
+                yield row
+    except Exception as error:  # One file that cannot be checked must not hide what the others say.
+        yield failed(vectors.name, f"{type(error).__name__}: {error}"[:500])
+    else:
+        for key in vectors.forgotten():
+            yield failed(f"{vectors.name} {key}", "nothing was compared with this")
+        if not count:
+            yield failed(vectors.name, "holds nothing to compare with")
+
+
+def kind_of(name: str) -> str | None:
+    """Which check a file's name asks for; None if it is not known."""
+    kinds = [kind for kind in (*CHECKS, LAYOUT) if name == kind or name.startswith(f"{kind}_")]
+    return max(kinds, key=len, default=None)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return [*CHECKS, LAYOUT].index(str(kind_of(name))), name
+
+
+def _referenced(folder: Path) -> set[str]:
+    """Files of weights that some file's configuration names."""
+    names: set[str] = set()
+    for path in folder.glob("*.json"):
+        facts = json.loads(path.read_text())
+        for source in (facts, facts.get("config", {})):
+            names |= {str(source[role]) for role in ("unet", "encoder", "vae") if isinstance(source.get(role), str)}
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description="Check against golden vectors.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("tests/golden"), help="folder of golden vectors")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="check these files alone")
+    parser.add_argument("--json", type=Path, help="write the table there, too")
+    options = parser.parse_args(arguments)
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is not a folder")
+    rows = list(check_folder(options.folder, options.only))
+    failures = sum(not row.passed for row in rows)
+    print(format_table(rows))
+    print(f"\n{len(rows) - failures} of {len(rows)} comparisons passed")
+    if options.json:
+        options.json.write_text(json.dumps(to_json(rows), indent=1))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
