@@ -124,8 +124,9 @@ def output_format(table: FrameTable, width: int, height: int, depth: int = 10) -
     """The format in which restored frames of a chunk are kept: the source's chroma family, at ``depth`` bits or more.
 
     4:2:0, 4:2:2, 4:4:0 and 4:4:4 stay what they are; 4:1:1 and 4:1:0 become 4:2:2 and 4:2:0, which hold more, as FFV1
-    has no 10 bits for them. R'G'B' becomes gbrp, grey stays grey, alpha is left out. The shape of the picture is kept: where
-    width and height grow by different factors, the sample aspect ratio makes up for it. Chroma is sited left.
+    has no 10 bits for them. R'G'B' becomes gbrp, grey stays grey, alpha is left out. The shape of the picture is
+    kept: where width and height grow by different factors, the sample aspect ratio makes up for it. Chroma is sited
+    left.
 
     Args:
         table: the chunk's.

@@ -29,13 +29,15 @@ class FrameTable(BaseModel):
     sar: Fraction = Field(default=Fraction(1), gt=0, description="sample aspect ratio")
     rotation: int = Field(default=0, description="degrees by which a player turns the picture counter-clockwise")
     colour: ColourTags = Field(..., description="meaning of the code values")
-    mended: int = Field(
-        default=0, ge=0, description="frames of this chunk without a usable timestamp, which were given one"
-    )
+    mended: int = Field(default=0, ge=0, description="frames of this chunk whose timestamp was unusable and made up")
     decode_errors: int = Field(
-        default=0,
-        ge=0,
-        description="packets of the whole video that could not be decoded, or only in part; on the last chunk",
+        default=0, ge=0, description="packets of the whole video that could not be decoded; told by its last chunk"
+    )
+    announced_frames: int = Field(
+        default=0, ge=0, description="frames that the container announces, 0 if it does not; told by the last chunk"
+    )
+    announced_seconds: float = Field(
+        default=0.0, ge=0, description="duration that the container announces, 0 if it does not; told by the last chunk"
     )
 
     @model_validator(mode="after")
