@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -105,7 +106,7 @@ class TemporalVAE(ModelMixin, ConfigMixin):
     @property
     def downscale(self) -> int:
         """How many times smaller than a frame a latent is, in each direction."""
-        return self.config.patch_size * 2 ** (len(self.config.block_out_channels) - 1)
+        return downscale(self.config)
 
     @property
     def feature_count(self) -> int:
@@ -169,3 +170,8 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         encoded = self.encode(images)
         latents = encoded.mode() if eps is None else encoded.sample(eps)
         return self.decode(latents, encoded.features, fusion_weight, num_frames)
+
+
+def downscale(config: Mapping[str, Any]) -> int:
+    """Return how many times smaller than a frame the latent of a VAE with this configuration is."""
+    return int(config.get("patch_size", 1)) * 2 ** (len(config["block_out_channels"]) - 1)

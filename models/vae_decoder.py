@@ -29,9 +29,7 @@ class DecoderLevel(nn.Module):
     ) -> None:
         super().__init__()
         widths = [in_channels] + [out_channels] * blocks
-        self.resnets = nn.ModuleList(
-            vae_resnet(before, after, norm_groups) for before, after in pairwise(widths)
-        )
+        self.resnets = nn.ModuleList(vae_resnet(before, after, norm_groups) for before, after in pairwise(widths))
         self.temporal = nn.ModuleList(SpatialTemporalConv(out_channels) for _ in range(blocks))
         self.fusion = None if fusion_growth is None else FeatureFusion(out_channels, fusion_growth, norm_groups)
         self.upsampler = Upsample2D(out_channels, use_conv=True, out_channels=out_channels) if double else None

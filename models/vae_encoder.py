@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from diffusers.models.downsampling import Downsample2D
 from diffusers.models.resnet import ResnetBlock2D
@@ -28,9 +29,7 @@ class EncoderLevel(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, blocks: int, norm_groups: int, halve: bool) -> None:
         super().__init__()
         widths = [in_channels] + [out_channels] * blocks
-        self.resnets = nn.ModuleList(
-            vae_resnet(before, after, norm_groups) for before, after in zip(widths, widths[1:], strict=False)
-        )
+        self.resnets = nn.ModuleList(vae_resnet(before, after, norm_groups) for before, after in pairwise(widths))
         # Padding 0 makes diffusers pad one row below and one column to the right, as the published encoder does.
         self.downsampler = (
             Downsample2D(out_channels, use_conv=True, out_channels=out_channels, padding=0, name="op")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from torch import Tensor
 
 from models.checkpoint.renaming import Modules, refuse_unless, rename
-from models.fusion import FeatureFusion
+from models.fusion import FeatureFusion, ResidualDenseBlock
 from models.vae import TemporalVAE
+from models.vae_decoder import DecoderLevel
+from models.vae_encoder import EncoderLevel
 
 TRAINING_ONLY = "loss."
 """Prefix of the tensors in the VAE's checkpoint that only its training needs."""
@@ -22,9 +24,7 @@ def from_official_config(official: Mapping[str, Any]) -> dict[str, Any]:
         CheckpointError: an option asks for something the published network does not have.
     """
     network: Mapping[str, Any] = official["ddconfig"]
-    refuse_unless(
-        network, {"double_z": True, "dropout": 0.0, "resamp_with_conv": True, "out_ch": network["in_channels"]}
-    )
+    refuse_unless(network, {"double_z": True, "resamp_with_conv": True, "out_ch": network["in_channels"]})
     refuse_unless({"attn_resolutions": list(network.get("attn_resolutions", []))}, {"attn_resolutions": []})
     width = network["ch"]
     arguments = {
@@ -66,21 +66,23 @@ def official_names(vae: TemporalVAE) -> Modules:
         names |= {f"{side}.{name}": f"{side}.{name}" for name in ("conv_in", "norm_out", "conv_out")}
         names |= _middle(f"{side}.middle", f"{side}.mid")
     names["decoder.middle.temporal"] = "decoder.temporal_mixing"
-    for level, module in enumerate(vae.encoder.levels):
+    for level, module in enumerate(cast(Iterable[EncoderLevel], vae.encoder.levels)):
         ours, theirs = f"encoder.levels.{level}", f"encoder.down.{level}"
         for block in range(len(module.resnets)):
             names |= _resnet(f"{ours}.resnets.{block}", f"{theirs}.block.{block}")
         names[f"{ours}.downsampler.conv"] = f"{theirs}.downsample.conv"
     top = len(vae.decoder.levels) - 1
-    for index, module in enumerate(vae.decoder.levels):
+    for index, decoder_level in enumerate(cast(Iterable[DecoderLevel], vae.decoder.levels)):
         level = top - index
         ours, theirs = f"decoder.levels.{index}", f"decoder.up.{level}"
-        for block in range(len(module.resnets)):
+        for block in range(len(decoder_level.resnets)):
             names |= _resnet(f"{ours}.resnets.{block}", f"{theirs}.block.{block}")
             names[f"{ours}.temporal.{block}"] = f"{theirs}.temporal_mixing.{block}"
         names[f"{ours}.upsampler.conv"] = f"{theirs}.upsample.conv"
-        if module.fusion is not None:
-            names |= _fusion(module.fusion, f"{ours}.fusion", f"decoder.fusion_layer_{level}")
+        if decoder_level.fusion is not None:
+            names |= _fusion(
+                cast(FeatureFusion, decoder_level.fusion), f"{ours}.fusion", f"decoder.fusion_layer_{level}"
+            )
     return names
 
 
@@ -98,7 +100,7 @@ def _middle(ours: str, theirs: str) -> dict[str, str]:
 def _fusion(fusion: FeatureFusion, ours: str, theirs: str) -> dict[str, str]:
     names = _resnet(f"{ours}.reduce", f"{theirs}.encode_enc_1", shortcut="conv_out")
     names |= _resnet(f"{ours}.refine", f"{theirs}.encode_enc_3", shortcut="conv_out")
-    for block, dense in enumerate(fusion.dense):
+    for block, dense in enumerate(cast(Iterable[ResidualDenseBlock], fusion.dense)):
         for conv in range(len(dense.convs)):
             names[f"{ours}.dense.{block}.convs.{conv}"] = f"{theirs}.encode_enc_2.{block}.conv{conv + 1}"
     return names

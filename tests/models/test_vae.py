@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.checkpoint import vae as official
-from models.configurations import EMBEDDED_VAE, FULL_VAE
+from models.configurations import EMBEDDED, FULL
 from models.vae import TemporalVAE
 
 TINY = {"block_out_channels": (8, 8, 16), "layers_per_block": 1, "norm_groups": 4, "fusion_growth": 4, "num_frames": 3}
@@ -53,7 +54,7 @@ def test_no_fusion_needs_no_features():
     vae = TemporalVAE(**TINY).eval()
     latents = torch.randn(3, 4, 4, 6)
     assert vae.decode(latents, fusion_weight=0.0).shape == (3, 3, 16, 24)
-    with pytest.raises(ValueError, match="features of 1 levels, not 0"):
+    with pytest.raises(ValueError, match="fusion needs 1 features, not 0"):
         vae.decode(latents)
 
 
@@ -88,12 +89,12 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, seeded):
     vae.save_pretrained(tmp_path)
     again = TemporalVAE.from_pretrained(tmp_path, local_files_only=True, use_safetensors=True)
     images = torch.rand(3, 3, 8, 8)
-    assert torch.equal(vae(images), again(images))
+    torch.testing.assert_close(vae(images), again(images), atol=1e-5, rtol=1e-5)
 
 
 def test_full_size_has_the_published_shapes(official_layout):
     with torch.device("meta"):
-        vae = TemporalVAE(**FULL_VAE)
+        vae = TemporalVAE(**FULL.vae)
         published = {
             group["prefix"] + key: torch.empty(shape)
             for name, group in official_layout["video_vae_checkpoint"].items()
@@ -106,6 +107,14 @@ def test_full_size_has_the_published_shapes(official_layout):
 
 def test_embedded_size_is_what_it_is_said_to_be():
     with torch.device("meta"):
-        vae = TemporalVAE(**EMBEDDED_VAE)
+        vae = TemporalVAE(**EMBEDDED.vae)
     assert vae.downscale == 8
     assert 2.0e6 < sum(p.numel() for p in vae.parameters()) < 3.0e6
+
+
+def test_embedded_size_stays_cheap():
+    with torch.device("meta"):
+        vae = TemporalVAE(**EMBEDDED.vae)
+        with FlopCounterMode(display=False) as flops:
+            vae(torch.empty(5, 3, 400, 720))
+    assert flops.get_total_flops() / 5 < 150e9

@@ -1,0 +1,161 @@
+"""A model folder: every network of one model with its configuration, in diffusers' layout.
+
+::
+
+    unet/ structure_encoder/ vae/   config.json and safetensors, as ``save_pretrained`` writes them
+    flow/ initial_estimate/         likewise (RAFT or SPyNet; BasicVSR), each needed by those who use it
+    scheduler/                      scheduler_config.json; without it the schedule is Stable Diffusion's
+    prompt/                         prompt.safetensors with one tensor ``prompt [1, length, d]``; not for models without
+
+The networks are read from local files and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from diffusers.models.modeling_utils import ModelMixin
+from safetensors.torch import load_file
+from torch import Tensor
+
+from models.basicvsr import BasicVSR
+from models.raft import RAFT
+from models.schedule import DiffusionSchedule
+from models.spynet import SPyNet
+from models.structure_encoder import StructureEncoder
+from models.unet import DenoisingUNet
+from models.vae import TemporalVAE, downscale
+
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+"""The small model that comes with the package."""
+
+FLOW_NETWORKS: dict[str, type[RAFT] | type[SPyNet]] = {"raft": RAFT, "spynet": SPyNet}
+OPTIONAL_PARTS = frozenset({"scheduler", "prompt"})
+
+NetworkT = TypeVar("NetworkT", bound=ModelMixin)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """Reads the parts of a model folder; nothing is read before it is asked for.
+
+    Attributes:
+        path: the folder; None means the embedded model.
+    """
+
+    path: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder itself."""
+        return EMBEDDED_FOLDER if self.path is None else self.path
+
+    def unet(self) -> DenoisingUNet:
+        """Load the denoising UNet; FileNotFoundError or ValueError say what is wrong, here and below."""
+        return self._load(DenoisingUNet, "unet")
+
+    def structure_encoder(self) -> StructureEncoder:
+        """Load the structure encoder."""
+        return self._load(StructureEncoder, "structure_encoder")
+
+    def vae(self) -> TemporalVAE:
+        """Load the temporal VAE."""
+        return self._load(TemporalVAE, "vae")
+
+    def flow(self, name: str) -> RAFT | SPyNet:
+        """Load the flow network ``name``, "raft" or "spynet"."""
+        return self._load(FLOW_NETWORKS[name], "flow")
+
+    def initial_estimate(self) -> BasicVSR:
+        """Load the recurrent network that makes the initial estimate."""
+        return self._load(BasicVSR, "initial_estimate")
+
+    def prompt(self) -> Tensor | None:
+        """Return the embedding of the prompt, ``[1, length, d]``, or None where the model has no prompt."""
+        file = self.root / "prompt" / "prompt.safetensors"
+        if not file.is_file():
+            return None
+        tensors = load_file(file)
+        if "prompt" not in tensors:
+            raise ValueError(f"{file}: holds no tensor named 'prompt', only {sorted(tensors)}")
+        return tensors["prompt"]
+
+    def schedule(self) -> DiffusionSchedule:
+        """Return the base schedule that the model was trained with."""
+        file = self.root / "scheduler" / "scheduler_config.json"
+        if not file.is_file():
+            return DiffusionSchedule.base()
+        return DiffusionSchedule.from_config(_read_json(file))
+
+    @property
+    def downscale(self) -> int:
+        """How many times smaller than a frame a latent is; known from ``vae/config.json`` alone."""
+        return downscale(self.config("vae"))
+
+    @property
+    def canvas_multiple(self) -> int:
+        """What the sides of a frame must be multiples of for the networks."""
+        return self.downscale
+
+    def config(self, part: str) -> dict[str, Any]:
+        """Return a network's configuration without loading it."""
+        return _read_json(self._part(part) / "config.json")
+
+    def digest(self, *parts: str) -> str:
+        """Return the SHA-256 (hex) over the names and bytes of all files of some parts.
+
+        Parts that a model may do without (scheduler, prompt) count as empty when they are absent.
+
+        Raises:
+            FileNotFoundError: any other part is absent.
+        """
+        digest = hashlib.sha256()
+        for part in parts:
+            absent = part in OPTIONAL_PARTS and not (self.root / part).is_dir()
+            files = [] if absent else sorted(file for file in self._part(part).rglob("*") if file.is_file())
+            digest.update(f"{part}\0{len(files)}\0".encode())
+            for file in files:
+                stat = file.stat()
+                content = _file_digest(file, stat.st_size, stat.st_mtime_ns)
+                digest.update(f"{file.relative_to(self.root).as_posix()}\0{content}\0".encode())
+        return digest.hexdigest()
+
+    def _part(self, part: str) -> Path:
+        path = self.root / part
+        if not path.is_dir():
+            there = sorted(p.name for p in self.root.iterdir() if p.is_dir()) if self.root.is_dir() else []
+            found = f"it holds {', '.join(there)}" if there else "it is empty or does not exist"
+            raise FileNotFoundError(f"model folder {self.root}: no {part}/; {found}")
+        return path
+
+    def _load(self, kind: type[NetworkT], part: str) -> NetworkT:
+        path = self._part(part)
+        stored = self.config(part).get("_class_name")
+        if stored != kind.__name__:
+            raise ValueError(f"{path}: holds a {stored}, not a {kind.__name__}")
+        network = kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
+        # Mapped files leave tensors at odd addresses, where the CPU's kernels are slower and round differently.
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.data = tensor.data.clone()
+        return network.eval()
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: missing from the model folder")
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: is not a configuration")
+    return content
+
+
+@cache
+def _file_digest(file: Path, size: int, modified: int) -> str:
+    """Hash a file once per process, and again when its size or time has changed."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

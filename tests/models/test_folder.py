@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from models.folder import EMBEDDED_FOLDER, ModelFolder
+from models.schedule import DiffusionSchedule
+from models.spynet import SPyNet
+from models.structure_encoder import StructureEncoder
+from models.vae import TemporalVAE
+
+TINY_VAE = {"block_out_channels": (8, 8, 8), "layers_per_block": 1, "norm_groups": 4, "scaling_factor": 0.7}
+
+
+@pytest.fixture
+def folder(tmp_path, seeded):
+    TemporalVAE(**TINY_VAE).save_pretrained(tmp_path / "vae")
+    SPyNet(num_levels=1).save_pretrained(tmp_path / "flow")
+    return ModelFolder(tmp_path)
+
+
+def test_networks_come_back_as_they_were_saved(tmp_path, seeded):
+    saved = TemporalVAE(**TINY_VAE).eval()
+    saved.save_pretrained(tmp_path / "vae")
+    loaded = ModelFolder(tmp_path).vae()
+    assert loaded.config.scaling_factor == 0.7
+    assert not loaded.training
+    images = torch.rand(5, 3, 8, 8)
+    assert torch.equal(saved(images), loaded(images))
+
+
+def test_what_stages_need_is_known_without_loading(folder):
+    assert folder.downscale == folder.canvas_multiple == 4
+    assert isinstance(folder.flow("spynet"), SPyNet)
+    assert folder.prompt() is None
+    (folder.root / "prompt").mkdir()
+    save_file({"prompt": torch.ones(1, 77, 4)}, folder.root / "prompt/prompt.safetensors")
+    assert folder.prompt().shape == (1, 77, 4)
+
+
+def test_the_schedule_is_stable_diffusions_unless_told_otherwise(folder):
+    assert torch.equal(folder.schedule().alphas_cumprod, DiffusionSchedule.base().alphas_cumprod)
+    config = {"beta_start": 0.001, "beta_end": 0.01, "num_train_timesteps": 50, "beta_schedule": "scaled_linear"}
+    (folder.root / "scheduler").mkdir()
+    (folder.root / "scheduler/scheduler_config.json").write_text(json.dumps(config))
+    assert len(folder.schedule()) == 50
+
+
+def test_a_digest_follows_every_byte_and_name_and_nothing_else(folder):
+    before = folder.digest("vae", "prompt")
+    assert before == ModelFolder(folder.root).digest("vae", "prompt")
+    assert before != folder.digest("vae")
+    weights = folder.root / "vae/diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    changed = folder.digest("vae", "prompt")
+    assert changed != before
+    weights.rename(weights.with_name("other.safetensors"))
+    assert folder.digest("vae", "prompt") not in (before, changed)
+
+
+def test_a_copy_of_a_folder_has_its_digest(folder, tmp_path_factory):
+    copy = tmp_path_factory.mktemp("copy")
+    (copy / "vae").mkdir()
+    for file in (folder.root / "vae").iterdir():
+        (copy / "vae" / file.name).write_bytes(file.read_bytes())
+    assert ModelFolder(copy).digest("vae") == folder.digest("vae")
+
+
+def test_what_is_missing_or_wrong_is_named(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no unet/; it holds flow, vae"):
+        folder.unet()
+    with pytest.raises(FileNotFoundError, match=r"no structure_encoder/"):
+        folder.digest("vae", "structure_encoder")
+    with pytest.raises(FileNotFoundError, match=r"no vae/; it is empty or does not exist"):
+        ModelFolder(tmp_path / "nowhere").vae()
+    with pytest.raises(ValueError, match=r"flow: holds a SPyNet, not a RAFT"):
+        folder.flow("raft")
+    StructureEncoder(block_out_channels=(32,), layers_per_block=1).save_pretrained(tmp_path / "unet")
+    with pytest.raises(ValueError, match=r"unet: holds a StructureEncoder, not a DenoisingUNet"):
+        folder.unet()
+
+
+def test_no_folder_means_the_embedded_model():
+    assert ModelFolder().root == EMBEDDED_FOLDER
