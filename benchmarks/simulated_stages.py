@@ -1,0 +1,174 @@
+"""Stages without arithmetic, for measuring and testing the pipeline around them.
+
+They obey the contract to the letter: bytes are a function of inputs and parameters. A "video" is any file; its first
+word is the number of its frames. Each can sleep, and can be told to fail at a chosen chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.executors.base import StageFactory
+from pipeline.fingerprint import CHUNK_STAGES
+from stages.contract import ItemError, Result, Stage
+from stages.items import AssembleTask, Chunk, ChunkTask, SplitChunk, SplitTask
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the simulated stages do.
+
+    Attributes:
+        seconds: stage -> sleep per chunk (assemble: per video).
+        chunk_frames: frames per chunk.
+        settings: stage -> a number that enters the fingerprint.
+        faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process), "once" (raises the first
+            time, with ``journal``), "setup" (cannot be set up; index -1).
+        journal: a file that gets a line for every run of a stage; None for none.
+        bytes: size of each chunk's artifact.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    chunk_frames: int = 10
+    settings: Mapping[str, int] = field(default_factory=dict)
+    faults: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    journal: Path | None = None
+    bytes: int = 64
+
+    def factories(self) -> dict[str, StageFactory]:
+        """Return name -> factory of all five stages."""
+        return {
+            "split": partial(SimulatedSplit, self),
+            **{name: partial(SimulatedChunkStage, self, name) for name in CHUNK_STAGES},
+            "assemble": partial(SimulatedAssemble, self),
+        }
+
+    def act(self, stage: str, chunk: int, video: str) -> None:
+        """Sleep, write the journal, fail where asked."""
+        fault = self.faults.get((stage, chunk), "")
+        mark = f"{stage} {chunk} {video}\n"
+        first = fault == "once" and mark not in (self.journal.read_text() if self.journal.exists() else "")  # type: ignore[union-attr]
+        if self.journal:
+            with self.journal.open("a") as journal:
+                journal.write(mark)
+        time.sleep(self.seconds.get(stage, 0.0))
+        if fault == "die":
+            os._exit(1)
+        if fault == "item":
+            raise ItemError(f"chunk {chunk} of {video} can never be {stage}d")
+        if fault == "raise" or first:
+            raise RuntimeError(f"{stage} of chunk {chunk} went wrong")
+
+    def setup(self, stage: str) -> None:
+        """Fail where asked."""
+        if self.faults.get((stage, -1)) == "setup":
+            raise FileNotFoundError("no weights in models/; convert a checkpoint first")
+
+
+def _content(size: int, *parts: object) -> bytes:
+    seed = hashlib.sha256(repr(parts).encode()).hexdigest().encode()
+    return (seed * (size // len(seed) + 1))[:size]
+
+
+class SimulatedSplit(Stage[SplitTask, Iterator[SplitChunk]]):
+    """Cuts "frames" into chunks without overlap."""
+
+    name = "split"
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The number that was set."""
+        return {"setting": self.simulation.settings.get("split", 0), "chunk_frames": self.simulation.chunk_frames}
+
+    def setup(self) -> None:
+        """Fail if asked to."""
+        self.simulation.setup("split")
+
+    def run(self, task: SplitTask) -> Iterator[SplitChunk]:
+        """Yield the chunks."""
+        words = task.source.read_text().split()
+        if not words or not words[0].isdigit():
+            raise ItemError(f"{task.source}: not a video")
+        frames, step = int(words[0]), self.simulation.chunk_frames
+        for index, start in enumerate(range(0, frames, step)):
+            chunk = Chunk(task.video, index, 0, start, min(start + step, frames))
+            self.simulation.act("split", index, task.video)
+            folder = None
+            if task.wanted(chunk):
+                folder = task.output / f"{index:06d}"
+                folder.mkdir()
+                (folder / "frames.mkv").write_bytes(_content(self.simulation.bytes, chunk, self.parameters))
+            yield SplitChunk(chunk, folder)
+
+
+class SimulatedChunkStage(Stage[ChunkTask, Result]):
+    """Writes the hash of its inputs."""
+
+    name = "simulated"
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self.simulation = simulation
+        self.name = name  # type: ignore[misc]
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The number that was set."""
+        return {"setting": self.simulation.settings.get(self.name, 0)}
+
+    @property
+    def weights_digest(self) -> str:
+        """A digest of no weights."""
+        return hashlib.sha256(self.name.encode()).hexdigest()
+
+    def setup(self) -> None:
+        """Fail if asked to."""
+        self.simulation.setup(self.name)
+
+    def run(self, task: ChunkTask) -> Result:
+        """Read the inputs, sleep, write."""
+        self.simulation.act(self.name, task.chunk.index, task.chunk.video)
+        inputs = [(stage, _read(folder)) for stage, folder in sorted(task.inputs.items())]
+        content = _content(self.simulation.bytes, self.name, inputs, self.parameters)
+        (task.output / f"{self.name}.bin").write_bytes(content)
+        return Result({"frames": len(task.chunk)})
+
+
+class SimulatedAssemble(Stage[AssembleTask, Result]):
+    """Joins what decode wrote."""
+
+    name = "assemble"
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The number that was set."""
+        return {"setting": self.simulation.settings.get("assemble", 0)}
+
+    def setup(self) -> None:
+        """Fail if asked to."""
+        self.simulation.setup("assemble")
+
+    def run(self, task: AssembleTask) -> Result:
+        """Write a "video" and a sidecar."""
+        self.simulation.act("assemble", -1, task.video)
+        parts = [_read(folder) for folder in (*task.split, *task.decode)]
+        video = hashlib.sha256(repr((parts, self.parameters)).encode()).hexdigest()
+        (task.output / f"{task.name}.mkv").write_text(f"{video} {task.chunks[-1].stop}\n")
+        (task.output / f"{task.name}.json").write_text(f'{{"frames": {task.chunks[-1].stop}}}\n')
+        return Result({"frames": task.chunks[-1].stop})
+
+
+def _read(folder: Path) -> list[tuple[str, bytes]]:
+    return [(path.name, path.read_bytes()) for path in sorted(folder.iterdir()) if path.name not in ("artifact.json",)]

@@ -1,0 +1,228 @@
+"""Artifacts: the committed outputs of the stages, one folder each, addressed by fingerprint.
+
+``artifacts/<stage>/<fp[:2]>/<fp>/`` holds the stage's files and ``artifact.json``: names, sizes, SHA-256 and facts.
+``artifact.json`` is written last and atomically; *it* is the commit. The crash windows of ``commit``:
+
+1. before the first file is in place: nothing in ``artifacts/``; the stage runs again.
+2. between files: a folder without ``artifact.json``; ``lookup`` finds nothing, the stage runs again and replaces each
+   file atomically.
+3. between the last file and ``artifact.json``: as 2.
+4. after ``artifact.json``: committed; ``lookup`` believes it once every size and hash agrees.
+
+Two workers may commit the same fingerprint at once (a driver that was replaced leaves workers behind). The first
+``artifact.json`` stays if it verifies; files are replaced whole, so the worst outcome is a hash that does not agree,
+which ``lookup`` reports and removes, and the stage runs again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pipeline.storage import BLOCK, Storage
+from stages.contract import Fact
+
+RECORD = "artifact.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """One file: name relative to the artifact's folder, size in bytes, SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A committed output of a stage."""
+
+    stage: str
+    fingerprint: str
+    files: tuple[ArtifactFile, ...]
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Size of all files together, in bytes."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> bytes:
+        """Return the content of ``artifact.json``."""
+        return json.dumps(
+            {
+                "stage": self.stage,
+                "fingerprint": self.fingerprint,
+                "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in self.files],
+                "facts": dict(self.facts),
+            },
+            indent=1,
+            sort_keys=True,
+        ).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Artifact:
+        """Read ``artifact.json``.
+
+        Raises:
+            ValueError: if it is not one.
+        """
+        try:
+            record = json.loads(data)
+            files = tuple(ArtifactFile(str(f["name"]), int(f["size"]), str(f["sha256"])) for f in record["files"])
+            return cls(str(record["stage"]), str(record["fingerprint"]), files, dict(record["facts"]))
+        except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"not an artifact record: {error}") from error
+
+
+def digest(blocks: Iterable[bytes]) -> tuple[int, str]:
+    """Return size and SHA-256 of a content given in blocks."""
+    size, sha256 = 0, hashlib.sha256()
+    for block in blocks:
+        size += len(block)
+        sha256.update(block)
+    return size, sha256.hexdigest()
+
+
+def digest_file(path: Path) -> tuple[int, str]:
+    """Return size and SHA-256 of a local file."""
+    with path.open("rb") as file:
+        return digest(iter(lambda: file.read(BLOCK), b""))
+
+
+def describe(folder: Path) -> tuple[ArtifactFile, ...]:
+    """Return name, size and SHA-256 of every file below ``folder``, sorted by name."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(ArtifactFile(path.relative_to(folder).as_posix(), *digest_file(path)) for path in paths)
+
+
+class Artifacts:
+    """The artifacts of a workspace.
+
+    Args:
+        storage: the workspace.
+        scratch: a local folder for downloads; unused if the workspace is local.
+        verify: "full" compares sizes and SHA-256 before an artifact is believed, "size" only sizes (for stores where
+            reading everything back costs more than it protects).
+        on_damage: told (stage, fingerprint, what is wrong) about each artifact that was found damaged and removed.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        scratch: Path,
+        verify: Literal["full", "size"] = "full",
+        on_damage: Callable[[str, str, str], None] = lambda stage, fingerprint, what: None,
+    ) -> None:
+        self.storage, self.scratch, self.verify, self.on_damage = storage, scratch, verify, on_damage
+
+    def folder(self, stage: str, fingerprint: str) -> str:
+        """Return the artifact's folder, relative to the workspace."""
+        return f"artifacts/{stage}/{fingerprint[:2]}/{fingerprint}"
+
+    def lookup(self, stage: str, fingerprint: str) -> Artifact | None:
+        """Return the artifact if it is committed and whole. A damaged one is reported and removed."""
+        folder = self.folder(stage, fingerprint)
+        try:
+            artifact = Artifact.from_json(self.storage.read(f"{folder}/{RECORD}"))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            self._discard(stage, fingerprint, str(error))
+            return None
+        for file in artifact.files:
+            what = self._damage(f"{folder}/{file.name}", file)
+            if what:
+                self._discard(stage, fingerprint, what)
+                return None
+        return artifact
+
+    def commit(self, stage: str, fingerprint: str, folder: Path, facts: Mapping[str, Fact]) -> Artifact:
+        """Move all files of the local ``folder`` into place, then write the record. See the crash windows above.
+
+        Raises:
+            ValueError: if the stage wrote a file named ``artifact.json``.
+        """
+        files = describe(folder)
+        if any(file.name == RECORD for file in files):
+            raise ValueError(f"stage {stage} wrote a file named {RECORD}, which is reserved")
+        existing = self.lookup(stage, fingerprint)
+        if existing is not None:
+            return existing
+        artifact = Artifact(stage, fingerprint, files, dict(facts))
+        target = self.folder(stage, fingerprint)
+        for file in files:
+            self.storage.put_file(folder / file.name, f"{target}/{file.name}")  # windows 1, 2
+        self._clear(target, {file.name for file in files})
+        self.storage.put(f"{target}/{RECORD}", artifact.to_json())  # windows 3, 4
+        return artifact
+
+    def record(self, stage: str, fingerprint: str) -> Artifact | None:
+        """Return what ``artifact.json`` says, without looking at the files."""
+        try:
+            return Artifact.from_json(self.storage.read(f"{self.folder(stage, fingerprint)}/{RECORD}"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def fetch(self, stage: str, fingerprint: str) -> Path:
+        """Return a local folder with the files of a committed artifact: in place, or downloaded to scratch.
+
+        A download is hashed; ``release`` removes it.
+
+        Raises:
+            FileNotFoundError: if there is no such artifact.
+            OSError: if a downloaded file does not agree with the record.
+        """
+        folder = self.folder(stage, fingerprint)
+        if self.storage.is_local:
+            path = Path(self.storage.path(folder))
+            if not (path / RECORD).is_file():
+                raise FileNotFoundError(f"no {stage} artifact {fingerprint} in {self.storage.url}")
+            return path
+        artifact = Artifact.from_json(self.storage.read(f"{folder}/{RECORD}"))
+        local = self.scratch / f"{stage}-{fingerprint}"
+        for file in artifact.files:
+            self.storage.download(f"{folder}/{file.name}", local / file.name)
+            if digest_file(local / file.name) != (file.size, file.sha256):
+                raise OSError(f"{self.storage.url}/{folder}/{file.name} does not agree with its record")
+        return local
+
+    def release(self, folder: Path) -> None:
+        """Remove a folder that ``fetch`` downloaded; one in place stays."""
+        if not self.storage.is_local and folder.is_relative_to(self.scratch):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, stage: str, fingerprint: str) -> None:
+        """Remove an artifact: the record first, so that a crash in between leaves nothing that looks committed."""
+        folder = self.folder(stage, fingerprint)
+        self.storage.remove(f"{folder}/{RECORD}")
+        self.storage.remove(folder)
+
+    def _clear(self, target: str, names: set[str]) -> None:
+        """Remove what a commit that crashed left in a folder which stages will read in place."""
+        if self.storage.is_local:
+            root = Path(self.storage.path(target))
+            for path in root.rglob("*"):
+                if path.is_file() and path.relative_to(root).as_posix() not in names:
+                    path.unlink()
+
+    def _damage(self, name: str, file: ArtifactFile) -> str:
+        try:
+            size = self.storage.size(name)
+            if size != file.size:
+                return f"{file.name} has {size} bytes instead of {file.size}"
+            if self.verify == "full" and digest(self.storage.blocks(name))[1] != file.sha256:
+                return f"{file.name} does not have the SHA-256 it was written with"
+        except FileNotFoundError:
+            return f"{file.name} is missing"
+        return ""
+
+    def _discard(self, stage: str, fingerprint: str, what: str) -> None:
+        self.remove(stage, fingerprint)
+        self.on_damage(stage, fingerprint, what)

@@ -1,0 +1,106 @@
+"""Attempts, counted before they start.
+
+A worker writes ``attempts/<epoch>/<fp>/<n>.json`` (put-if-absent) before it starts on an item. If the item kills it,
+the marker is all that is left, and whoever gets the item next counts it. Nothing but the item's own fingerprint is
+charged, so no neighbour loses an attempt.
+
+Only markers of the running driver's epoch are counted. When a driver dies, or its machine, all its workers die with it
+in the middle of innocent items; their markers belong to an epoch that is over and weigh nothing. It follows that a new
+run gives every item that failed before a full set of attempts.
+
+An attempt that ends by itself is written down in its marker (``end``), so that a marker without an end means: the
+worker died. Markers are not flushed to disk: they outlive a process, and after a power cut the epoch is over anyway.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+from pipeline.storage import Storage
+
+ROOT = "attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at an item.
+
+    Attributes:
+        number: counted from 1.
+        worker: host and process that made it.
+        node: the machine.
+        started: seconds since 1970.
+        outcome: "" while it runs and for ever if the worker died; otherwise how it ended.
+        event: id of the event that reported its end.
+    """
+
+    number: int
+    worker: str
+    node: str
+    started: float
+    outcome: str = ""
+    event: str = ""
+
+
+class Attempts:
+    """The attempts made under one driver epoch."""
+
+    def __init__(self, storage: Storage, epoch: int) -> None:
+        self.storage, self.epoch = storage, epoch
+
+    def past(self, fingerprint: str) -> list[Attempt]:
+        """Return all attempts at an item so far, in order."""
+        folder = self._folder(fingerprint)
+        found = []
+        for name in self.storage.names(folder):
+            try:
+                found.append(Attempt(**json.loads(self.storage.read(f"{folder}/{name}"))))
+            except (FileNotFoundError, ValueError, TypeError):
+                # A marker that cannot be read was written all the same, so it counts.
+                found.append(Attempt(int(name.partition(".")[0]), "?", "?", 0.0))
+        return sorted(found, key=lambda attempt: attempt.number)
+
+    def begin(self, fingerprint: str, worker: str, node: str, started: float) -> Attempt:
+        """Count a new attempt and return it. When this returns, the count is written."""
+        number = len(self.storage.names(self._folder(fingerprint))) + 1
+        while True:
+            attempt = Attempt(number, worker, node, started)
+            if self.storage.put_if_absent(self._name(fingerprint, number), _json(attempt), durable=False):
+                return attempt
+            number += 1
+
+    def end(self, fingerprint: str, attempt: Attempt, outcome: str, event: str) -> None:
+        """Write down that an attempt ended by itself."""
+        done = replace(attempt, outcome=outcome, event=event)
+        self.storage.put(self._name(fingerprint, attempt.number), _json(done), durable=False)
+
+    def forget(self, fingerprint: str) -> None:
+        """Remove the markers of an item that is done."""
+        self.storage.remove(self._folder(fingerprint))
+
+    def claim(self, plan: str, owner: str) -> bool:
+        """Claim a video for ``owner`` (its source), so that a second source with the same content waits its turn.
+
+        Returns whether ``owner`` holds the claim, now or from an attempt before.
+        """
+        name = f"{ROOT}/{self.epoch}/claims/{plan}"
+        return self.storage.put_if_absent(name, owner.encode(), durable=False) or (
+            self.storage.read(name).decode() == owner
+        )
+
+    def clear(self) -> None:
+        """Remove what this and all earlier epochs counted."""
+        for name in self.storage.names(ROOT):
+            if name.isdigit() and int(name) <= self.epoch:
+                self.storage.remove(f"{ROOT}/{name}")
+
+    def _folder(self, fingerprint: str) -> str:
+        return f"{ROOT}/{self.epoch}/{fingerprint}"
+
+    def _name(self, fingerprint: str, number: int) -> str:
+        return f"{self._folder(fingerprint)}/{number}.json"
+
+
+def _json(attempt: Attempt) -> bytes:
+    return json.dumps(asdict(attempt)).encode()

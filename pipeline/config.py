@@ -1,0 +1,244 @@
+"""The configuration of a run: one pydantic model, one YAML, and ``--set a.b=c``.
+
+Each stage's section lives beside the stage (``stages/<stage>/config.py``). What all networks share (model folder,
+scale, seed, device) stands at the top and reaches the stages as a ``ModelSetting``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.presets import PRESETS
+from pipeline.standins import AssembleConfig
+from stages.decode.config import DecodeConfig
+from stages.flow.config import FlowConfig
+from stages.sample.config import SampleConfig
+from stages.setting import CanvasRule, ModelSetting
+from stages.split.config import SplitConfig
+
+PresetName = Literal["reference", "balanced", "fast", "embedded"]
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used: one line with file, key, value and what is allowed."""
+
+
+class Limits(BaseModel):
+    """How hard to try, and how much to check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attempts: int = Field(3, ge=1, le=100, description="Attempts at an item before it is given up.")
+    verify: Literal["full", "size"] = Field(
+        "full",
+        description="How an artifact is checked before it is reused: 'full' compares sizes and SHA-256, 'size' only "
+        "sizes (for object stores where reading everything back costs too much).",
+    )
+
+
+class Pool(BaseModel):
+    """How many workers a stage has on Ray, and what each of them takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min: int = Field(1, ge=1, le=10_000, description="Workers from the start.")
+    max: int | None = Field(None, ge=1, le=10_000, description="Workers at most; null: as many as min.")
+    cpus: float | None = Field(
+        None, gt=0, le=1024, description="Cores per worker; null: share the machine's cores if there is no GPU, else 1."
+    )
+    gpus: float | None = Field(
+        None, ge=0, le=64, description="GPUs per worker; null: one for flow, sample and decode if the cluster has any."
+    )
+
+
+class Pools(BaseModel):
+    """The worker pools. They decide the speed, never the bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    split: Pool = Field(default_factory=Pool, description="Workers that read videos.")
+    flow: Pool = Field(default_factory=Pool, description="Workers that estimate optical flow.")
+    sample: Pool = Field(default_factory=Pool, description="Workers that run the diffusion model.")
+    decode: Pool = Field(default_factory=Pool, description="Workers that turn latents into frames.")
+    assemble: Pool = Field(default_factory=Pool, description="Workers that join and publish videos.")
+
+
+class Runtime(BaseModel):
+    """Where the arithmetic runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = Field("auto", description="torch device, or 'auto': the first GPU, else the CPU.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="Precision of the networks' weights and activations."
+    )
+    threads: int = Field(
+        2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
+    )
+    scratch: str | None = Field(
+        None, description="Local folder for temporary files; null: inside a local workspace, else the system's."
+    )
+
+
+class RunConfig(BaseModel):
+    """The configuration of a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: PresetName = Field("embedded", description="Named set of values that the others start from.")
+    model: Path | None = Field(None, description="Model folder in diffusers' layout; null: the embedded model.")
+    scale: float = Field(4.0, ge=1.0, le=8.0, description="Output size over input size, per side.")
+    canvas: CanvasRule = Field("exact", description="How the working size is chosen; see the stage setting.")
+    seed: int = Field(42, ge=0, lt=2**63, description="Seed of every noise field, with video, frame and step.")
+    split: SplitConfig = Field(default_factory=SplitConfig, description="How videos are read and cut.")
+    flow: FlowConfig = Field(default_factory=FlowConfig, description="Optical flow and occlusion masks.")
+    sample: SampleConfig = Field(default_factory=SampleConfig, description="Initial estimate, diffusion and guidance.")
+    decode: DecodeConfig = Field(default_factory=DecodeConfig, description="Temporal decoder and colour correction.")
+    assemble: AssembleConfig = Field(default_factory=AssembleConfig, description="Joining, copying, sidecars.")
+    limits: Limits = Field(default_factory=Limits, description="How hard to try, and how much to check.")
+    pools: Pools = Field(default_factory=Pools, description="Worker pools on Ray.")
+    runtime: Runtime = Field(default_factory=Runtime, description="Where the arithmetic runs.")
+
+    @property
+    def setting(self) -> ModelSetting:
+        """What all stages that run a network share."""
+        return ModelSetting(
+            model=self.model,
+            scale=self.scale,
+            canvas=self.canvas,
+            seed=self.seed,
+            device=self.runtime.device,
+            precision=self.runtime.precision,
+            threads=self.runtime.threads,
+        )
+
+
+def load_config(file: str | Path | None = None, overrides: Sequence[str] = (), preset: str | None = None) -> RunConfig:
+    """Return the configuration: defaults, then the preset, then the YAML file, then ``a.b=c`` overrides.
+
+    Args:
+        file: YAML file, or None.
+        overrides: ``key=value`` with dotted keys; values are read as YAML.
+        preset: name of a preset; goes before the file's.
+
+    Raises:
+        ConfigError: one line naming file, key, value and what is allowed.
+    """
+    where = str(file) if file else "configuration"
+    given = _read(file) if file else {}
+    asked: dict[str, Any] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {override}: write it as key=value, like --set sample.steps=20")
+        try:
+            _insert(asked, key.strip().split("."), yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {override}: the value is not YAML") from error
+    name = asked.get("preset", preset or given.get("preset", RunConfig.model_fields["preset"].default))
+    if name not in PRESETS:
+        raise ConfigError(f"{where}: preset is {name!r}; allowed: {', '.join(PRESETS)}{_meant(str(name), PRESETS)}")
+    values = merge(merge(merge(PRESETS[name].values, given), asked), {"preset": name})
+    return validate(values, where)
+
+
+def validate(values: Mapping[str, Any], where: str = "configuration") -> RunConfig:
+    """Return the configuration that plain values describe.
+
+    Raises:
+        ConfigError: one line for the first thing that is wrong.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error)}") from error
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the values of ``over``; mappings are merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def template(preset: str = "embedded") -> str:
+    """Return a YAML file with every key, its default in this preset and its description."""
+    config = load_config(preset=preset)
+    return "\n".join(_template(config, 0)) + "\n"
+
+
+def _template(model: BaseModel, depth: int) -> list[str]:
+    lines, pad = [], "  " * depth
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        lines.append(f"{pad}# {info.description}")
+        if isinstance(value, BaseModel):
+            lines += [f"{pad}{name}:", *_template(value, depth + 1)]
+        else:
+            plain = model.model_dump(mode="json", include={name})
+            lines.append(pad + yaml.safe_dump(plain, default_flow_style=None, width=10_000).strip())
+    return lines
+
+
+def _read(file: str | Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file}: no such file") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{file}{at}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{file}: holds a {type(loaded).__name__} where keys and values are expected")
+    return loaded
+
+
+def _insert(tree: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        below = tree.setdefault(key, {})
+        if not isinstance(below, dict):
+            below = tree[key] = {}
+        tree = below
+    tree[keys[-1]] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        known = _keys(path[:-1])
+        return f"{key} is not a setting{_meant(path[-1], known)}; allowed: {', '.join(known)}"
+    given = first.get("input")
+    shown = repr(given) if not isinstance(given, Mapping) else "a mapping"
+    allowed = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{key or 'the whole'} is {shown}; allowed: {allowed}"
+
+
+def _keys(path: list[str]) -> list[str]:
+    model: Any = RunConfig
+    for part in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+            return []
+        annotation = model.model_fields[part].annotation
+        options = [annotation, *get_args(annotation)]
+        model = next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return list(model.model_fields) if model else []
+
+
+def _meant(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

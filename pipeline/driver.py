@@ -1,0 +1,139 @@
+"""The driver's side of a run: takes rows and records from the executor, writes the manifest, decides what is next.
+
+Its memory holds the chunks of videos in flight and a few words per source; a video's chunks are dropped when the
+video goes to assemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.manifest import ManifestWriter
+from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, VideoRow
+from pipeline.schemas import DONE, FAILED, Event, Record
+from pipeline.storage import StorageError
+from pipeline.tally import Failure, Tally
+from stages.items import Chunk
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with (stage, done, total, source or video) when an item of a stage is settled. For split and assemble, done
+and total count videos; for flow, sample and decode they count chunks, and total grows while videos are being split.
+Items that failed count as done."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A source on its way."""
+
+    chunks: dict[int, Chunk] = field(default_factory=dict)
+    failed: bool = False
+    end: VideoRow | None = None
+
+
+class Driver:
+    """Keeps the account of a run.
+
+    Args:
+        manifest: written by nobody else.
+        total: number of sources.
+        progress: see ``Progress``.
+    """
+
+    def __init__(self, manifest: ManifestWriter, total: int, progress: Progress | None = None) -> None:
+        self.manifest, self.total, self.progress = manifest, total, progress
+        self.tally = Tally()
+        self.states: dict[str, str] = {}
+        self.deferred: list[SourceRow] = []
+        self._flights: dict[str, _Flight] = {}
+        self._split: set[str] = set()
+
+    def record(self, records: Sequence[Record]) -> None:
+        """Take records from a worker: into the manifest and the tally.
+
+        Raises:
+            FencedError: if another driver has taken over.
+        """
+        self.manifest.append(records)
+        for record in records:
+            if isinstance(record, Event) and self.tally.add(record) and record.stage in CHUNK_STAGES:
+                stage = record.stage
+                done = self.tally.done(stage) + self.tally.failed(stage)
+                self._show(stage, done, self.tally.known() - self.tally.lost(stage), record.video)
+
+    def receive(self, row: Row) -> AssembleRow | None:
+        """Take a row that has come to the end of its way; return the video to assemble, if this completes one.
+
+        Raises:
+            StorageError: if the row says that the run cannot go on.
+        """
+        if isinstance(row, FatalRow):
+            raise StorageError(row.message)
+        if isinstance(row, ChunkRow):
+            flight = self._flights.setdefault(row.source, _Flight())
+            flight.chunks[row.chunk.index] = row.chunk  # keyed: a worker that died may have sent its last rows twice
+            flight.failed |= bool(row.failed)
+            return self._complete(row.source)
+        if isinstance(row, VideoRow):
+            return self._end_of_split(row)
+        if isinstance(row, DoneRow):
+            self._settle(row.source, row.state)
+        return None
+
+    def abandon(self) -> list[str]:
+        """Return the sources that were begun and never settled (their split worker was lost), and mark them failed."""
+        lost = list(self._flights)
+        for source in lost:
+            self._settle(source, "failed")
+        return lost
+
+    def failures(self) -> list[Failure]:
+        """Return what failed for good in this run."""
+        return list(self.tally.failures.values())
+
+    def _end_of_split(self, row: VideoRow) -> AssembleRow | None:
+        source = row.source.shown
+        if row.state == "duplicate":
+            self.deferred.append(replace(row.source, first=False))
+            return None
+        self._split.add(source)
+        self._show("split", len(self._split), self.total, source)
+        if row.state == "finished":
+            self._settle(source, "reused")
+        elif row.state == "failed":
+            self._settle(source, "failed")
+        else:
+            self._flights.setdefault(source, _Flight()).end = row
+            return self._complete(source)
+        return None
+
+    def _complete(self, source: str) -> AssembleRow | None:
+        flight = self._flights.get(source)
+        if source in self.states:
+            self._flights.pop(source, None)  # chunks of a video whose split failed half-way
+            return None
+        if flight is None or flight.end is None or len(flight.chunks) < flight.end.chunks:
+            return None
+        self._flights.pop(source)
+        if flight.failed:
+            self._settle(source, "failed")
+            return None
+        return AssembleRow(flight.end.source, tuple(flight.chunks[index] for index in sorted(flight.chunks)))
+
+    def _settle(self, source: str, state: str) -> None:
+        self._flights.pop(source, None)
+        self.states[source] = state
+        self._show("assemble", len(self.states), self.total, source)
+
+    def _show(self, stage: str, done: int, total: int, video: str) -> None:
+        if self.progress:
+            self.progress(stage, done, total, video)
+
+
+def summary(states: dict[str, str]) -> dict[str, int]:
+    """Return how many sources ended in each state."""
+    counts = {DONE: 0, "reused": 0, FAILED: 0}
+    for state in states.values():
+        counts[state] = counts.get(state, 0) + 1
+    return counts

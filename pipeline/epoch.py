@@ -1,0 +1,200 @@
+"""Driver epochs: one writer per manifest, and a way to replace a dead one.
+
+A driver claims the next number by put-if-absent of ``manifest/epochs/<n>.json`` and writes only parts that carry its
+number. Before each part it looks for a newer claim; if there is one it stops itself (``FencedError``).
+
+Between that look and the write a newer claim may appear, so readers need a rule too. Right after its claim, before its
+first part, a driver writes ``<n>.seal.json``: for each table and older epoch the last part it found. **A part of epoch
+e is believed if no seal of a newer epoch leaves it out.** A part that a fenced driver wrote too late is in no seal, so
+nobody ever believes it, the driver that replaced it least of all. Windows:
+
+1. between claim and seal: the new epoch has no parts and constrains nothing; the older driver is fenced already. If the
+   new driver dies here, the next one seals for both.
+2. the older driver wrote a part after the new claim but before the seal's listing: sealed in, believed by all.
+3. it wrote a part after the listing: left out, believed by none; it stops at its next write. What is lost is a few
+   rows of history; the artifacts they told of are committed and found by fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from pathlib import Path
+
+from pipeline.schemas import TABLES
+from pipeline.storage import Storage, StorageError
+
+ROOT = "manifest/epochs"
+BEAT_SECONDS = 15.0
+DEAD_SECONDS = 120.0
+_HELD: set[str] = set()
+
+
+class FencedError(Exception):
+    """A newer driver has taken this workspace over; this one has stopped."""
+
+
+class BusyError(StorageError):
+    """Another driver is at work on this workspace."""
+
+
+def process_identity() -> str:
+    """Return a text that no other process ever has: boot, process number, start time (where Linux tells them)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{os.getpid()}:{_started(os.getpid())}"
+    except OSError:
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _started(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+class Epoch:
+    """A claimed epoch. Use ``Epoch.claim``."""
+
+    def __init__(self, storage: Storage, number: int, token: str) -> None:
+        self.storage, self.number, self.token = storage, number, token
+
+    @classmethod
+    def claim(cls, storage: Storage, takeover: bool = False) -> Epoch:
+        """Claim the next epoch and seal the older ones.
+
+        Args:
+            storage: the workspace.
+            takeover: replace a driver that still seems alive.
+
+        Raises:
+            BusyError: if the last driver seems alive (same host: its process runs; other host: it gave a sign of life
+                within two minutes) and ``takeover`` is false; or if another driver claimed at the same moment.
+        """
+        last = cls.latest(storage)
+        if last and not takeover:
+            cls._refuse_if_alive(storage, last)
+        number, token = last + 1, uuid.uuid4().hex
+        claim = {
+            "token": token,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process": process_identity(),
+            "claimed": time.time(),
+        }
+        epoch = cls(storage, number, token)
+        won = storage.put_if_absent(epoch._name("json"), json.dumps(claim).encode())
+        # Reading the claim back narrows the window on a store that ignores the condition.
+        if not won or _load(storage, epoch._name("json")).get("token") != token:
+            raise BusyError(f"{storage.url}: another run claimed this workspace just now; wait for it to end")
+        epoch._seal()
+        epoch.beat()
+        _HELD.add(token)
+        return epoch
+
+    @staticmethod
+    def latest(storage: Storage) -> int:
+        """Return the newest claimed number, 0 if there is none."""
+        numbers = [name.removesuffix(".json") for name in storage.names(ROOT)]
+        return max((int(number) for number in numbers if number.isdigit()), default=0)
+
+    def check(self) -> None:
+        """Make sure that this is still the newest epoch.
+
+        Raises:
+            FencedError: if it is not.
+        """
+        newest = self.latest(self.storage)
+        if newest != self.number:
+            raise FencedError(
+                f"{self.storage.url}: another run (epoch {newest}) has taken this workspace over; "
+                f"this one (epoch {self.number}) has stopped"
+            )
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        self.storage.put(self._name("alive"), json.dumps({"time": time.time()}).encode(), durable=False)
+
+    def close(self) -> None:
+        """Say that this driver has ended, so that the next one need not wait."""
+        _HELD.discard(self.token)
+        self.storage.put(self._name("closed"), b"{}", durable=False)
+
+    def abandon(self) -> None:
+        """Forget the claim without a word to the storage, as a crash would."""
+        _HELD.discard(self.token)
+
+    def _name(self, suffix: str) -> str:
+        return f"{ROOT}/{self.number:06d}.{suffix}"
+
+    def _seal(self) -> None:
+        last: dict[str, dict[str, int]] = {}
+        for table in TABLES:
+            for epoch, sequence, _ in parts(self.storage, table):
+                if epoch < self.number:
+                    seen = last.setdefault(table, {})
+                    seen[str(epoch)] = max(sequence, seen.get(str(epoch), 0))
+        self.storage.put(self._name("seal.json"), json.dumps(last).encode())
+
+    @classmethod
+    def _refuse_if_alive(cls, storage: Storage, number: int) -> None:
+        old = cls(storage, number, "")
+        if storage.exists(old._name("closed")):
+            return
+        claim = _load(storage, old._name("json"))
+        if claim.get("process") == process_identity():
+            alive = claim.get("token") in _HELD
+        elif claim.get("host") == socket.gethostname():
+            alive = _runs(int(claim.get("pid", -1)), str(claim.get("process", "")))
+        else:
+            beat = _load(storage, old._name("alive")).get("time", claim.get("claimed", 0.0))
+            alive = time.time() - float(beat) < DEAD_SECONDS
+        if alive:
+            raise BusyError(
+                f"{storage.url}: another run is at work on this workspace (host {claim.get('host', '?')}, process "
+                f"{claim.get('pid', '?')}); wait for it to end, or take over"
+            )
+
+
+def parts(storage: Storage, table: str) -> list[tuple[int, int, str]]:
+    """Return (epoch, sequence, name) of all parts of a table, in order, believed or not."""
+    found = []
+    for name in storage.names(f"manifest/{table}"):
+        epoch, _, sequence = name.removesuffix(".parquet").partition("-")
+        if epoch.isdigit() and sequence.isdigit():
+            found.append((int(epoch), int(sequence), f"manifest/{table}/{name}"))
+    return sorted(found)
+
+
+def believed(storage: Storage, table: str) -> list[tuple[int, int, str]]:
+    """Return the parts of a table that no seal leaves out."""
+    names = [name for name in storage.names(ROOT) if name.endswith(".seal.json")]
+    seals = {int(name.partition(".")[0]): _load(storage, f"{ROOT}/{name}").get(table, {}) for name in names}
+    return [
+        (epoch, sequence, name)
+        for epoch, sequence, name in parts(storage, table)
+        if all(sequence <= seal.get(str(epoch), 0) for number, seal in seals.items() if number > epoch)
+    ]
+
+
+def _load(storage: Storage, name: str) -> dict:
+    try:
+        loaded = json.loads(storage.read(name))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _runs(pid: int, identity: str) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OSError):
+        return True
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return identity == f"{boot}:{pid}:{_started(pid)}"
+    except OSError:
+        return True

@@ -1,0 +1,1 @@
+"""Ways to run the wrapped stages: in this process, or on Ray."""

@@ -1,0 +1,44 @@
+"""What an executor is: something that takes sources through all stages and hands everything to the driver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from pipeline.driver import Driver
+from pipeline.rows import SourceRow
+from pipeline.wrapper import Job
+from stages.contract import Stage
+
+StageFactory = Callable[[], Stage[Any, Any]]
+"""Makes a stage that has not been set up. Must be picklable for Ray (a function of a module, or a partial of one)."""
+
+
+class Executor(Protocol):
+    """Takes sources through all stages."""
+
+    def execute(
+        self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
+    ) -> None:
+        """Run all five stages over ``sources``. Records go to ``driver.record``, finished rows to ``driver.receive``.
+
+        Raises:
+            SetupError: if a stage cannot be set up.
+            StorageError: if the workspace or the output cannot be written.
+            FencedError: if another driver has taken the workspace over.
+        """
+        ...
+
+
+def fix_threads(threads: int) -> None:
+    """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads in this process.
+
+    The number of threads decides how sums are split, and so their last bits: it must not follow the size of the pools.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(threads)

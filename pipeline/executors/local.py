@@ -1,0 +1,43 @@
+"""All stages in one process, in order: for debugging, for a GPU box without Ray, and as the reference for determinism.
+
+An item that kills the process kills the run, and the next run counts attempts afresh. On Ray, items run in processes of
+their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from pipeline.driver import Driver
+from pipeline.executors.base import StageFactory, fix_threads
+from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.rows import ChunkRow, SourceRow
+from pipeline.wrap_assemble import AssembleWorker
+from pipeline.wrap_split import SplitWorker
+from pipeline.wrapper import ChunkWorker, Job
+
+
+class LocalExecutor:
+    """Takes each chunk through all stages before the next one is split."""
+
+    def execute(
+        self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
+    ) -> None:
+        """See ``Executor.execute``."""
+        fix_threads(job.threads)
+        with ExitStack() as stack:
+            split = SplitWorker(stages["split"](), job, driver.record)
+            chain = [ChunkWorker(stages[name](), job, driver.record) for name in CHUNK_STAGES]
+            assemble = AssembleWorker(stages["assemble"](), job, driver.record)
+            for worker in (split, *chain, assemble):
+                stack.callback(worker.teardown)
+                worker.setup()
+            for source in sources:
+                for row in split.run(source):
+                    if isinstance(row, ChunkRow):
+                        for worker in chain:
+                            row = worker.run(row)
+                    ready = driver.receive(row)
+                    if ready:
+                        driver.receive(assemble.run(ready))

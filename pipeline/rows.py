@@ -1,0 +1,105 @@
+"""What travels between stages and to the driver: small rows, references and facts, never frames.
+
+A row crosses process borders as a dict of one JSON text, so that nothing is pickled and all rows fit one schema.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stages.items import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A video as found.
+
+    Attributes:
+        url: local path or fsspec URL, as the file system wants it (may hold credentials; never recorded).
+        shown: the same without credentials; names the source in the manifest.
+        output: where it is published: path below the output folder, without suffix.
+        size: bytes; -1 if it could not be found.
+        version: modification time or ETag.
+        sha256: of the content, "" if not known yet.
+        first: False on a second pass, for a source whose content was another source's too.
+    """
+
+    url: str
+    shown: str
+    output: str
+    size: int
+    version: str
+    sha256: str = ""
+    first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk on its way; ``failed`` names the stage that gave it up, "" while all is well."""
+
+    source: str
+    sha256: str
+    chunk: Chunk
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRow:
+    """Split has no more to say about a source.
+
+    ``state``: "split" (``chunks`` of them were sent), "finished" (published before, nothing to do), "failed", or
+    "duplicate" (another source of this run has the same content; to be sent again when that one is done).
+    """
+
+    source: SourceRow
+    state: str
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AssembleRow:
+    """A video all of whose chunks are restored."""
+
+    source: SourceRow
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRow:
+    """The end of a video: ``state`` is "done", "reused" or "failed"."""
+
+    source: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class FatalRow:
+    """Something that ends the whole run (a set-up that fails, a full disk), in one line."""
+
+    message: str
+
+
+Row = SourceRow | ChunkRow | VideoRow | AssembleRow | DoneRow | FatalRow
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (SourceRow, ChunkRow, VideoRow, AssembleRow, DoneRow, FatalRow)
+}
+
+
+def pack(row: Row) -> dict[str, str]:
+    """Return the row as it travels."""
+    return {"kind": type(row).__name__, "row": json.dumps(asdict(row))}
+
+
+def unpack(packed: dict[str, Any]) -> Row:
+    """Return the row that ``pack`` packed."""
+    values = json.loads(str(packed["row"]))
+    if isinstance(values.get("source"), dict):
+        values["source"] = SourceRow(**values["source"])
+    if "chunk" in values:
+        values["chunk"] = Chunk(**values["chunk"])
+    if isinstance(values.get("chunks"), list):
+        values["chunks"] = tuple(Chunk(**chunk) for chunk in values["chunks"])
+    row: Row = _KINDS[str(packed["kind"])](**values)
+    return row

@@ -1,0 +1,160 @@
+"""The run: plan, execute, fold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import manifest
+from pipeline.config import RunConfig
+from pipeline.driver import Driver, Progress
+from pipeline.epoch import Epoch, FencedError
+from pipeline.executors.base import Executor, StageFactory
+from pipeline.executors.local import LocalExecutor
+from pipeline.fingerprint import STAGES, Identity, Recipe
+from pipeline.manifest import ManifestWriter
+from pipeline.report import RunReport
+from pipeline.rows import SourceRow
+from pipeline.schemas import GAVE_UP, Event
+from pipeline.sources import expand, redact
+from pipeline.stage_factories import stage_factories
+from pipeline.storage import Storage, StorageError
+from pipeline.workspace import Workspace
+from pipeline.wrapper import Job, SetupError, line
+
+
+def run(
+    config: RunConfig,
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    workspace: str | Path,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    *,
+    stages: Mapping[str, StageFactory] | None = None,
+    allow_changed: bool = False,
+    takeover: bool = False,
+) -> RunReport:
+    """Restore ``inputs`` into ``output``. The same line again does nothing twice; after a crash it goes on.
+
+    Args:
+        config: the resolved configuration.
+        inputs: files, folders, globs, fsspec URLs.
+        output: folder or URL; mirrors the input tree.
+        workspace: folder or URL of the run's record and intermediate artifacts.
+        executor: default is ``LocalExecutor``.
+        progress: called as items are settled.
+        stages: name -> factory, instead of the ones that the configuration asks for.
+        allow_changed: go on in a workspace that was made with other settings; what they reach is made anew.
+        takeover: replace a driver that seems alive.
+
+    Raises:
+        InputError: if inputs or output cannot be used as given.
+        ChangedError, BusyError, StorageError: see ``Workspace.open``, ``Epoch.claim``, ``Storage``.
+        SetupError: if a stage cannot be set up.
+        FencedError: if another driver took over.
+    """
+    started = time.perf_counter()
+    sources = expand(inputs, output, workspace)
+    place = Workspace(workspace, config.runtime.scratch)
+    factories = dict(stages or stage_factories(config))
+    recipe = _recipe(factories)
+    target = Storage(output)
+    resolved = resolve(config, inputs, target.url)
+    epoch = Epoch.claim(place.storage, takeover)
+    writer = ManifestWriter(place.storage, epoch)
+    try:
+        place.open(resolved, allow_changed)
+        place.sweep(epoch.number)
+        job = Job(
+            workspace=place.url,
+            output=target.url,
+            epoch=epoch.number,
+            recipe=recipe,
+            attempts=config.limits.attempts,
+            verify=config.limits.verify,
+            scratch=config.runtime.scratch,
+            threads=config.runtime.threads,
+        )
+        driver = Driver(writer, len(sources), progress)
+        writer.start()
+        waiting = _remember(place.storage, sources)
+        while waiting:
+            (executor or LocalExecutor()).execute(waiting, factories, job, driver)
+            _bury(driver)
+            # Sources whose content another source had too: their artifacts are there by now.
+            waiting, driver.deferred = driver.deferred, []
+        place.attempts(epoch.number).clear()
+        writer.close()
+        epoch.close()
+    except BaseException as error:
+        _leave(writer, epoch, error)
+        raise
+    return RunReport(
+        workspace=place.url,
+        output=target.url,
+        epoch=epoch.number,
+        seconds=round(time.perf_counter() - started, 3),
+        videos=dict(driver.states),
+        stages={stage: dict(outcomes) for stage, outcomes in driver.tally.outcomes.items()},
+        failures=driver.failures(),
+    )
+
+
+def resolve(config: RunConfig, inputs: Sequence[str | Path], output: str) -> dict[str, Any]:
+    """Return what ``run.yaml`` records: the whole configuration, and where it was pointed."""
+    return {
+        **config.model_dump(mode="json"),
+        "inputs": [redact(str(given)) for given in inputs],
+        "output": redact(output),
+    }
+
+
+def _recipe(factories: Mapping[str, StageFactory]) -> Recipe:
+    identities = {}
+    for name in STAGES:
+        try:
+            identities[name] = Identity.of(factories[name]())
+        except Exception as error:
+            raise SetupError(f"stage {name} cannot start: {line(error)}") from error
+    return Recipe(identities)
+
+
+def _remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]:
+    """Fill in the content's SHA-256 of sources that were hashed before and have not changed since."""
+    wanted = {source.shown for source in sources}
+    known: dict[str, tuple[int, str, str]] = {}
+    columns = ("source", "size", "version", "sha256")
+    for table in manifest.read(storage, "videos", columns):
+        for source, size, version, sha256 in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            if sha256 and source in wanted:
+                known[source] = (size, version, sha256)
+    return [
+        replace(source, sha256=known[source.shown][2])
+        if known.get(source.shown, ())[:2] == (source.size, source.version) and source.version
+        else source
+        for source in sources
+    ]
+
+
+def _bury(driver: Driver) -> None:
+    """Give up the videos whose split was lost without a word."""
+    for source in driver.abandon():
+        message = "the workers that split this video were lost; run again"
+        driver.record([Event("split", GAVE_UP, source=source, error_class="WorkerLost", message=message)])
+
+
+def _leave(writer: ManifestWriter, epoch: Epoch, error: BaseException) -> None:
+    """Save what can be saved when a run ends early: the rows that wait, and a word that this driver is gone."""
+    epoch.abandon()
+    writer.stop()
+    if isinstance(error, FencedError):
+        return
+    if isinstance(error, Exception | KeyboardInterrupt | SystemExit):
+        with suppress(StorageError, FencedError, OSError):
+            writer.flush()
+            epoch.close()

@@ -1,0 +1,258 @@
+"""A folder on any file system that fsspec knows, with the few operations that survive a crash.
+
+Everything the run keeps is written by one of three operations: ``put`` (atomic, last writer wins), ``put_if_absent``
+(atomic, first writer wins) and ``put_file`` (atomic, from a local file). A reader sees the old content or the new one,
+never a part.
+
+* Local file systems: the bytes go to a temporary file beside the target, are flushed to the disk, and are renamed over
+  it (``os.replace``) or linked to it (``os.link``, which fails if the target exists); then the folder is flushed.
+  Crash before the rename: a ``.partial`` file is left that nobody reads. Crash after it: the file is there and whole.
+* Object stores: one put is atomic. ``put_if_absent`` is a conditional put (``If-None-Match: *``) on S3. A store that
+  ignores the condition degrades to a check before the put; ``manifest.Epoch`` reads its claim back for that reason.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob as globbing
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+BLOCK = 1 << 22
+
+
+class StorageError(Exception):
+    """The workspace or the output cannot be written or read: disk full, no permission. One line; ends the run."""
+
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and run the same line again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same line again",
+    errno.EACCES: "permission denied; give this user access to it",
+    errno.EPERM: "permission denied; give this user access to it",
+    errno.EROFS: "the file system is read-only; choose another folder",
+}
+
+
+def reason(error: BaseException) -> str | None:
+    """Return what to do about an error that no retry mends (disk full, no permission), or None for any other."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in _REASONS:
+            return _REASONS[seen.errno]
+        if isinstance(seen, PermissionError):
+            return _REASONS[errno.EACCES]
+        if type(seen).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+            return "no credentials were found; set them in the environment"
+        seen = seen.__cause__
+    return None
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass."""
+    try:
+        yield
+    except Exception as error:
+        why = reason(error)
+        if why is None or isinstance(error, StorageError):
+            raise
+        raise StorageError(f"{where}: {why}") from error
+
+
+class Storage:
+    """The folder at ``url``. Names are relative, with forward slashes.
+
+    Raises:
+        StorageError: from any method, when the disk is full or permission is denied.
+        FileNotFoundError: from ``read``, ``size`` and ``download``.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        options: dict[str, Any] = {} if "://" not in str(url) else {"use_listings_cache": False}
+        self.fs, root = fsspec.core.url_to_fs(str(url), **options)
+        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
+        self.is_local = protocol in ("file", "local")
+        self.root = str(Path(root).absolute()) if self.is_local else root.rstrip("/")
+        self.url = self.root if self.is_local else f"{protocol}://{self.root.lstrip('/')}"
+
+    def path(self, name: str) -> str:
+        """Return the file system's own path of ``name``.
+
+        Raises:
+            ValueError: if the name leads out of the folder.
+        """
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(f"{name!r} leads out of {self.url}")
+        return f"{self.root}/{name}" if name else self.root
+
+    def boundary(self, operation: str, name: str) -> None:
+        """Called right before and right after each change becomes visible. Does nothing; tests kill the run here."""
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        with plain_errors(f"{self.url}/{name}"):
+            return bytes(self.fs.cat_file(self.path(name)))
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a file in blocks of a few MiB."""
+        with plain_errors(f"{self.url}/{name}"), self.fs.open(self.path(name), "rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+
+    def size(self, name: str) -> int:
+        """Return the size of a file in bytes."""
+        with plain_errors(f"{self.url}/{name}"):
+            return int(self.fs.info(self.path(name))["size"])
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file or folder of this name."""
+        with plain_errors(f"{self.url}/{name}"):
+            return bool(self.fs.exists(self.path(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names (last part only, sorted) in a folder; none if it does not exist."""
+        with plain_errors(f"{self.url}/{folder}"):
+            try:
+                found = self.fs.ls(self.path(folder), detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        names = {str(path).rstrip("/").rsplit("/", 1)[-1] for path in found}
+        return sorted(name for name in names if ".partial" not in name)
+
+    def put(self, name: str, data: bytes, *, durable: bool = True) -> None:
+        """Write a file atomically. ``durable=False`` skips the flush to disk: enough against the death of a process."""
+        with plain_errors(f"{self.url}/{name}"):
+            if not self.is_local:
+                self.boundary("put", name)
+                self.fs.pipe_file(self.path(name), data)
+                self.boundary("put-done", name)
+                return
+            temporary = self._temporary(name, data, durable)
+            self._replace(temporary, name, durable)
+
+    def put_if_absent(self, name: str, data: bytes, *, durable: bool = True) -> bool:
+        """Write a file atomically unless it exists; return whether it was written."""
+        with plain_errors(f"{self.url}/{name}"):
+            self.boundary("create", name)
+            written = self._link(name, data, durable) if self.is_local else self._create(name, data)
+            self.boundary("create-done", name)
+            return written
+
+    def put_file(self, source: Path, name: str) -> None:
+        """Move a local file here, atomically: a rename on the same file system, else copy, flush and rename."""
+        with plain_errors(f"{self.url}/{name}"):
+            if not self.is_local:
+                self.boundary("put", name)
+                self.fs.put_file(str(source), self.path(name))
+                self.boundary("put-done", name)
+                return
+            target = Path(self.path(name))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.stat().st_dev == target.parent.stat().st_dev:
+                moving = source
+            else:
+                for left in target.parent.glob(f"{globbing.escape(target.name)}.*.partial"):
+                    left.unlink(missing_ok=True)  # of a copy that crashed
+                moving = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+                try:
+                    shutil.copyfile(source, moving)
+                except OSError:
+                    moving.unlink(missing_ok=True)
+                    raise
+            _flush(moving)
+            self._replace(moving, name, durable=True)
+
+    def download(self, name: str, target: Path) -> None:
+        """Copy a file from here to a local file."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with plain_errors(str(target)), target.open("wb") as file:
+            for block in self.blocks(name):
+                file.write(block)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a folder with all it holds; nothing happens if there is none."""
+        with plain_errors(f"{self.url}/{name}"), suppress(FileNotFoundError):
+            self.boundary("remove", name)
+            self.fs.rm(self.path(name), recursive=True)
+
+    def _temporary(self, name: str, data: bytes, durable: bool) -> Path:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+        try:
+            temporary.write_bytes(data)
+            if durable:
+                _flush(temporary)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _replace(self, temporary: Path, name: str, durable: bool) -> None:
+        target = Path(self.path(name))
+        self.boundary("put", name)
+        temporary.replace(target)
+        self.boundary("put-done", name)
+        if durable:
+            _flush(target.parent)
+
+    def _link(self, name: str, data: bytes, durable: bool) -> bool:
+        target = Path(self.path(name))
+        temporary = self._temporary(name, data, durable)
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
+            # A file system without hard links: the name is claimed first and filled after, so that a crash in
+            # between leaves an empty file. Readers of claims take an empty one for a claim by an unknown owner.
+            try:
+                with target.open("xb") as file:
+                    file.write(data)
+            except FileExistsError:
+                return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        if durable:
+            _flush(target.parent)
+        return True
+
+    def _create(self, name: str, data: bytes) -> bool:
+        try:
+            self.fs.pipe_file(self.path(name), data, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            # s3fs reports a failed If-None-Match (412) as EINVAL, and a lost race (409) as EBUSY.
+            if error.errno in (errno.EINVAL, errno.EBUSY) and self.exists(name):
+                return False
+            raise
+        return True
+
+
+def _flush(path: Path) -> None:
+    """Flush a file or folder to the disk (where the system can: Windows cannot flush folders)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(PermissionError) if path.is_dir() else _nothing():
+            os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

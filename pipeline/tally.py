@@ -1,0 +1,141 @@
+"""The fold of events: what became of every chunk and video, in a few bits each.
+
+A chunk's state at a stage is one bit in an integer per video and stage, so a million chunks fit in a megabyte. The
+last event about an item counts. When a stage's plan of a video changes (other settings), what that stage and the later
+ones did before is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.fingerprint import STAGES
+from pipeline.schemas import DONE, FAILED, GAVE_UP, REUSED
+
+GOOD, BAD = (DONE, REUSED), (FAILED, GAVE_UP)
+
+
+@dataclass(slots=True)
+class _Bits:
+    plan: str = ""
+    done: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that failed for good."""
+
+    stage: str
+    source: str
+    video: str
+    chunk: int
+    attempts: int
+    outcome: str
+    error_class: str
+    message: str
+    traceback: str = ""
+
+
+@dataclass
+class Tally:
+    """Counts items, not events: the same item twice is one item.
+
+    Attributes:
+        failures: (stage, video or source, chunk) -> failure, for items that stand failed.
+        outcomes: stage -> outcome -> number of events, for accounts of attempts.
+        seconds: stage -> time spent in attempts.
+    """
+
+    failures: dict[tuple[str, str, int], Failure] = field(default_factory=dict)
+    outcomes: dict[str, Counter[str]] = field(default_factory=lambda: {stage: Counter() for stage in STAGES})
+    seconds: Counter[str] = field(default_factory=Counter)
+    _chunks: dict[str, dict[str, _Bits]] = field(default_factory=dict)
+    _videos: dict[str, dict[str, str]] = field(default_factory=dict)
+    _done: Counter[str] = field(default_factory=Counter)
+    _failed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, event: Any) -> bool:
+        """Add an event (an ``Event`` or anything with its attributes); return whether an item's state changed."""
+        if event.stage not in self.outcomes:
+            return False
+        self.outcomes[event.stage][event.outcome] += 1
+        self.seconds[event.stage] += event.seconds
+        if event.outcome not in GOOD + BAD:
+            return False
+        good = event.outcome in GOOD
+        self._note_failure(event, good)
+        if event.chunk >= 0:
+            return self._add_chunk(event, good)
+        stages = self._videos.setdefault(event.source, {})
+        before, stages[event.stage] = stages.get(event.stage), DONE if good else FAILED
+        return before != stages[event.stage]
+
+    def done(self, stage: str) -> int:
+        """Return the number of chunks that the stage has done."""
+        return self._done[stage]
+
+    def failed(self, stage: str) -> int:
+        """Return the number of chunks that failed at the stage."""
+        return self._failed[stage]
+
+    def known(self) -> int:
+        """Return the number of chunks known so far."""
+        return self._done["split"]
+
+    def lost(self, stage: str) -> int:
+        """Return the number of chunks that never reach the stage, because they failed before it."""
+        return sum(self._failed[earlier] for earlier in STAGES[: STAGES.index(stage)])
+
+    def videos(self, stage: str, state: str) -> int:
+        """Return the number of sources in a state (``DONE`` or ``FAILED``) at split or assemble."""
+        return sum(stages.get(stage) == state for stages in self._videos.values())
+
+    def failed_sources(self) -> dict[str, str]:
+        """Return the sources that failed at split or assemble, with the stage."""
+        return {
+            source: stage
+            for source, stages in self._videos.items()
+            for stage, state in stages.items()
+            if state == FAILED
+        }
+
+    def _add_chunk(self, event: Any, good: bool) -> bool:
+        stages = self._chunks.setdefault(event.video, {})
+        bits = stages.get(event.stage)
+        if bits is None or (event.plan and bits.plan != event.plan):
+            for later in STAGES[STAGES.index(event.stage) :]:
+                self._forget(stages, later)
+            bits = stages[event.stage] = _Bits(event.plan)
+        bit = 1 << event.chunk
+        before = (bits.done & bit, bits.failed & bit)
+        self._done[event.stage] += int(good) - int(before[0] > 0)
+        self._failed[event.stage] += int(not good) - int(before[1] > 0)
+        bits.done = bits.done | bit if good else bits.done & ~bit
+        bits.failed = bits.failed & ~bit if good else bits.failed | bit
+        return before != (bits.done & bit, bits.failed & bit)
+
+    def _forget(self, stages: dict[str, _Bits], stage: str) -> None:
+        bits = stages.pop(stage, None)
+        if bits is not None:
+            self._done[stage] -= bits.done.bit_count()
+            self._failed[stage] -= bits.failed.bit_count()
+
+    def _note_failure(self, event: Any, good: bool) -> None:
+        key = (event.stage, event.source if event.chunk < 0 else event.video, event.chunk)
+        if good:
+            self.failures.pop(key, None)
+            return
+        self.failures[key] = Failure(
+            event.stage,
+            event.source,
+            event.video,
+            event.chunk,
+            event.attempt,
+            event.outcome,
+            event.error_class,
+            event.message,
+            event.traceback,
+        )

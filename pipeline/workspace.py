@@ -1,0 +1,136 @@
+"""The workspace: the folder (any fsspec URL) of one run.
+
+``run.yaml`` (resolved configuration), ``manifest/``, ``artifacts/``, ``attempts/``, and on local file systems
+``scratch/``, where stages write before the commit, so that a commit is a rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pipeline.artifacts import Artifacts
+from pipeline.attempts import Attempts
+from pipeline.storage import Storage, StorageError, plain_errors
+
+RUN = "run.yaml"
+NEUTRAL = ("pools", "limits", "runtime.scratch", "inputs", "output")
+"""Settings that do not decide the bytes: a workspace may be continued with others."""
+
+
+class ChangedError(StorageError):
+    """The workspace was made with other settings."""
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
+    """Return (key, old, new) for all leaves in which two nested dicts differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in sorted({*old, *new}):
+            found += differences(old.get(key), new.get(key), f"{where}.{key}" if where else str(key))
+        return found
+    return [] if old == new else [(where, old, new)]
+
+
+class Workspace:
+    """An opened workspace.
+
+    Args:
+        url: folder or fsspec URL.
+        scratch: where stages write and downloads land; default is inside a local workspace, else the system's folder
+            for temporary files.
+    """
+
+    def __init__(self, url: str | Path, scratch: str | Path | None = None) -> None:
+        self.storage = Storage(url)
+        self.url = self.storage.url
+        if scratch:
+            self._scratch = Path(scratch).absolute()
+        elif self.storage.is_local:
+            self._scratch = Path(self.storage.path("scratch"))
+        else:
+            self._scratch = Path(tempfile.gettempdir())
+        self._prefix = "reelift-" + hashlib.sha256(self.url.encode()).hexdigest()[:12]
+
+    def open(self, resolved: dict[str, Any], allow_changed: bool = False) -> None:
+        """Compare ``resolved`` (plain JSON) with ``run.yaml``, then write it.
+
+        Raises:
+            ChangedError: if settings that decide the bytes differ and ``allow_changed`` is false.
+        """
+        old = self.settings()
+        if old and not allow_changed:
+            changed = [
+                (key, before, after)
+                for key, before, after in differences(old, resolved)
+                if not any(key == name or key.startswith(f"{name}.") for name in NEUTRAL)
+            ]
+            if changed:
+                listed = ", ".join(f"{key} was {before!r} and is now {after!r}" for key, before, after in changed[:5])
+                more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+                raise ChangedError(
+                    f"{self.url} was made with other settings: {listed}{more}; use another workspace, or reprocess "
+                    "this one with the new settings (what they do not reach is reused)"
+                )
+        if old != resolved:
+            text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
+            self.storage.put(RUN, text.encode())
+
+    def settings(self) -> dict[str, Any]:
+        """Return what ``run.yaml`` holds, {} if there is none.
+
+        Raises:
+            StorageError: if it is not YAML.
+        """
+        try:
+            loaded = yaml.safe_load(self.storage.read(RUN))
+        except FileNotFoundError:
+            return {}
+        except yaml.YAMLError as error:
+            raise StorageError(f"{self.url}/{RUN} is damaged; restore it or use another workspace") from error
+        return loaded if isinstance(loaded, dict) else {}
+
+    def artifacts(
+        self,
+        scratch: Path,
+        verify: Literal["full", "size"] = "full",
+        on_damage: Callable[[str, str, str], None] = lambda stage, fingerprint, what: None,
+    ) -> Artifacts:
+        """Return the artifact store; downloads go below ``scratch``."""
+        return Artifacts(self.storage, scratch, verify, on_damage)
+
+    def attempts(self, epoch: int) -> Attempts:
+        """Return the attempts counted under one driver epoch."""
+        return Attempts(self.storage, epoch)
+
+    @contextmanager
+    def scratch(self, epoch: int) -> Iterator[Path]:
+        """Lend an empty local folder, removed at the end (by ``sweep`` if this process dies)."""
+        folder = self._scratch / f"{self._prefix}-{epoch}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        with plain_errors(str(folder)):
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self, epoch: int) -> None:
+        """Remove scratch folders that workers of older epochs left on this machine."""
+        for folder in self._scratch.glob(f"{self._prefix}-*"):
+            number = folder.name.removeprefix(f"{self._prefix}-").partition("-")[0]
+            if number.isdigit() and int(number) < epoch:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def free_bytes(self) -> int:
+        """Return the free space where scratch lies."""
+        existing = next(path for path in (self._scratch, *self._scratch.parents) if path.exists())
+        return shutil.disk_usage(existing).free

@@ -1,0 +1,57 @@
+"""The wrapper around assemble: fetches all chunks of a video, runs the stage, publishes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.artifacts import Artifact
+from pipeline.publish import Publisher
+from pipeline.rows import AssembleRow, DoneRow
+from pipeline.sources import check, localise
+from pipeline.storage import Storage
+from pipeline.wrapper import Item, Job, Report, Worker
+from stages.contract import Stage
+from stages.items import AssembleTask
+
+
+class AssembleWorker(Worker):
+    """Wraps assemble."""
+
+    def __init__(self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "") -> None:
+        super().__init__(stage, job, report, node)
+        self.publisher = Publisher(self.artifacts, Storage(job.output))
+
+    def run(self, row: AssembleRow) -> DoneRow:
+        """Assemble and publish one video.
+
+        Raises:
+            StorageError: see ``Worker.settle``.
+        """
+        source = row.source
+        video = source.sha256[:16]
+        plan = self.job.recipe.plan(source.sha256, source.output)["assemble"]
+        item = Item(plan, plan, video, source=source.shown)
+        prints = [self.job.recipe.chunk(source.sha256, chunk) for chunk in row.chunks]
+
+        def make(folder: Path) -> Artifact:
+            with ExitStack() as stack:
+                scratch = stack.enter_context(self.workspace.scratch(self.job.epoch))
+                local = stack.enter_context(localise(source, scratch))
+                folders = {}
+                for stage in ("split", "decode"):
+                    folders[stage] = tuple(self._fetch(stack, stage, chunk[stage]) for chunk in prints)
+                name = PurePosixPath(source.output).name
+                task = AssembleTask(video, local, name, row.chunks, folders["split"], folders["decode"], folder)
+                result = self.stage.run(task)
+            check(source)
+            return self.publisher.publish(plan, folder, source.output, result.facts)
+
+        artifact = self.settle(item, lambda: self.publisher.lookup(plan), make)
+        return DoneRow(source.shown, "failed" if artifact is None else "done")
+
+    def _fetch(self, stack: ExitStack, stage: str, fingerprint: str) -> Path:
+        folder = self.artifacts.fetch(stage, fingerprint)
+        stack.callback(self.artifacts.release, folder)
+        return folder

@@ -1,0 +1,221 @@
+"""The wrapper around split: commits each chunk as it is yielded, so that the next stage starts at once.
+
+The list of a video's chunks (``chunks.json``, a plain file one can read) is the artifact of the split *plan*. It is
+committed after the last chunk, so a video with a plan and whole chunks is never decoded again, and one without a plan
+is decoded again but writes only the chunks that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Artifact, describe
+from pipeline.attempts import Attempt
+from pipeline.publish import Publisher
+from pipeline.rows import ChunkRow, SourceRow, VideoRow
+from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, Event, VideoRecord, moment
+from pipeline.sources import check, content_sha256, localise
+from pipeline.storage import Storage, StorageError
+from pipeline.wrapper import Item, Job, Report, Worker, line
+from stages.contract import ItemError, Stage
+from stages.items import Chunk, SplitChunk, SplitTask
+
+PLAN = "chunks.json"
+
+
+class SplitWorker(Worker):
+    """Wraps split."""
+
+    def __init__(self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "") -> None:
+        super().__init__(stage, job, report, node)
+        self.publisher = Publisher(self.artifacts, Storage(job.output))
+
+    def run(self, source: SourceRow) -> Iterator[ChunkRow | VideoRow]:
+        """Yield the chunks of one source as they are committed, then one ``VideoRow``.
+
+        Raises:
+            StorageError: see ``Worker.settle``.
+        """
+        started = time.time()
+        with ExitStack() as stack:
+            scratch = stack.enter_context(self.workspace.scratch(self.job.epoch))
+            opened: list[Path] = []
+
+            def local() -> Path:
+                # A remote source is downloaded at most once, and not at all if there is nothing to do.
+                if not opened:
+                    opened.append(stack.enter_context(localise(source, scratch)))
+                return opened[0]
+
+            try:
+                check(source)
+                sha256 = source.sha256 or content_sha256(local(), source.shown)
+            except StorageError:
+                raise
+            except Exception as error:
+                yield self._unreadable(source, started, error)
+                return
+            yield from self._identified(replace(source, sha256=sha256), local)
+
+    def _identified(self, source: SourceRow, local: Callable[[], Path]) -> Iterator[ChunkRow | VideoRow]:
+        video, plan = source.sha256[:16], self.job.recipe.plan(source.sha256, source.output)
+        record = VideoRecord(source.shown, source.output, video, source.sha256, source.size, source.version)
+        self.report([record])
+        clock = time.perf_counter()
+        published = self.publisher.lookup(plan["assemble"])
+        if published is not None:
+            item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
+            event = self.event(item, REUSED, clock=clock, artifact=published)
+            self.report([replace(event, stage="assemble")])
+            yield VideoRow(source, "finished")
+            return
+        if source.first and not self.attempts.claim(plan["split"], source.shown):
+            yield VideoRow(source, "duplicate")
+            return
+        item = Item(plan["split"], plan["split"], video, source=source.shown)
+        known = self._known(item, source.sha256)
+        if known is not None:
+            for chunk in known:
+                self._report_chunk(item, chunk, source.sha256, REUSED)
+                yield ChunkRow(source.shown, source.sha256, chunk)
+            self._report_video(item, record, REUSED, len(known))
+            yield VideoRow(source, "split", len(known))
+            return
+        yield from self._attempts(item, source, local, record)
+
+    def _attempts(
+        self, item: Item, source: SourceRow, local: Callable[[], Path], record: VideoRecord
+    ) -> Iterator[ChunkRow | VideoRow]:
+        sent: list[Chunk] = []
+        while attempt := self.begin(item):
+            clock = time.perf_counter()
+            try:
+                chunks = []
+                for chunk in self._split(item, source, local(), attempt):
+                    chunks.append(chunk)
+                    if len(chunks) > len(sent):
+                        sent.append(chunk)
+                        yield ChunkRow(source.shown, source.sha256, chunk)
+                    elif sent[len(chunks) - 1] != chunk:
+                        raise ItemError(f"{source.shown}: split cut it differently the second time; report this")
+                self._commit_plan(item, chunks)
+            except Exception as error:
+                if self.failed(item, attempt, clock, error) != RETRIED:
+                    break
+            else:
+                self._report_video(item, record, DONE, len(chunks), attempt, clock)
+                self.attempts.forget(item.fingerprint)
+                yield VideoRow(source, "split", len(chunks))
+                return
+        yield VideoRow(source, "failed", len(sent))
+
+    def _split(self, item: Item, source: SourceRow, local: Path, attempt: Attempt) -> Iterator[Chunk]:
+        """Run the stage once; yield each chunk when its artifact is committed."""
+
+        def wanted(chunk: Chunk) -> bool:
+            return self.artifacts.lookup("split", self._print(source.sha256, chunk)) is None
+
+        with self.workspace.scratch(self.job.epoch) as folder:
+            count, clock = 0, time.perf_counter()
+            for made in self.stage.run(SplitTask(item.video, local, folder, wanted)):
+                self._check(made, count, item.video, source)
+                artifact = self._commit_chunk(made, source.sha256)
+                outcome = DONE if made.folder else REUSED
+                self._report_chunk(item, made.chunk, source.sha256, outcome, attempt, clock, artifact)
+                yield made.chunk
+                count, clock = count + 1, time.perf_counter()
+            if count == 0:
+                raise ItemError(f"{source.shown}: no frame could be decoded; check the file")
+
+    def _check(self, made: SplitChunk, count: int, video: str, source: SourceRow) -> None:
+        if made.chunk.index != count or made.chunk.video != video:
+            raise ItemError(f"{source.shown}: split yielded {made.chunk} as number {count}; report this")
+
+    def _commit_chunk(self, made: SplitChunk, sha256: str) -> Artifact | None:
+        if made.folder is None:
+            return None
+        artifact = self.artifacts.commit(
+            "split", self._print(sha256, made.chunk), made.folder, {"frames": len(made.chunk)}
+        )
+        shutil.rmtree(made.folder, ignore_errors=True)
+        return artifact
+
+    def _commit_plan(self, item: Item, chunks: Sequence[Chunk]) -> None:
+        with self.workspace.scratch(self.job.epoch) as folder:
+            text = "[\n" + ",\n".join(json.dumps(asdict(chunk)) for chunk in chunks) + "\n]\n"
+            (folder / PLAN).write_text(text)
+            existing = self.artifacts.lookup("split", item.fingerprint)
+            if existing and existing.files != describe(folder):
+                # An older version of a library cut this video elsewhere; what was just committed is what counts.
+                self.artifacts.remove("split", item.fingerprint)
+            self.artifacts.commit("split", item.fingerprint, folder, {"chunks": len(chunks)})
+
+    def _known(self, item: Item, sha256: str) -> list[Chunk] | None:
+        """Return the video's chunks if the plan and all of them are committed and whole."""
+        artifact = self.artifacts.lookup("split", item.fingerprint)
+        if artifact is None:
+            return None
+        folder = self.artifacts.fetch("split", item.fingerprint)
+        chunks = [Chunk(**chunk) for chunk in json.loads((folder / PLAN).read_text())]
+        self.artifacts.release(folder)
+        # All are looked up, also after the first that is missing: what is damaged must be reported and removed.
+        missing = [chunk for chunk in chunks if self.artifacts.lookup("split", self._print(sha256, chunk)) is None]
+        return None if missing else chunks
+
+    def _print(self, sha256: str, chunk: Chunk) -> str:
+        return self.job.recipe.chunk(sha256, chunk)["split"]
+
+    def _report_chunk(
+        self,
+        item: Item,
+        chunk: Chunk,
+        sha256: str,
+        outcome: str,
+        attempt: Attempt | None = None,
+        clock: float | None = None,
+        artifact: Artifact | None = None,
+    ) -> None:
+        own = self._print(sha256, chunk)
+        one = replace(item, fingerprint=own, chunk=chunk.index, source="")
+        place = (chunk.index, chunk.shot, chunk.start, chunk.stop, chunk.head, chunk.tail)
+        self.report(
+            [
+                ChunkRecord(item.video, item.plan, own, *place),
+                self.event(one, outcome, attempt=attempt, clock=clock, artifact=artifact),
+            ]
+        )
+
+    def _report_video(
+        self,
+        item: Item,
+        record: VideoRecord,
+        outcome: str,
+        chunks: int,
+        attempt: Attempt | None = None,
+        clock: float | None = None,
+    ) -> None:
+        event = self.event(item, outcome, attempt=attempt, clock=clock)
+        facts = json.dumps({"chunks": chunks})
+        self.report([replace(record, chunks=chunks), replace(event, facts=facts)])
+
+    def _unreadable(self, source: SourceRow, started: float, error: Exception) -> VideoRow:
+        """Report a source that could not even be identified, and so has no fingerprint to charge."""
+        event = Event(
+            stage="split",
+            outcome=FAILED,
+            source=source.shown,
+            worker=self.name,
+            node=self.node,
+            started=moment(started),
+            error_class=type(error).__name__,
+            message=line(error),
+        )
+        self.report([VideoRecord(source.shown, source.output, size=max(source.size, 0)), event])
+        return VideoRow(source, "failed")

@@ -1,0 +1,290 @@
+"""The one wrapper around a stage: look up, count the attempt, time it, turn exceptions into failed rows, commit.
+
+The order of steps, and what a crash after each of them leaves:
+
+1. look up the artifact; if it is whole, the item is ``reused``.
+2. count the attempt (durable). Crash: one attempt is charged to this item, to no other.
+3. run the stage into a scratch folder. Crash: the folder is left, and swept by the next run.
+4. commit (see ``artifacts``).
+5. report ``done``. Crash: the artifact is there without its event; the next run reports ``reused``.
+6. forget the attempts. Crash: a few stale markers, cleared at the end of the run.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.artifacts import Artifact
+from pipeline.attempts import Attempt
+from pipeline.fingerprint import INPUTS, Recipe
+from pipeline.rows import ChunkRow
+from pipeline.schemas import DAMAGED, DIED, DONE, FAILED, GAVE_UP, RETRIED, REUSED, Event, Record, moment, since
+from pipeline.storage import StorageError
+from pipeline.workspace import Workspace
+from stages.contract import Fact, ItemError, Stage
+from stages.items import ChunkTask
+
+Report = Callable[[Sequence[Record]], None]
+"""Takes rows for the manifest. Returns when they are in the driver's hands."""
+
+LONGEST_TRACEBACK = 20_000
+LOW_DISK = 16 << 20
+
+
+class SetupError(Exception):
+    """A stage cannot be set up (missing weights, no such device): no item of it can ever work. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker of a run has to know.
+
+    Attributes:
+        workspace: URL of the workspace.
+        output: URL of the output folder.
+        epoch: the driver's epoch.
+        recipe: names of all artifacts.
+        attempts: how often an item is tried.
+        verify: how artifacts are checked before they are believed.
+        scratch: folder for temporary files, None for the default.
+        threads: torch threads per worker; fixed, so that bytes do not depend on the size of the pools.
+    """
+
+    workspace: str
+    output: str
+    epoch: int
+    recipe: Recipe
+    attempts: int = 3
+    verify: Literal["full", "size"] = "full"
+    scratch: str | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What an attempt is charged to."""
+
+    fingerprint: str
+    plan: str
+    video: str
+    chunk: int = -1
+    source: str = ""
+
+
+class Worker:
+    """One stage in one process, with what surrounds it. Subclasses add ``run``.
+
+    Args:
+        stage: the stage, not set up yet.
+        job: the run it works for.
+        report: takes its events.
+        node: name of the machine in the manifest.
+    """
+
+    def __init__(self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "") -> None:
+        self.stage, self.job, self.report = stage, job, report
+        self.node = node or platform.node()
+        self.name = f"{platform.node()}:{os.getpid()}"
+        self.workspace = Workspace(job.workspace, job.scratch)
+        self.attempts = self.workspace.attempts(job.epoch)
+        self._stack = ExitStack()
+        downloads = self._stack.enter_context(self.workspace.scratch(job.epoch))
+        self.artifacts = self.workspace.artifacts(downloads, job.verify, self.damaged)
+
+    def setup(self) -> None:
+        """Set the stage up.
+
+        Raises:
+            SetupError: if the stage raises anything.
+        """
+        try:
+            self.stage.setup()
+        except Exception as error:
+            raise SetupError(f"stage {self.stage.name} cannot start: {line(error)}") from error
+
+    def teardown(self) -> None:
+        """Tear the stage down and remove scratch."""
+        try:
+            self.stage.teardown()
+        finally:
+            self._stack.close()
+
+    def damaged(self, stage: str, fingerprint: str, what: str) -> None:
+        """Report an artifact that did not verify and was removed."""
+        self.report([Event(stage, DAMAGED, fingerprint=fingerprint, message=what, worker=self.name, node=self.node)])
+
+    def settle(
+        self,
+        item: Item,
+        find: Callable[[], Artifact | None],
+        make: Callable[[Path], Artifact],
+    ) -> Artifact | None:
+        """Find the item's artifact or make it, within the limit of attempts.
+
+        Args:
+            item: what is charged.
+            find: returns the artifact if it is committed and whole.
+            make: runs the stage into the given scratch folder and commits.
+
+        Returns:
+            The artifact, or None if the item failed for good; the events are reported.
+
+        Raises:
+            StorageError: if the disk is full or permission is denied: no item could succeed.
+        """
+        started = time.time()
+        clock = time.perf_counter()
+        artifact = find()
+        if artifact is not None:
+            self.report([self.event(item, REUSED, started=started, clock=clock, artifact=artifact)])
+            return artifact
+        while attempt := self.begin(item):
+            clock = time.perf_counter()
+            try:
+                with self.workspace.scratch(self.job.epoch) as folder:
+                    artifact = make(folder)
+            except Exception as error:
+                if self.failed(item, attempt, clock, error) != RETRIED:
+                    return None
+            else:
+                self.done(item, attempt, clock, artifact)
+                return artifact
+        return None
+
+    def begin(self, item: Item) -> Attempt | None:
+        """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
+        past = self.attempts.past(item.fingerprint)
+        for attempt in past:
+            if not attempt.outcome:
+                message = f"the worker {attempt.worker} died during attempt {attempt.number}"
+                event = self.event(item, DIED, attempt=attempt, message=message)
+                self.report([event])
+                self.attempts.end(item.fingerprint, attempt, DIED, event.id)
+        if len(past) >= self.job.attempts:
+            message = f"given up after {len(past)} attempts; the last one took its worker with it"
+            self.report([self.event(item, GAVE_UP, attempt=past[-1], message=message, error_class="WorkerDied")])
+            return None
+        return self.attempts.begin(item.fingerprint, self.name, self.node, time.time())
+
+    def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
+        """Report a success and forget the attempts."""
+        self.report([self.event(item, DONE, attempt=attempt, clock=clock, artifact=artifact)])
+        self.attempts.forget(item.fingerprint)
+
+    def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception) -> str:
+        """Report an attempt that raised; return its outcome: retried, failed or gave_up.
+
+        Raises:
+            StorageError: if the error means that nothing can succeed.
+        """
+        if isinstance(error, StorageError):
+            raise error
+        full = self._disk_full(error)
+        if full:
+            raise StorageError(full) from error
+        outcome = RETRIED if attempt.number < self.job.attempts else GAVE_UP
+        if isinstance(error, ItemError):
+            outcome = FAILED
+        event = self.event(item, outcome, attempt=attempt, clock=clock, error=error)
+        self.report([event])
+        self.attempts.end(item.fingerprint, attempt, outcome, event.id)
+        return outcome
+
+    def event(
+        self,
+        item: Item,
+        outcome: str,
+        *,
+        attempt: Attempt | None = None,
+        started: float | None = None,
+        clock: float | None = None,
+        artifact: Artifact | None = None,
+        error: Exception | None = None,
+        message: str = "",
+        error_class: str = "",
+    ) -> Event:
+        """Return an event about ``item``."""
+        begun = attempt.started if attempt else (started or time.time())
+        event = Event(
+            stage=self.stage.name,
+            outcome=outcome,
+            video=item.video,
+            chunk=item.chunk,
+            source=item.source,
+            plan=item.plan,
+            fingerprint=item.fingerprint,
+            attempt=attempt.number if attempt else 0,
+            worker=self.name,
+            node=self.node,
+            started=moment(begun),
+            seconds=since(clock) if clock is not None else 0.0,
+            bytes=artifact.size if artifact else 0,
+            message=message,
+            error_class=error_class,
+            facts=facts_json(artifact.facts if artifact else {}),
+        )
+        if error is None:
+            return event
+        text = "".join(traceback.format_exception(error))
+        return replace(
+            event, error_class=type(error).__name__, message=line(error), traceback=text[-LONGEST_TRACEBACK:]
+        )
+
+    def _disk_full(self, error: Exception) -> str:
+        where = self.workspace.url
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"{where}: the disk is full; free some space and run the same line again"
+        # A tool in a process of its own (ffmpeg) says it in its own words.
+        free = self.workspace.free_bytes()
+        if free < LOW_DISK and not isinstance(error, ItemError):
+            return f"{where}: {free >> 20} MiB are left on the disk; free some space and run the same line again"
+        return ""
+
+
+class ChunkWorker(Worker):
+    """Wraps flow, sample or decode."""
+
+    def run(self, row: ChunkRow) -> ChunkRow:
+        """Take one chunk through the stage; a chunk that failed before passes untouched.
+
+        Raises:
+            StorageError: see ``Worker.settle``.
+        """
+        if row.failed:
+            return row
+        name = self.stage.name
+        prints = self.job.recipe.chunk(row.sha256, row.chunk)
+        plan = self.job.recipe.plan(row.sha256)[name]
+        item = Item(prints[name], plan, row.chunk.video, row.chunk.index)
+
+        def make(folder: Path) -> Artifact:
+            with ExitStack() as stack:
+                inputs = {}
+                for source in INPUTS[name]:
+                    inputs[source] = self.artifacts.fetch(source, prints[source])
+                    stack.callback(self.artifacts.release, inputs[source])
+                result = self.stage.run(ChunkTask(row.chunk, inputs, folder))
+            return self.artifacts.commit(name, prints[name], folder, result.facts)
+
+        artifact = self.settle(item, lambda: self.artifacts.lookup(name, prints[name]), make)
+        return row if artifact is not None else replace(row, failed=name)
+
+
+def line(error: BaseException) -> str:
+    """Return an exception's message as one line; its class, if it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def facts_json(facts: Mapping[str, Fact]) -> str:
+    """Return facts as one line of JSON."""
+    return json.dumps(dict(facts), sort_keys=True)
