@@ -24,8 +24,8 @@ class EncodedFrames:
     Attributes:
         mean: mean of the posterior, ``[n, c, h, w]``, not scaled.
         logvar: logarithm of its variance, clamped to [-30, 20], same shape.
-        features: for fusion, one tensor per level between the first and the deepest, shallow ones first; before them
-            the frame itself, ``[n, 3 * patch_size**2, ...]``, where the network fuses that too.
+        features: for fusion, one tensor per level but the first, shallow ones first (the deepest is not fused); before
+            them the frame itself, ``[n, 3 * patch_size**2, ...]``, where the network fuses that too.
     """
 
     mean: Tensor
@@ -110,8 +110,8 @@ class TemporalVAE(ModelMixin, ConfigMixin):
 
     @property
     def feature_count(self) -> int:
-        """How many tensors the decoder fuses."""
-        return max(len(self.config.block_out_channels) - 2, 0) + int(self.config.image_fusion)
+        """How many tensors ``features`` holds."""
+        return len(self.config.block_out_channels) - 1 + int(self.config.image_fusion)
 
     def encode(self, images: Tensor) -> EncodedFrames:
         """Encode frames, each for itself.

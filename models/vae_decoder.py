@@ -93,7 +93,8 @@ class TemporalDecoder(nn.Module):
         x = self.middle(self.conv_in(latents), num_frames)
         waiting = list(features)
         for level in self.levels:
-            feature = waiting.pop() if waiting and level.fusion is not None else None
+            # The shallowest level has no feature of its own.
+            feature = waiting.pop() if waiting and level.upsampler is not None else None
             x = level(x, feature, fusion_weight, num_frames)
         x = functional.silu(self.norm_out(x))
         decoded = self.conv_out(x)

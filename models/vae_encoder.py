@@ -102,7 +102,7 @@ class FrameEncoder(nn.Module):
         """Encode ``images [n, c, H, W]``.
 
         Returns:
-            moments ``[n, moment_channels, h, w]``, and the features of all levels but the first and the deepest.
+            moments ``[n, moment_channels, h, w]``, and the features of all levels but the first.
         """
         x = self.conv_in(images)
         features = []
@@ -110,4 +110,4 @@ class FrameEncoder(nn.Module):
             x, feature = level(x)
             features.append(feature)
         x = self.middle(x, num_frames=1)
-        return self.conv_out(functional.silu(self.norm_out(x))), tuple(features[1:-1])
+        return self.conv_out(functional.silu(self.norm_out(x))), tuple(features[1:])

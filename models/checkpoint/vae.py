@@ -80,9 +80,7 @@ def official_names(vae: TemporalVAE) -> Modules:
             names[f"{ours}.temporal.{block}"] = f"{theirs}.temporal_mixing.{block}"
         names[f"{ours}.upsampler.conv"] = f"{theirs}.upsample.conv"
         if decoder_level.fusion is not None:
-            names |= _fusion(
-                cast(FeatureFusion, decoder_level.fusion), f"{ours}.fusion", f"decoder.fusion_layer_{level}"
-            )
+            names |= _fusion(decoder_level.fusion, f"{ours}.fusion", f"decoder.fusion_layer_{level}")
     return names
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from models.checkpoint import structure_encoder, unet, vae
-from models.checkpoint.renaming import CheckpointError, rename, select
+from models.checkpoint.renaming import CheckpointError, _source, rename, select
 from models.structure_encoder import StructureEncoder
+from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 
 
@@ -60,3 +61,41 @@ def test_options_that_would_change_the_arithmetic_are_refused(golden):
     config = golden("vae").facts["config"]
     with pytest.raises(CheckpointError, match="attn_resolutions"):
         vae.from_official_config(config | {"ddconfig": config["ddconfig"] | {"attn_resolutions": [16]}})
+
+
+@pytest.mark.parametrize("factors", [(1, 2), (1, 2, 2), (1, 1, 2, 3)])
+@pytest.mark.parametrize("resolutions", [(), (1,), (2, 4), (1, 2, 4, 8)])
+@pytest.mark.parametrize("several", [False, True])
+def test_blocks_of_every_layout_are_numbered_without_gaps(factors, resolutions, several):
+    levels = len(factors)
+    blocks = [1 + level % 2 for level in range(levels)] if several else 2
+    config = {
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": 8,
+        "channel_mult": factors,
+        "num_res_blocks": blocks,
+        "attention_resolutions": resolutions,
+    }
+    with torch.device("meta"):
+        network = DenoisingUNet(
+            **unet.from_official_config(config | {"num_head_channels": 4, "context_dim": 6, "semb_channels": 8}),
+            norm_groups=4,
+        )
+        encoder = StructureEncoder(**structure_encoder.from_official_config(config | {"num_heads": 2}), norm_groups=4)
+    pushed = 1 + sum(blocks if several else [2] * levels) + levels - 1
+    for module, names in (
+        (network, unet.official_names(network)),
+        (encoder, structure_encoder.official_names(encoder)),
+    ):
+        sources = {_source(key, names)[0] for key in module.state_dict()}
+        numbers = {side: _numbers(sources, side) for side in ("input_blocks", "output_blocks", "fea_tran")}
+        assert numbers["input_blocks"] == set(range(pushed))
+        if module is network:
+            assert numbers["output_blocks"] == set(range(pushed))
+        else:
+            assert numbers["fea_tran"] == set(range(levels))
+
+
+def _numbers(sources, side):
+    return {int(source.split(".")[1]) for source in sources if source.startswith(f"{side}.")}

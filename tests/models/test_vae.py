@@ -54,7 +54,7 @@ def test_no_fusion_needs_no_features():
     vae = TemporalVAE(**TINY).eval()
     latents = torch.randn(3, 4, 4, 6)
     assert vae.decode(latents, fusion_weight=0.0).shape == (3, 3, 16, 24)
-    with pytest.raises(ValueError, match="fusion needs 1 features, not 0"):
+    with pytest.raises(ValueError, match="fusion needs 2 features, not 0"):
         vae.decode(latents)
 
 
@@ -65,7 +65,7 @@ def test_sizes_and_windows_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="4 frames are not whole windows of 3"):
         vae.decode(torch.zeros(4, 4, 4, 4), fusion_weight=0.0)
     with pytest.raises(ValueError, match="must come from the same frames"):
-        vae.decode(torch.zeros(3, 4, 4, 4), (torch.zeros(3, 8, 4, 4),))
+        vae.decode(torch.zeros(3, 4, 4, 4), (torch.zeros(3, 8, 4, 4),) * 2)
 
 
 def test_a_new_vae_treats_every_frame_alone(seeded):
@@ -118,3 +118,13 @@ def test_embedded_size_stays_cheap():
         with FlopCounterMode(display=False) as flops:
             vae(torch.empty(5, 3, 400, 720))
     assert flops.get_total_flops() / 5 < 150e9
+
+
+def test_a_new_embedded_vae_gives_back_the_frame_it_fuses(seeded):
+    vae = TemporalVAE(**EMBEDDED.vae).eval()
+    images = torch.rand(5, 3, 16, 24) * 2 - 1
+    encoded = vae.encode(images)
+    assert encoded.mean.shape == (5, 8, 2, 3)
+    restored = vae.decode(torch.randn_like(encoded.mean), encoded.features, 1.0)
+    torch.testing.assert_close(restored, images, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(vae.decode(encoded.mean, fusion_weight=0.0), images, atol=0.1)
