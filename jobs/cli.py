@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
-import click
 import typer
 
 from jobs import config, demo, prepare_data, restore, status, train
+from jobs.invocation import run_command
 
 app = typer.Typer(
     name="reelift",
@@ -22,22 +20,6 @@ app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.command("prepare-data")(prepare_data.prepare_data)
 app.command("train")(train.train)
-
-
-def run_command(command: click.Command, name: str) -> None:
-    """Run a command line and leave with its exit code; 1, not click's 2, if the call itself is wrong.
-
-    Exit code 2 is kept for "some videos failed".
-    """
-    try:
-        code = command.main(prog_name=name, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = 1
-    except (click.Abort, KeyboardInterrupt):
-        print("Stopped. The same command line goes on from here.", file=sys.stderr)
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def main() -> None:

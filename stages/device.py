@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
+from torch import nn
 
 from stages.setting import ModelSetting
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -29,3 +34,9 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
             f"models.device: {setting.device!r} asked for, but torch sees no GPU here; use 'auto' or 'cpu'"
         )
     return device, _DTYPES[setting.precision]
+
+
+def placed(network: NetworkT, device: torch.device, dtype: torch.dtype = torch.float32) -> NetworkT:
+    """The network on the device, in evaluation mode; converted only if it must be."""
+    network = network.to(device)
+    return (network if dtype == torch.float32 else network.to(dtype)).eval()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from models.folder import ModelFolder
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from models.basicvsr import BasicVSR
+from training.clips import ClipDataset
+from training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +107,37 @@ def draw_batch(clips: EstimateDataset, batch: int, frames: int, generator: torch
             dims = [d for d, flipped in ((2, flip_y), (3, flip_x)) if flipped]
             kept.append(x.flip(dims) if dims else x)
     return RestorationClip(torch.cat(low), torch.cat(estimate), torch.cat(target))
+
+
+def ensure_estimates(data: Path, model: Path, recipe: Recipe) -> Path:
+    """Compute the recipe's clips with their initial estimates below the data folder, unless that has been done.
+
+    Returns:
+        the folder with the estimates.
+
+    Raises:
+        ValueError: if ``data`` was not prepared.
+    """
+    folder = data / f"estimates-{recipe.side}-{recipe.frames}"
+    index = folder / "index.json"
+    if index.exists() and json.loads(index.read_text())["clips"] >= recipe.clips:
+        return folder
+    network = ModelFolder(model).initial_estimate().eval()
+    compute_estimates(network, training_clips(data, recipe), folder, count=recipe.clips)
+    return folder
+
+
+def training_clips(data: Path, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+    """Degraded and clean clips without end, cropped to the recipe's size and number of frames."""
+    clips = ClipDataset(data, seed=0)
+    for number in itertools.count():
+        low, target = clips[number % len(clips)]
+        generator = torch.Generator().manual_seed(number)
+        side, frames = recipe.side // 4, recipe.frames
+        top, left = (
+            int(torch.randint(size - side + 1, (), generator=generator)) if size > side else 0
+            for size in low.shape[-2:]
+        )
+        small = low[:frames, :, top : top + side, left : left + side]
+        large = target[:frames, :, 4 * top : 4 * (top + side), 4 * left : 4 * (left + side)]
+        yield small, large

@@ -65,8 +65,8 @@ class TrainingLoop:
         self.optimiser.step()
         self._update_average()
         self.step += 1
-        row = {"step": self.step, "loss": float(loss), "gradient_norm": float(norm)}
-        row |= {name: float(value) for name, value in terms.items()} | {"seconds": time.monotonic() - began}
+        row = {"step": self.step, "loss": loss.item(), "gradient_norm": norm.item()}
+        row |= {name: value.item() for name, value in terms.items()} | {"seconds": time.monotonic() - began}
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
 

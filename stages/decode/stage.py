@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from models.folder import ModelFolder
 from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
 from models.colour_fix import adain, wavelet
+from models.folder import ModelFolder
 from stages.contract import Resources, Result, Stage
 from stages.decode.config import DecodeConfig
 from stages.decode.windows import decoded_frames, pick
-from stages.device import prepare_device
+from stages.device import placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
@@ -54,7 +54,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
     def setup(self) -> None:
         """Load the autoencoder."""
         self.device, self.dtype = prepare_device(self.setting)
-        self.vae = self.folder.vae().to(device=self.device, dtype=self.dtype).eval()
+        self.vae = placed(self.folder.vae(), self.device, self.dtype)
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:

@@ -61,6 +61,9 @@ class SampleConfig(BaseModel):
         None, ge=8, description="Side of a square tile in latent pixels; null is the whole canvas."
     )
     tile_overlap: int = Field(0, ge=0, description="Overlap of neighbouring tiles in latent pixels.")
+    tile_shift: int = Field(
+        0, ge=0, description="Move the tiles by this much in every other step, instead of letting them overlap."
+    )
     batch: int = Field(4, ge=1, description="Windows (or windows times tiles) per network call.")
     guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
 

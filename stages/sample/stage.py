@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from models.folder import ModelFolder
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.canvas import Canvas
+from models.folder import ModelFolder
 from models.guidance import Motion
 from models.noise import frame_noise
 from models.sampler import GuidanceSettings, SamplerSettings, sample_chunk
 from models.windowed import WindowSettings
 from stages.contract import Resources, Result, Stage
-from stages.device import prepare_device
+from stages.device import placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -61,17 +61,15 @@ class SampleStage(Stage[ChunkTask, Result]):
 
     def setup(self) -> None:
         """Load the networks."""
-        self.device, dtype = prepare_device(self.setting)
-        place: dict[str, Any] = {"device": self.device, "dtype": dtype}
-        self.vae = self.folder.vae().to(**place).eval()
-        self.unet = self.folder.unet().to(**place).eval()
-        self.structure_encoder = self.folder.structure_encoder().to(**place).eval()
+        self.device, self.dtype = prepare_device(self.setting)
+        self.vae = placed(self.folder.vae(), self.device, self.dtype)
+        self.unet = placed(self.folder.unet(), self.device, self.dtype)
+        self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
         self.prompt = self.folder.prompt()
         self.schedule = self.folder.schedule()
         self.recurrent = None
         if self.config.initial_estimate == "recurrent":
-            self.recurrent = self.folder.initial_estimate().to(self.device).eval()
-        self.dtype = dtype
+            self.recurrent = placed(self.folder.initial_estimate(), self.device)
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:

@@ -1,0 +1,33 @@
+"""How a command is run and what it exits with, whether as ``reelift NAME`` or as ``python -m jobs.NAME``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import typer
+
+
+def run_command(command: click.Command, name: str) -> None:
+    """Run a command line and leave with its exit code; 1, not click's 2, if the call itself is wrong.
+
+    Exit code 2 is kept for "some videos failed".
+    """
+    try:
+        code = command.main(prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 1
+    except (click.Abort, KeyboardInterrupt):
+        print("Stopped. The same command line goes on from here.", file=sys.stderr)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def run_function(function: Callable[..., Any], name: str) -> None:
+    """Run one command by itself (``python -m jobs.NAME``)."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(function)
+    run_command(typer.main.get_command(app), f"python -m jobs.{name}")

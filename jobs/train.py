@@ -1,0 +1,59 @@
+"""``reelift train``: train one stage of the embedded model from its recipe, in slices of any length."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+
+
+class TrainingStage(StrEnum):
+    """The stages of training, in their order."""
+
+    autoencoder = "autoencoder"
+    denoiser = "denoiser"
+    decoder = "decoder"
+
+
+def train(
+    stage: Annotated[TrainingStage, typer.Argument(help="Which part to train; each builds on those before it.")],
+    data: Annotated[Path, typer.Option(help="Folder that 'reelift prepare-data' made.")],
+    model: Annotated[Path, typer.Option(help="Model folder: earlier parts are read, the trained part is written.")],
+    checkpoints: Annotated[Path, typer.Option(help="Where the state of training is kept.")] = Path("checkpoints"),
+    recipe: Annotated[Path | None, typer.Option(help="Recipe (YAML); the shipped one if not given.")] = None,
+    seconds: Annotated[float, typer.Option(help="Stop after this long; the same line goes on.")] = math.inf,
+    threads: Annotated[int, typer.Option(help="torch threads; 0 leaves torch's choice.")] = 0,
+) -> int:
+    """Train one stage; interrupted runs go on where they were."""
+    # Imported here, so that the other commands do not wait for torch.
+    import torch
+
+    from training.estimates import ensure_estimates
+    from training.recipe import load_recipe
+    from training.run import last_losses
+    from training.run import train as train_stage
+
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        chosen = load_recipe(recipe or RECIPES / f"{stage.value}.yaml")
+        estimates = ensure_estimates(data, model, chosen)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}")
+        return 1
+    finished = train_stage(chosen, estimates, model, checkpoints, seconds)
+    means = last_losses(checkpoints, stage.value)
+    print("  ".join(f"{name} {value:.4g}" for name, value in means.items()))
+    print(f"{stage.value}: {'finished' if finished else 'stopped; the same line goes on'}; weights are in {model}")
+    return 0
+
+
+if __name__ == "__main__":
+    from jobs.invocation import run_function
+
+    run_function(train, "train")
