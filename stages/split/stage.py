@@ -12,6 +12,7 @@ import av
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 from stages.media.frames import FRAMES_NAME, LosslessWriter
+from stages.media.matroska import check_audio
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.table import FrameTable, write_table
 from stages.split.config import SplitConfig
@@ -51,6 +52,7 @@ class SplitStage(Stage[SplitTask, Iterator[SplitChunk]]):
         """
         with open_video(task.source) as container:
             facts = describe(container, task.source.name)
+            check_audio(container, task.source.name)
             reader = SourceReader(container, facts, task.source.name, self.config.deinterlace)
             yield from _Cutting(task, self.config, facts, reader).chunks()
             if not reader.frames:

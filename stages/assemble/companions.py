@@ -1,0 +1,215 @@
+"""Everything of the source beside its pictures: audio, subtitles, chapters, attachments, covers, tags."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import av
+
+from stages.assemble.config import AssembleConfig
+from stages.assemble.ticks import TICK, to_ticks
+from stages.media.matroska import holds
+from stages.media.probe import is_cover, open_video
+
+_OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
+_OWN_TAGS |= {"bps", "number_of_frames"}
+_PEEK = 256
+_COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}
+
+
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags that say something of the work, without those that say something of the old file."""
+    return {
+        key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS and not key.startswith("_STATISTICS")
+    }
+
+
+class PacketDigest:
+    """Count and SHA-256 of an audio stream's packets, each with its length.
+
+    AAC in MPEG-TS carries a header (ADTS) before every packet, which Matroska keeps once for the whole stream; it is
+    left out of the digest, so that equal digests mean equal audio.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, packet: Any, codec: str) -> None:
+        """Add one packet."""
+        data = bytes(packet)
+        if codec.startswith("aac") and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+            data = data[7 if data[1] & 1 else 9 :]
+        self.count += 1
+        self._hash.update(len(data).to_bytes(8, "little"))
+        self._hash.update(data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PacketDigest) and (self.count, self.hex) == (other.count, other.hex)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def hex(self) -> str:
+        """The digest so far."""
+        return self._hash.hexdigest()
+
+
+@dataclass
+class _Copied:
+    source: Any
+    audio: bool
+    codec: str
+    target: Any = None
+    position: int = -1  # index of the finished file's stream; PyAV's own objects die with their containers
+    lead: int = 0  # ticks by which packets are written later, because CodecDelay takes them back
+    codec_delay: int | None = None  # nanoseconds, to be written into the header
+    last: int | None = None
+    digest: PacketDigest = field(default_factory=PacketDigest)
+
+
+class Companions:
+    """The streams that are copied, and their packets.
+
+    Attributes:
+        left_out: streams that Matroska cannot hold, as text.
+        moved: packets whose timestamps went backwards and were put off to the one before.
+        shift: ticks added to every timestamp of the file, so that none is negative; 0 for nearly every video.
+    """
+
+    def __init__(self, source: Path, config: AssembleConfig, first_picture: int) -> None:
+        self.left_out: list[str] = []
+        self.moved = 0
+        self._container = open_video(source)
+        self._config = config
+        self._copied = [
+            _Copied(stream, stream.type == "audio", stream.codec_context.name)
+            for stream in self._container.streams
+            if self._wanted(stream)
+        ]
+        by_index = {copied.source.index: copied for copied in self._copied}
+        packets = self._packets(by_index)
+        head = list(islice(packets, _PEEK))
+        self._rest: Iterator[tuple[_Copied, Any]] = chain(head, packets)
+        self.shift = self._settle_start(head, first_picture)
+
+    def _wanted(self, stream: Any) -> bool:
+        kind = stream.type
+        if kind == "video":
+            if not is_cover(stream) and stream is not next(s for s in self._container.streams.video if not is_cover(s)):
+                self.left_out.append(f"{stream.index} video")
+            return False
+        if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles):
+            return False
+        if kind in ("audio", "subtitle") and holds(stream):
+            return True
+        codec = stream.codec_context.name if stream.codec_context is not None else ""
+        self.left_out.append(f"{stream.index} {kind} {codec}".strip())
+        return False
+
+    def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied, Any]]:
+        if not by_index:
+            return
+        packets = self._container.demux([copied.source for copied in self._copied])
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:  # a truncated file: split has met the same end
+                return
+            if packet is None:
+                return
+            if packet.size:
+                yield by_index[packet.stream.index], packet
+
+    def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
+        earliest = first_picture
+        seen: set[int] = set()
+        for copied, packet in head:
+            if copied.source.index in seen or packet.pts is None:
+                continue
+            seen.add(copied.source.index)
+            start = to_ticks(packet.pts, packet.time_base)
+            delay = copied.source.codec_context.delay if copied.audio else 0
+            if start < 0 and copied.audio:
+                if delay:  # the muxer writes CodecDelay by itself and allows for it
+                    start += to_ticks(delay, Fraction(1, copied.source.codec_context.sample_rate))
+                else:
+                    copied.codec_delay = round(-packet.pts * packet.time_base * 10**9)
+                    copied.lead = to_ticks(copied.codec_delay, Fraction(1, 10**9))
+                    start += copied.lead
+            earliest = min(earliest, start)
+        return max(0, -earliest)
+
+    def add_to(self, output: Any) -> None:
+        """Make streams, tags, chapters and attachments of the file that is being written. Video comes before."""
+        for copied in self._copied:
+            copied.target = output.add_stream_from_template(copied.source)
+            copied.position = copied.target.index
+            copied.target.disposition = copied.source.disposition
+            copied.target.metadata.update(kept_tags(copied.source.metadata))
+        output.metadata.update(kept_tags(self._container.metadata))
+        output.set_chapters([self._chapter(chapter) for chapter in self._container.chapters()])
+        if self._config.attachments:
+            self._attach(output)
+
+    def _chapter(self, chapter: Any) -> Any:
+        moved = {k: to_ticks(chapter[k], Fraction(chapter["time_base"])) + self.shift for k in ("start", "end")}
+        return {**chapter, **moved, "time_base": TICK}
+
+    def _attach(self, output: Any) -> None:
+        for stream in self._container.streams:
+            if stream.type == "attachment" and stream.data:
+                name = stream.metadata.get("filename", f"attachment-{stream.index}")
+                output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+            elif stream.type == "video" and is_cover(stream):
+                self._attach_cover(output, stream)
+
+    def _attach_cover(self, output: Any, stream: Any) -> None:
+        codec = stream.codec_context.name if stream.codec_context is not None else ""
+        if codec not in _COVER_TYPES:
+            self.left_out.append(f"{stream.index} cover {codec}".strip())
+            return
+        suffix, mimetype = _COVER_TYPES[codec]
+        with open_video(Path(self._container.name.removeprefix("file:"))) as again:
+            packet = next((p for p in again.demux(again.streams[stream.index]) if p.size), None)
+        if packet is not None:
+            output.add_attachment(stream.metadata.get("filename", f"cover.{suffix}"), mimetype, bytes(packet))
+
+    def packets(self) -> Iterator[tuple[int, Any]]:
+        """(tick by which to interleave, packet ready to be muxed), in the order of the source."""
+        for copied, packet in self._rest:
+            if copied.audio:
+                copied.digest.add(packet, copied.codec)
+            offset = self.shift + copied.lead
+            time_base = packet.time_base
+            dts = packet.dts if packet.dts is not None else packet.pts
+            tick = to_ticks(dts, time_base) + offset if dts is not None else (copied.last or 0)
+            if copied.last is not None and tick < copied.last:
+                tick, self.moved = copied.last, self.moved + 1
+            copied.last = tick
+            pts = to_ticks(packet.pts, time_base) + offset if packet.pts is not None else tick
+            packet.duration = to_ticks(packet.duration or 0, time_base)
+            packet.time_base = TICK
+            packet.dts, packet.pts = tick, max(pts, tick)
+            packet.stream = copied.target
+            yield tick, packet
+
+    @property
+    def digests(self) -> list[tuple[int, PacketDigest]]:
+        """(index of the finished file's stream, digest of the source's packets) for each audio stream."""
+        return [(copied.position, copied.digest) for copied in self._copied if copied.audio]
+
+    @property
+    def codec_delays(self) -> dict[int, int]:
+        """Index of the finished file's stream -> CodecDelay in nanoseconds, yet to be written into the header."""
+        return {copied.position: copied.codec_delay for copied in self._copied if copied.codec_delay is not None}
+
+    def close(self) -> None:
+        """Close the source."""
+        self._container.close()

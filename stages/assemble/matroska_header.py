@@ -1,0 +1,139 @@
+"""Two facts that the muxer cannot be told through PyAV, written into the header of a finished Matroska file.
+
+The display aspect ratio of the video, and CodecDelay of audio, the samples at the start that exist only to prime the
+decoder. FFmpeg leaves gaps in the header; the track entries are written anew without them and the rest is padded, so
+that nothing after the header moves. Identifiers: RFC 9559; encoding: RFC 8794.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+_SEGMENT, _TRACKS, _TRACK_ENTRY, _VIDEO = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae", b"\xe0"
+_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT, _CODEC_DELAY = b"\x54\xb0", b"\x54\xba", b"\x54\xb2", b"\x56\xaa"
+_VOID, _CRC32, _CLUSTER = b"\xec", b"\xbf", b"\x1f\x43\xb6\x75"
+_HEADER_LIMIT = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFacts:
+    """What to write for one track.
+
+    Attributes:
+        display: width and height as shown, of a video track.
+        codec_delay: nanoseconds of priming, of an audio track.
+    """
+
+    display: tuple[int, int] | None = None
+    codec_delay: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    id: bytes
+    start: int
+    body: int
+    end: int
+
+
+def display_size(width: int, height: int, sar: Fraction) -> tuple[int, int] | None:
+    """Size at which a picture is shown, in whole square samples as far as possible; None if it is its own size."""
+    if sar == 1:
+        return None
+    shown = Fraction(width) * sar
+    if shown.denominator == 1:
+        return int(shown), height
+    return shown.numerator, height * shown.denominator
+
+
+def _size(data: bytes, at: int) -> tuple[int, int]:
+    length = 9 - data[at].bit_length()
+    return int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1), length
+
+
+def _children(data: bytes, start: int, end: int) -> Iterator[_Element]:
+    at = start
+    while at < end:
+        id_length = 9 - data[at].bit_length()
+        size, size_length = _size(data, at + id_length)
+        body = at + id_length + size_length
+        yield _Element(data[at : at + id_length], at, body, body + size)
+        at = body + size
+
+
+def _write(identifier: bytes, body: bytes, size_length: int = 0) -> bytes:
+    length = size_length or next(n for n in range(1, 9) if len(body) < (1 << 7 * n) - 1)
+    return identifier + ((1 << 7 * length) | len(body)).to_bytes(length, "big") + body
+
+
+def _uint(identifier: bytes, value: int) -> bytes:
+    return _write(identifier, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))
+
+
+def _kept(data: bytes, parent: _Element, drop: tuple[bytes, ...]) -> bytes:
+    return b"".join(data[c.start : c.end] for c in _children(data, parent.body, parent.end) if c.id not in drop)
+
+
+def _entry(data: bytes, entry: _Element, facts: TrackFacts) -> bytes:
+    parts = []
+    for child in _children(data, entry.body, entry.end):
+        if child.id == _VOID or (child.id == _CODEC_DELAY and facts.codec_delay is not None):
+            continue
+        if child.id == _VIDEO and facts.display is not None:
+            width, height = facts.display
+            shown = _uint(_DISPLAY_WIDTH, width) + _uint(_DISPLAY_HEIGHT, height)
+            parts.append(_write(_VIDEO, _kept(data, child, (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)) + shown))
+        else:
+            parts.append(data[child.start : child.end])
+    if facts.codec_delay is not None:
+        parts.append(_uint(_CODEC_DELAY, facts.codec_delay))
+    return b"".join(parts)
+
+
+def _tracks(data: bytes, tracks: _Element, facts: Mapping[int, TrackFacts]) -> bytes:
+    """The body of Tracks, of the same length as before."""
+    children = [c for c in _children(data, tracks.body, tracks.end) if c.id not in (_VOID, _CRC32)]
+    checked = any(c.id == _CRC32 for c in _children(data, tracks.body, tracks.end))
+    room = tracks.end - tracks.body - (6 if checked else 0)
+    entries = [c for c in children if c.id == _TRACK_ENTRY]
+    bodies = [_entry(data, entry, facts.get(index, TrackFacts())) for index, entry in enumerate(entries)]
+    written = [_write(_TRACK_ENTRY, body) for body in bodies]
+    slack = room - sum(map(len, written))
+    if slack == 1:  # a Void takes two bytes at least, a longer size field takes one
+        written[0] = _write(_TRACK_ENTRY, bodies[0], len(written[0]) - len(bodies[0]))
+        slack = 0
+    plain = b"".join(written)
+    if slack < 0:
+        raise RuntimeError(f"no room in the Matroska header for its tracks ({slack} bytes)")
+    if slack:
+        plain += _void(slack)
+    return (_write(_CRC32, zlib.crc32(plain).to_bytes(4, "little")) if checked else b"") + plain
+
+
+def _void(length: int) -> bytes:
+    return _write(_VOID, bytes(length - 2)) if length < 128 else _write(_VOID, bytes(length - 9), 8)
+
+
+def amend_tracks(path: Path, facts: Mapping[int, TrackFacts]) -> None:
+    """Write ``facts`` (by position of the track) into the Matroska file ``path``, in place.
+
+    Raises:
+        RuntimeError: the file's header is not laid out as FFmpeg lays it out.
+    """
+    with path.open("r+b") as file:
+        data = file.read(_HEADER_LIMIT)
+        segment = next((e for e in _children(data, 0, len(data)) if e.id == _SEGMENT), None)
+        if segment is None:
+            raise RuntimeError(f"{path.name}: no Matroska segment")
+        for element in _children(data, segment.body, min(segment.end, len(data))):
+            if element.id == _TRACKS and element.end <= len(data):
+                file.seek(element.body)
+                file.write(_tracks(data, element, facts))
+                return
+            if element.id == _CLUSTER:
+                break
+    raise RuntimeError(f"{path.name}: no tracks in the Matroska header")

@@ -1,0 +1,140 @@
+"""The assemble stage."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import av
+
+from stages.assemble.check import check_file, write_framemd5
+from stages.assemble.companions import Companions, kept_tags
+from stages.assemble.config import AssembleConfig
+from stages.assemble.joining import (
+    AssemblyError,
+    Joiner,
+    check_coverage,
+    constant_rate,
+    first_table,
+    frame_times,
+    reference_file,
+    stream_format,
+)
+from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
+from stages.assemble.ticks import TICK
+from stages.contract import Fact, Result, Stage
+from stages.items import AssembleTask
+from stages.media.ffmpeg import file_url
+from stages.media.ffv1 import OutputFormat
+from stages.media.probe import open_video, video_stream
+
+_MUXER_OPTIONS = {
+    "fflags": "+bitexact",  # no random identifiers, no date: the same parts give the same bytes
+    "avoid_negative_ts": "disabled",  # done here, visibly
+    "max_interleave_delta": "1",  # packets come interleaved; holding them back would cost memory
+}
+
+
+class AssembleStage(Stage[AssembleTask, Result]):
+    """Joins a video's segments, copies everything else of the source, and checks the result before it lets go of it.
+
+    Every frame is put at its source timestamp, rounded to Matroska's millisecond; audio and subtitles at theirs, so
+    that they keep their offset. Only where something but audio starts before time 0 is everything moved to later, by
+    ``shift_ms``. Memory does not depend on the length of the video.
+    """
+
+    name: ClassVar[str] = "assemble"
+
+    def __init__(self, config: AssembleConfig) -> None:
+        self.config = config
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The configuration."""
+        return self.config.model_dump(mode="json")
+
+    def run(self, task: AssembleTask) -> Result:
+        """Write ``name.mkv`` and ``name.framemd5`` into ``task.output``.
+
+        Raises:
+            AssemblyError: chunks or frames are missing, or the finished file is not what it must be.
+        """
+        check_coverage(task)
+        path, md5 = task.output / f"{task.name}.mkv", task.output / f"{task.name}.framemd5"
+        fmt = stream_format(task)
+        joiner = Joiner(task, fmt)
+        companions = Companions(task.source, self.config, next(frame_times(task))[0])
+        try:
+            self._mux(task, path, joiner, companions)
+        finally:
+            companions.close()
+        self._amend(path, fmt, companions)
+        shifted = (tick + companions.shift for tick, _ in frame_times(task))
+        frames = check_file(path, shifted, companions.digests)
+        if self.config.framemd5:
+            write_framemd5(path, md5, bool(companions.digests))
+        facts: dict[str, Fact] = {
+            "frames": frames,
+            "seconds": _seconds(task),
+            "bytes": path.stat().st_size,
+            "audio_packets": sum(digest.count for _, digest in companions.digests),
+            "overlaps": joiner.overlaps,
+            "shift_ms": companions.shift,
+            "moved_packets": companions.moved,
+            "left_out": ", ".join(companions.left_out),
+        }
+        return Result(facts)
+
+    def _mux(self, task: AssembleTask, path: Path, joiner: Joiner, companions: Companions) -> None:
+        with (
+            av.open(file_url(reference_file(task)), "r", options={"protocol_whitelist": "file"}) as reference,
+            av.open(file_url(path), "w", format="matroska", options=dict(_MUXER_OPTIONS)) as output,
+        ):
+            stream = self._add_video(output, reference.streams.video[0], task)
+            companions.add_to(output)
+            pictures = _timed(joiner, task, companions.shift, stream)
+            for _, packet in heapq.merge(pictures, companions.packets(), key=lambda item: item[0]):
+                output.mux(packet)
+
+    def _add_video(self, output: Any, template: Any, task: AssembleTask) -> Any:
+        stream = output.add_stream_from_template(template)
+        stream.codec_context.framerate = constant_rate(task) or 0
+        rotation = first_table(task).rotation
+        if rotation:
+            stream.set_display_rotation(rotation)
+        with open_video(task.source) as source:
+            original = video_stream(source, task.source.name)
+            stream.disposition = original.disposition
+            stream.metadata.update(kept_tags(original.metadata))
+        return stream
+
+    def _amend(self, path: Path, fmt: OutputFormat, companions: Companions) -> None:
+        facts = {index: TrackFacts(codec_delay=delay) for index, delay in companions.codec_delays.items()}
+        display = display_size(fmt.width, fmt.height, fmt.sar)
+        if display is not None:
+            facts[0] = TrackFacts(display=display)
+        if facts:
+            amend_tracks(path, facts)
+
+
+def _timed(joiner: Joiner, task: AssembleTask, shift: int, stream: Any) -> Iterator[tuple[int, Any]]:
+    times = frame_times(task)
+    last = -1
+    for packet in joiner:
+        tick, end = next(times)
+        packet.time_base = TICK
+        packet.pts = tick + shift
+        packet.dts = last = max(last, tick + shift)
+        packet.duration = max(0, end - tick)
+        packet.stream = stream
+        yield last, packet
+    if next(times, None) is not None:
+        raise AssemblyError(f"{task.name}: segments hold fewer frames than the source")
+
+
+def _seconds(task: AssembleTask) -> float:
+    first = next(frame_times(task))[0]
+    end = max(end for _, end in frame_times(task))
+    return float((end - first) * TICK)
