@@ -48,6 +48,7 @@ CHECKS: dict[str, Callable[[Vectors], Iterator[Row]]] = {
 }
 LAYOUT = "official_checkpoint_layout"
 DOCUMENTS = (".md", ".txt")
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 
 
 def check_folder(folder: Path, only: Sequence[str] = ()) -> Iterator[Row]:
@@ -115,7 +116,7 @@ def _referenced(folder: Path) -> set[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description="Check against golden vectors.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("tests/golden"), help="folder of golden vectors")
+    parser.add_argument("folder", nargs="?", type=Path, default=GOLDEN, help="folder of golden vectors")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="check these files alone")
     parser.add_argument("--json", type=Path, help="write the table there, too")
     options = parser.parse_args(arguments)

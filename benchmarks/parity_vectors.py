@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -162,15 +162,6 @@ def format_table(rows: Iterable[Row]) -> str:
     )
 
 
-def to_json(rows: Iterable[Row]) -> list[Mapping[str, object]]:
-    """The rows as plain values."""
-    return [
-        {
-            "component": r.component,
-            "error": r.error if isfinite(r.error) else None,
-            "tolerance": r.tolerance,
-            "passed": r.passed,
-            "note": r.note,
-        }
-        for r in rows
-    ]
+def to_json(rows: Iterable[Row]) -> list[dict[str, object]]:
+    """The rows as plain values; an error that is no number is null."""
+    return [asdict(row) | {"error": row.error if isfinite(row.error) else None} for row in rows]

@@ -48,7 +48,9 @@ def rename_raft(raft: RAFT, official: Mapping[str, Tensor]) -> dict[str, Tensor]
         known = name.replace(ALIAS, ALIASED)
         twin = needed.setdefault(known, tensor)
         if twin is not tensor and not twin.is_meta and not twin.equal(tensor):
-            raise CheckpointError(f"{name} is the same tensor as {known}, but their values differ")
+            raise CheckpointError(
+                f"{known} and {known.replace(ALIASED, ALIAS)} are one tensor, but their values differ"
+            )
     return rename(raft, official_names(raft), needed)
 
 
