@@ -47,6 +47,43 @@ def test_images_too_small_for_the_published_system_have_a_flow(raft, height, wid
 
 
 @torch.no_grad()
+def test_images_are_not_normalised(raft):
+    seen = []
+    hook = raft.feature_encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    images = torch.rand(2, 3, 128, 136)
+    raft(images[:1], images[1:], iterations=1)
+    hook.remove()
+    assert torch.equal(seen[0], images)
+
+
+@torch.no_grad()
+def test_there_are_10_iterations_and_the_mask_is_made_once(raft):
+    calls = {"flow": 0, "mask": 0}
+
+    def count(name):
+        def hook(module, inputs, result):
+            calls[name] += 1
+
+        return hook
+
+    hooks = [raft.flow_head.register_forward_hook(count("flow")), raft.mask_head.register_forward_hook(count("mask"))]
+    raft(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
+    for hook in hooks:
+        hook.remove()
+    assert calls == {"flow": 10, "mask": 1}
+
+
+@torch.no_grad()
+def test_padding_repeats_the_border_half_on_either_side(raft):
+    seen = []
+    hook = raft.context_encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    image = torch.rand(1, 3, 131, 142)
+    raft(image, image, iterations=1)
+    hook.remove()
+    assert torch.equal(seen[0], torch.nn.functional.pad(image, (1, 1, 2, 3), mode="replicate"))
+
+
+@torch.no_grad()
 def test_pairs_of_a_batch_do_not_touch_each_other(raft):
     first, second = torch.rand(2, 2, 3, 16, 16)
     together = raft(first, second, iterations=1)
@@ -93,5 +130,5 @@ def test_the_converter_refuses_what_it_cannot_place(official, raft, change):
 
 
 def test_the_converter_refuses_a_checkpoint_with_a_tensor_missing(official, raft):
-    with pytest.raises(CheckpointError, match="update_block.mask.2.bias"):
+    with pytest.raises(CheckpointError, match=r"update_block\.mask\.2\.bias"):
         rename_raft(raft, {key: value for key, value in official.items() if key != "update_block.mask.2.bias"})

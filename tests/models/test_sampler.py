@@ -78,7 +78,7 @@ def test_start_is_the_structure_noised_at_index_999_of_the_base_schedule():
 
 
 def test_start_may_be_another_estimate_than_the_structure():
-    structure, motion = chunk(5)
+    structure, _ = chunk(5)
     seen = []
     options = SamplerSettings(1, start=0.1, solver="ddim")
 
@@ -234,7 +234,7 @@ def test_the_same_frames_start_from_the_same_noise_in_any_chunk():
 
 
 def test_what_does_not_fit_is_refused():
-    structure, motion = chunk(5)
+    structure, _ = chunk(5)
     with pytest.raises(ValueError, match="guidance needs"):
         sample_chunk(unet, encoder, BASE, structure, None, noise, SamplerSettings(1, guidance=CORRECTED))
     with pytest.raises(ValueError, match="does not fit"):
