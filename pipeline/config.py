@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.presets import PRESETS
-from pipeline.standins import AssembleConfig
+from stages.assemble.config import AssembleConfig
 from stages.decode.config import DecodeConfig
 from stages.flow.config import FlowConfig
 from stages.sample.config import SampleConfig
@@ -35,6 +35,13 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     attempts: int = Field(3, ge=1, le=100, description="Attempts at an item before it is given up.")
+    ahead: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
+        "while the GPUs are at its beginning; null: eight per worker.",
+    )
     verify: Literal["full", "size"] = Field(
         "full",
         description="How an artifact is checked before it is reused: 'full' compares sizes and SHA-256, 'size' only "

@@ -15,6 +15,7 @@ from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceR
 from pipeline.schemas import DONE, FAILED, Event, Record
 from pipeline.storage import StorageError
 from pipeline.tally import Failure, Tally
+from pipeline.wrapper import SetupError
 from stages.items import Chunk
 
 Progress = Callable[[str, int, int, str], None]
@@ -66,10 +67,10 @@ class Driver:
         """Take a row that has come to the end of its way; return the video to assemble, if this completes one.
 
         Raises:
-            StorageError: if the row says that the run cannot go on.
+            SetupError, StorageError: if the row says that the run cannot go on.
         """
         if isinstance(row, FatalRow):
-            raise StorageError(row.message)
+            raise SetupError(row.message) if row.setup else StorageError(row.message)
         if isinstance(row, ChunkRow):
             flight = self._flights.setdefault(row.source, _Flight())
             flight.chunks[row.chunk.index] = row.chunk  # keyed: a worker that died may have sent its last rows twice

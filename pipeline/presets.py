@@ -30,7 +30,8 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "reference": Preset(
         "MGLD-VSR to the letter, with all its seams: needs a converted model folder. Disjoint windows of 5 frames, "
-        "bicubic estimate, 50 steps from full noise, tiles of 64 that overlap by half, published guidance, 8-bit truncation.",
+        "bicubic estimate, 50 steps from full noise, tiles of 64 that overlap by half, published guidance, 8-bit "
+        "truncation.",
         {
             "canvas": "published",
             "flow": {"estimator": "raft", "reduction": 4},

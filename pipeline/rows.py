@@ -76,9 +76,10 @@ class DoneRow:
 
 @dataclass(frozen=True, slots=True)
 class FatalRow:
-    """Something that ends the whole run (a set-up that fails, a full disk), in one line."""
+    """Something that ends the whole run, in one line: a set-up that fails (``setup``), or a full disk, say."""
 
     message: str
+    setup: bool = False
 
 
 Row = SourceRow | ChunkRow | VideoRow | AssembleRow | DoneRow | FatalRow

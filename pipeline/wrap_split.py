@@ -31,10 +31,23 @@ PLAN = "chunks.json"
 
 
 class SplitWorker(Worker):
-    """Wraps split."""
+    """Wraps split.
 
-    def __init__(self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "") -> None:
+    Args:
+        stage, job, report, node: see ``Worker``.
+        admit: called before each chunk is made; waits while split is too far ahead of the stages after it.
+    """
+
+    def __init__(
+        self,
+        stage: Stage[Any, Any],
+        job: Job,
+        report: Report,
+        node: str = "",
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(stage, job, report, node)
+        self.admit = admit
         self.publisher = Publisher(self.artifacts, Storage(job.output))
 
     def run(self, source: SourceRow) -> Iterator[ChunkRow | VideoRow]:
@@ -83,6 +96,7 @@ class SplitWorker(Worker):
         known = self._known(item, source.sha256)
         if known is not None:
             for chunk in known:
+                self.admit()
                 self._report_chunk(item, chunk, source.sha256, REUSED)
                 yield ChunkRow(source.shown, source.sha256, chunk)
             self._report_video(item, record, REUSED, len(known))
@@ -130,6 +144,7 @@ class SplitWorker(Worker):
                 outcome = DONE if made.folder else REUSED
                 self._report_chunk(item, made.chunk, source.sha256, outcome, attempt, clock, artifact)
                 yield made.chunk
+                self.admit()
                 count, clock = count + 1, time.perf_counter()
             if count == 0:
                 raise ItemError(f"{source.shown}: no frame could be decoded; check the file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -35,10 +36,9 @@ def fix_threads(threads: int) -> None:
     """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads in this process.
 
     The number of threads decides how sums are split, and so their last bits: it must not follow the size of the pools.
+    Called before a stage is made (torch reads the variable when it is imported) and after (if it is imported by now);
+    a process whose stage needs no torch does not import it.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    try:
-        import torch
-    except ImportError:
-        return
-    torch.set_num_threads(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

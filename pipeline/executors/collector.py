@@ -1,0 +1,100 @@
+"""One small actor between the workers and the driver: it takes records, and holds split back.
+
+Workers hand their records over and wait until they are taken, so a record is in the driver's reach before its row moves
+on. The driver drains them. Split asks for admission before each chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+
+from pipeline.rows import FatalRow
+from pipeline.schemas import Event, Record
+from pipeline.tally import Tally
+from pipeline.wrapper import Report
+
+STALLED_SECONDS = 600.0
+
+
+class Collector:
+    """The actor's class.
+
+    Args:
+        ahead: chunks that split may be ahead of decode.
+    """
+
+    def __init__(self, ahead: int) -> None:
+        self.ahead = ahead
+        self._tally = Tally()
+        self._waiting: list[Record | FatalRow] = []
+        self._news = asyncio.Condition()
+        self._moved = time.monotonic()
+
+    async def put(self, records: Sequence[Record | FatalRow]) -> None:
+        """Take records from a worker."""
+        async with self._news:
+            self._waiting += records
+            for record in records:
+                if isinstance(record, Event) and self._tally.add(record):
+                    self._moved = time.monotonic()
+            self._news.notify_all()
+
+    async def drain(self, seconds: float) -> list[Record | FatalRow]:
+        """Return what was put since the last call; wait for the first of it, but not longer than ``seconds``."""
+        async with self._news:
+            if not self._waiting:
+                try:
+                    await asyncio.wait_for(self._news.wait_for(lambda: bool(self._waiting)), seconds)
+                except TimeoutError:
+                    return []
+            taken, self._waiting = self._waiting, []
+            return taken
+
+    async def admit(self) -> None:
+        """Return when split may make another chunk.
+
+        If nothing at all has moved for ten minutes it returns anyway: too much on the disk is better than a deadlock.
+        """
+        async with self._news:
+            while self._in_flight() >= self.ahead and time.monotonic() - self._moved < STALLED_SECONDS:
+                try:
+                    await asyncio.wait_for(self._news.wait(), 5.0)
+                except TimeoutError:
+                    continue
+
+    def _in_flight(self) -> int:
+        tally = self._tally
+        settled = tally.done("decode") + tally.failed("decode") + tally.failed("flow") + tally.failed("sample")
+        return tally.known() - settled
+
+
+def start_collector(ahead: int) -> Any:
+    """Start the actor on the driver's own machine, so that it lives as long as the driver."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(num_cpus=0, max_concurrency=10_000, scheduling_strategy=here)(Collector)
+    return actor.remote(ahead)
+
+
+def reporter(collector: Any) -> Report:
+    """Return a function that hands records to the collector and waits until they are taken."""
+
+    def report(records: Sequence[Record]) -> None:
+        ray.get(collector.put.remote(list(records)))
+
+    return report
+
+
+def gate(collector: Any) -> Callable[[], None]:
+    """Return a function that waits until split may make another chunk."""
+
+    def admit() -> None:
+        ray.get(collector.admit.remote())
+
+    return admit

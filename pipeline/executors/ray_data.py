@@ -1,0 +1,218 @@
+"""The run on Ray Data: rows stream through one actor pool per stage; the driver alone writes the manifest.
+
+What is set here, and why (Ray 2.60):
+
+* Rows leave a pool one by one (``target_max_block_size`` of 1 byte): by default Ray Data would gather 128 MiB of rows,
+  and a long film would be split to its end before flow saw its first chunk.
+* A row that kills its actor is sent to the next one, for ever. The wrapper counts attempts before it starts and gives
+  the item up at the limit, so "for ever" ends there.
+* There is no time limit on progress (default 30 minutes): one chunk may take longer.
+* Two rows are in flight per actor: one at work, one waiting. Below 1.75 Ray Data would never let a pool grow.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+
+from pipeline.config import Pools
+from pipeline.driver import Driver
+from pipeline.executors.actors import StageActor
+from pipeline.executors.assembly import AssemblyPool
+from pipeline.executors.base import StageFactory
+from pipeline.executors.collector import start_collector
+from pipeline.executors.sizing import Share, shares
+from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.rows import FatalRow, SourceRow, pack, unpack
+from pipeline.schemas import Record
+from pipeline.storage import StorageError
+from pipeline.wrapper import Job, line
+
+OBJECT_STORE_BYTES = 200 << 20
+log = logging.getLogger(__name__)
+
+
+class RayExecutor:
+    """Runs on the Ray cluster that this process belongs to, or on one of its own on this machine.
+
+    Args:
+        pools: sizes of the worker pools.
+        ahead: chunks that split may be ahead of decode; None: eight per worker.
+        address: of a cluster; None: the one that RAY_ADDRESS names (``ray job submit`` sets it), else a local one.
+    """
+
+    def __init__(self, pools: Pools | None = None, ahead: int | None = None, address: str | None = None) -> None:
+        self.pools, self.ahead, self.address = pools or Pools(), ahead, address
+        self._owned = False
+
+    def execute(
+        self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
+    ) -> None:
+        """See ``Executor.execute``."""
+        self._connect()
+        resources = ray.cluster_resources()
+        sizes = shares(self.pools, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+        workers = sum(share.most for share in sizes.values())
+        collector = start_collector(self.ahead or 8 * workers)
+        arrivals: queue.Queue[Any] = queue.Queue()
+        assembly = AssemblyPool(stages["assemble"], job, collector, sizes["assemble"], arrivals)
+        stop = threading.Event()
+        try:
+            threads = [
+                threading.Thread(target=_drain, args=(collector, arrivals, stop), daemon=True),
+                threading.Thread(target=_stream, args=(sources, stages, job, collector, sizes, arrivals), daemon=True),
+            ]
+            for thread in threads:
+                thread.start()
+            _consume(arrivals, assembly, driver)
+            stop.set()
+            threads[0].join()
+            _record(arrivals, driver)
+        except BaseException:
+            stop.set()
+            self.close()
+            raise
+        assembly.close()
+        ray.kill(collector)
+
+    def close(self) -> None:
+        """Leave the cluster if ``execute`` entered it; all workers end."""
+        if self._owned and ray.is_initialized():
+            ray.shutdown()
+        self._owned = False
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        submitted = os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
+        address = self.address or ("auto" if submitted else "local")
+        options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        if address == "local":
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        try:
+            with _quiet():
+                ray.init(address=address, **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
+        self._owned = True
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what Ray's core writes to stderr while it starts to nowhere (what matters comes as an exception)."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def _context() -> DataContext:
+    context = DataContext.get_current().copy()
+    context.target_max_block_size = 1
+    context.enable_progress_bars = False
+    context.execution_no_progress_timeout_s = -1
+    context.max_consecutive_actor_init_deaths = 3
+    context.wait_for_min_actors_s = -1
+    context.execution_options.verbose_progress = False
+    return context
+
+
+def _stream(
+    sources: Sequence[SourceRow],
+    stages: Mapping[str, StageFactory],
+    job: Job,
+    collector: Any,
+    sizes: Mapping[str, Share],
+    arrivals: queue.Queue[Any],
+) -> None:
+    """Send the sources through all pools; put (``row``, packed) for each row that comes out, then ``end``."""
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        with DataContext.current(_context()):
+            rows = [pack(source) for source in sources]
+            dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+            for stage in ("split", *CHUNK_STAGES):
+                share = sizes[stage]
+                dataset = dataset.map_batches(
+                    StageActor,
+                    fn_constructor_args=("split" if stage == "split" else "chunk", stages[stage], job, collector),
+                    batch_size=1,
+                    compute=ActorPoolStrategy(
+                        min_size=share.least, max_size=share.most, max_tasks_in_flight_per_actor=2
+                    ),
+                    num_cpus=share.cpus,
+                    num_gpus=share.gpus,
+                )
+            for batch in dataset.iter_batches(batch_size=1, prefetch_batches=0):
+                arrivals.put(("row", {"kind": str(batch["kind"][0]), "row": str(batch["row"][0])}))
+        arrivals.put(("end", None))
+    except BaseException as error:
+        log.debug("the dataset ended early", exc_info=True)
+        arrivals.put(("row", pack(FatalRow(f"Ray ended the run: {line(error)[-600:]}"))))
+
+
+def _drain(collector: Any, arrivals: queue.Queue[Any], stop: threading.Event) -> None:
+    """Put (``records``, list) for what the workers report; after ``stop``, what is left."""
+    while True:
+        last = stop.is_set()
+        try:
+            records = ray.get(collector.drain.remote(0.0 if last else 0.5))
+        except Exception as error:
+            if not last:
+                arrivals.put(("row", pack(FatalRow(f"the run's own collector was lost: {line(error)}; run again"))))
+            return
+        if records:
+            arrivals.put(("records", records))
+        elif last:
+            return
+
+
+def _consume(arrivals: queue.Queue[Any], assembly: AssemblyPool, driver: Driver) -> None:
+    """Hand everything to the driver until the stream has ended and the last video is assembled."""
+    streaming, assembling = True, 0
+    while streaming or assembling:
+        kind, value = arrivals.get()
+        if kind == "end":
+            streaming = False
+        elif kind == "records":
+            _take(value, driver)
+        else:
+            assembling -= kind == "assembled"
+            ready = driver.receive(unpack(value))
+            if ready:
+                assembling += 1
+                assembly.submit(ready)
+
+
+def _record(arrivals: queue.Queue[Any], driver: Driver) -> None:
+    while not arrivals.empty():
+        kind, value = arrivals.get()
+        if kind == "records":
+            _take(value, driver)
+
+
+def _take(values: Sequence[Record | FatalRow], driver: Driver) -> None:
+    records: list[Record] = []
+    for value in values:
+        if isinstance(value, FatalRow):
+            driver.receive(value)
+        else:
+            records.append(value)
+    driver.record(records)

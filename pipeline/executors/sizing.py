@@ -1,0 +1,48 @@
+"""How many cores and GPUs each worker asks Ray for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.config import Pool, Pools
+from pipeline.fingerprint import CHUNK_STAGES, STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one worker of a stage asks for, and how many there are."""
+
+    least: int
+    most: int
+    cpus: float
+    gpus: float
+
+
+def shares(pools: Pools, cpus: float, gpus: float) -> dict[str, Share]:
+    """Return stage -> share for a cluster with this many cores and GPUs.
+
+    Without GPUs, all workers share the cores by fractions, so that all five pools fit on a laptop. With GPUs, flow,
+    sample and decode get one each, or equal fractions if there are fewer GPUs than workers; the others get a core each.
+    What the configuration says goes before.
+    """
+    wanted: Mapping[str, Pool] = {stage: getattr(pools, stage) for stage in STAGES}
+    workers = sum(max(pool.min, pool.max or 0) for pool in wanted.values())
+    cpu = _floor(cpus / workers) if gpus == 0 or cpus < workers else 1.0
+    gpu_workers = sum(wanted[stage].min for stage in CHUNK_STAGES)
+    gpu = 0.0 if gpus == 0 else 1.0 if gpus >= gpu_workers else _floor(gpus / gpu_workers)
+    return {
+        stage: Share(
+            least=pool.min,
+            most=max(pool.min, pool.max or 0),
+            cpus=pool.cpus if pool.cpus is not None else min(1.0, cpu),
+            gpus=pool.gpus if pool.gpus is not None else gpu if stage in CHUNK_STAGES else 0.0,
+        )
+        for stage, pool in wanted.items()
+    }
+
+
+def _floor(share: float) -> float:
+    """Round down to hundredths, at least one of them."""
+    return max(0.01, math.floor(share * 100) / 100)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.simulated_stages import Simulation
+from pipeline.config import Pools
+from pipeline.executors.ray_data import RayExecutor
+from pipeline.report import RunReport
+from pipeline.status import status
+from pipeline.wrapper import SetupError
+
+pytestmark = pytest.mark.slow
+Restore = Callable[..., RunReport]
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[RayExecutor]:
+    found = RayExecutor(Pools.model_validate({"sample": {"min": 2}}))
+    yield found
+    found.close()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_ray_gives_the_bytes_of_local_and_does_nothing_twice(
+    restore: Restore, executor: RayExecutor, tmp_path: Path, library: Path
+) -> None:
+    (library / "copy.mp4").write_text("25 one")
+    report = restore(executor=executor)
+    assert report.ok and report.stages["sample"] == {"done": 6, "reused": 3}
+    restore(workspace=tmp_path / "local", output=tmp_path / "expected")
+    assert tree(tmp_path / "restored") == tree(tmp_path / "expected")
+    artifacts = "workspace/artifacts", "local/artifacts"
+    assert tree(tmp_path / artifacts[0]) == tree(tmp_path / artifacts[1])
+    (tmp_path / "journal").unlink()
+    again = restore(executor=executor)
+    assert again.count("reused") == 4 and again.computed() == 0 and not (tmp_path / "journal").exists()
+
+
+@pytest.mark.parametrize("stage", ["split", "sample", "assemble"])
+def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
+    restore: Restore, executor: RayExecutor, tmp_path: Path, stage: str
+) -> None:
+    simulation = Simulation(journal=tmp_path / "journal", faults={(stage, 2 if stage != "assemble" else -1): "die"})
+    inputs = [tmp_path / "library" / "a"] if stage == "assemble" else None
+    report = restore(simulation, executor=executor, inputs=inputs)
+    assert sorted(report.videos.values()) == (["failed"] if inputs else ["done", "done", "failed"])
+    (failure,) = report.failures
+    assert (failure.stage, failure.outcome, failure.error_class, failure.attempts) == (
+        stage,
+        "gave_up",
+        "WorkerDied",
+        3,
+    )
+    journal = Counter((tmp_path / "journal").read_text().splitlines())
+    assert [count for line, count in journal.items() if line.startswith(f"{stage} {2 if not inputs else -1} ")] == [3]
+    assert report.stages[stage]["died"] == 3
+    again = restore(executor=executor, inputs=inputs)
+    assert again.ok and status(str(tmp_path / "workspace"))["videos"]["failed"] == 0
+
+
+def test_a_failed_set_up_ends_the_run_in_one_line(restore: Restore, tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from benchmarks.simulated_stages import Simulation
+from pipeline.config import RunConfig
+from pipeline.executors.ray_data import RayExecutor
+from pipeline.run import run
+from pipeline.wrapper import SetupError
+root = Path({str(tmp_path)!r})
+stages = Simulation(faults={{("decode", -1): "setup"}}).factories()
+try:
+    run(RunConfig(), [root / "library"], root / "restored", root / "workspace", RayExecutor(), stages=stages)
+except SetupError as error:
+    print("ended:", error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
+    assert done.stdout == "ended: stage decode cannot start: no weights in models/; convert a checkpoint first\n"
+    assert done.stderr == ""
+    assert SetupError
+    assert restore().ok
+
+
+def test_a_killed_driver_is_resumed(restore: Restore, executor: RayExecutor, tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from benchmarks.simulated_stages import Simulation
+from pipeline.config import RunConfig
+from pipeline.executors.ray_data import RayExecutor
+from pipeline.run import run
+root = Path({str(tmp_path)!r})
+stages = Simulation(journal=root / "journal", seconds={{"sample": 1.0}}).factories()
+run(RunConfig(), [root / "library"], root / "restored", root / "workspace", RayExecutor(), stages=stages)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and len(list((tmp_path / "workspace").glob("artifacts/sample/*/*"))) < 2:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    report = restore(executor=executor)
+    assert report.ok and report.stages["sample"]["reused"] >= 2 and "gave_up" not in report.stages["sample"]
+    restore(workspace=tmp_path / "local", output=tmp_path / "expected")
+    assert tree(tmp_path / "restored") == tree(tmp_path / "expected")
