@@ -6,8 +6,8 @@ the flows are never used, and the loss is a mean over the canvas. The *corrected
 (arXiv 2312.00853, section 3.2): W(z[i+1]; F[i]) against z[i] and W(z[i]; B[i]) against z[i+1], wherever visible.
 
 Both are sums of absolute differences, so their gradient has a closed form: signs, and signs moved back along the flow
-by the transpose of the warp. It is what autograd computes, without the graph, and in whole numbers, so that the order
-in which a GPU adds does not matter.
+by the transpose of the warp. It is what autograd computes, without the graph; on a GPU in whole numbers, so that the
+order in which its threads add does not matter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from models.warping import occlusion_masks, sampling_grid, warp_by_grid
+from models.warping import occlusion_masks, sampling_grid, unwarp_by_grid, warp_by_grid
 
 FIXED_POINT = 2.0**32
 """Weights and signs are added up as multiples of 1 / FIXED_POINT in int64."""
@@ -117,6 +117,14 @@ class WarpedComparisons:
             frames: how many latents there are.
         """
         slopes = slopes * self.visible
+        if not slopes.is_cuda:
+            total = torch.zeros(frames, *slopes.shape[1:], dtype=slopes.dtype, device=slopes.device)
+            total.index_add_(0, self.targets, slopes, alpha=-1)
+            return total.index_add_(0, self._sources, unwarp_by_grid(slopes[self._warped], self._grid))
+        return self._pull_back_in_fixed_point(slopes, frames)
+
+    def _pull_back_in_fixed_point(self, slopes: Tensor, frames: int) -> Tensor:
+        """The same where many threads add to one place: in whole numbers, whose sum has no order."""
         total = torch.zeros(frames, *slopes.shape[1:], dtype=torch.int64, device=slopes.device)
         total.index_add_(0, self.targets, -_fixed(slopes))
         moved = _transposed_warp(slopes[self._warped], *self._corners)

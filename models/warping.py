@@ -43,6 +43,18 @@ def warp_by_grid(x: Tensor, grid: Tensor) -> Tensor:
     return functional.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="zeros", align_corners=True)
 
 
+def unwarp_by_grid(slopes: Tensor, grid: Tensor) -> Tensor:
+    """The transpose of ``warp_by_grid``, which is its gradient: ``[N, C, H, W]`` -> the same shape."""
+    height, width = slopes.shape[-2:]
+    # Only the size of what was warped is asked for: a column or row of zeros where a side has one pixel.
+    like = slopes.new_zeros(*slopes.shape[:2], max(height, 2), max(width, 2))
+    bilinear, zeros, align_corners, wanted = 0, 0, True, [True, False]
+    moved, _ = torch.ops.aten.grid_sampler_2d_backward(
+        slopes.contiguous(), like, grid.to(slopes.dtype), bilinear, zeros, align_corners, wanted
+    )
+    return moved[..., :height, :width]
+
+
 def warp(x: Tensor, flow: Tensor) -> Tensor:
     """W(x; f): sample ``x`` ``[N, C, H, W]`` at (column + f_x, row + f_y), bilinear, zeros outside.
 

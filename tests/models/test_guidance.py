@@ -62,6 +62,16 @@ def test_the_closed_form_is_the_gradient(seed, frames, published, softness):
     assert torch.allclose(gradient, count * autograd(guidance.loss, latents), atol=2e-6)
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), frames=st.integers(2, 8), height=st.integers(1, 5), width=st.integers(1, 5))
+def test_in_fixed_point_as_on_a_gpu_the_gradient_is_the_same(seed, frames, height, width):
+    latents, motion = random_case(seed, frames, height, width)
+    comparisons = CorrectedGuidance(motion).comparisons
+    slopes = comparisons.differences(latents).sign() * comparisons.visible
+    fixed = comparisons._pull_back_in_fixed_point(slopes, frames)
+    assert torch.allclose(fixed, comparisons.pull_back(slopes, frames), atol=2e-6)
+
+
 def test_published_neighbours_use_the_flow_of_the_pair_one_further_on(golden):
     latents, motion = golden
     z, forward, backward = latents, motion.forward, motion.backward
