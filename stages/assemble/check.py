@@ -58,5 +58,12 @@ def write_framemd5(path: Path, target: Path, audio: bool) -> None:
     """
     source = open_input(path, err_detect="crccheck+explode", copyts=None)
     streams = [source["v:0"], *([source["a"]] if audio else [])]
-    options = {"c:v": "rawvideo", "c:a": "copy", "fps_mode": "passthrough", "fflags": "+bitexact", "flags": "+bitexact"}
+    options = {
+        "c:v": "rawvideo",
+        "c:a": "copy",
+        "fps_mode": "passthrough",
+        "enc_time_base": "1/1000",
+        "fflags": "+bitexact",
+        "flags": "+bitexact",
+    }
     run(ffmpeg.output(*streams, file_url(target), format="framemd5", **options).global_args("-xerror"))

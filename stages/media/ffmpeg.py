@@ -15,7 +15,7 @@ PROTOCOLS = "file,pipe"
 
 
 class FfmpegError(RuntimeError):
-    """ffmpeg ended with an error; the message is its own last line."""
+    """ffmpeg ended with an error; the message is the first line of its complaint."""
 
 
 @functools.cache
@@ -45,4 +45,4 @@ def run(graph: Any) -> None:
         graph.run(cmd=ffmpeg_program(), capture_stdout=True, capture_stderr=True, overwrite_output=True)
     except ffmpeg.Error as error:
         lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-        raise FfmpegError(lines[-1] if lines else "ffmpeg failed without a word") from None
+        raise FfmpegError(lines[0] if lines else "ffmpeg failed without a word") from None

@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -14,6 +15,8 @@ from stages.contract import ItemError
 from stages.media.ffv1 import repack
 from stages.media.probe import VideoFacts
 from stages.split.deinterlace import Deinterlacer, Mode
+
+_HIDDEN_PICTURES = ("vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,8 @@ class SourceReader:
     """Decodes the video stream of an open container once, front to back.
 
     Attributes:
-        errors: packets that could not be decoded, pictures that were decoded only in part, and a container that
-            broke off.
+        errors: packets that gave no picture, pictures that were decoded only in part, and a container that broke off;
+            complete when all frames have been read.
         frames: frames read so far.
     """
 
@@ -85,12 +88,19 @@ class SourceReader:
         self._packets: list[int] = []
         self._stamps: deque[Stamp] = deque()
         self._broken = False
+        self._silent = 0
+        self._fields = False
         self._form: tuple[int, int, str] | None = None
 
     @property
     def nominal(self) -> int:
         """Ticks of one frame at the nominal rate."""
         return self._stamper.nominal
+
+    @property
+    def sar(self) -> Fraction:
+        """Sample aspect ratio: the container's, else the one that the decoder met, else 1."""
+        return Fraction(self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio or 1)
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, Stamp]]:
         for picture in self._decoded():
@@ -108,18 +118,23 @@ class SourceReader:
         for packet in self._demuxed():
             if self._by_packet and packet.dts is not None and packet.size:
                 heapq.heappush(self._packets, packet.dts)
+            self._silent += bool(packet.size and not packet.is_discard)
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
-                self.errors += 1
                 self._forget(packet.dts)
             else:
                 yield from self._counted(pictures)
         if self._broken:
             yield from self._counted(self._stream.decode(None))
+        # A packet may hold one field only, or a picture that is never shown; else each one gives a picture.
+        if not self._fields and self._facts.codec not in _HIDDEN_PICTURES:
+            self.errors += max(0, self._silent)
 
     def _counted(self, pictures: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         for picture in pictures:
+            self._silent -= 1
+            self._fields = self._fields or picture.interlaced_frame
             self.errors += bool(picture.is_corrupt)
             yield picture
 

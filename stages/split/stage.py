@@ -72,9 +72,12 @@ class _Cutting:
         self._planner = ChunkPlanner(task.video, config.chunk_frames, config.overlap_frames)
         self._frames: deque[_Frame] = deque()
         self._first = 0
+        self._sar = facts.sar
 
     def chunks(self) -> Iterator[SplitChunk]:
         for picture, stamp in self._reader:
+            if not self._frames and not self._first:
+                self._sar = self._reader.sar
             self._frames.append(_Frame(picture, stamp))
             yield from self._complete(self._cuts.add(picture))
         yield from self._complete(self._cuts.finish())
@@ -118,7 +121,7 @@ class _Cutting:
             height=picture.height,
             pix_fmt=picture.format.name,
             rate=facts.rate,
-            sar=facts.sar,
+            sar=self._sar,
             rotation=picture.rotation,
             colour=facts.colour,
             mended=sum(frame.stamp.mended for frame in frames),

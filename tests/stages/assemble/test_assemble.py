@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.assemble import AssembleConfig, AssembleStage
+from stages.assemble.crossfade import blend, crossfade_weight
+from stages.assemble.joining import AssemblyError
+from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
+from stages.assemble.ticks import to_ticks
+from stages.media.frames import read_pictures, rgb_from_picture
+from stages.media.planes import components
+from stages.media.table import read_table
+
+ClipMaker = Callable[..., Path]
+Go = Callable[..., Any]
+
+
+def facts_of(path: Path) -> dict[str, list[Any]]:
+    with av.open(str(path)) as container:
+        found: dict[str, list[Any]] = {}
+        for packet in container.demux(*container.streams):
+            if packet.size:
+                seconds = None if packet.pts is None else packet.pts * packet.time_base
+                found.setdefault(packet.stream.type, []).append((seconds, bytes(packet)))
+        return found
+
+
+def shown(path: Path) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+def milliseconds(times: list[Fraction]) -> list[int]:
+    return [math.floor(time * 1000 + Fraction(1, 2)) for time in times]
+
+
+CLIPS: dict[str, dict[str, Any]] = {
+    "one.mkv": {"frames": 1},
+    "two.mkv": {"frames": 2},
+    "odd.mkv": {"frames": 9, "size": (175, 143), "sar": Fraction(16, 15)},
+    "ntsc.mov": {"rate": Fraction(30000, 1001), "codec": "mpeg4", "frames": 20, "sar": Fraction(8, 9)},
+    "vfr.mkv": {"times": [0, 40, 81, 200, 210, 400, 433, 1000, 1001, 1500], "frames": 10},
+    "bframes.mp4": {"codec": "libx264", "options": (("bf", "2"),), "frames": 20, "audio": ("aac",)},
+    "pcm.mov": {"codec": "mpeg4", "frames": 9, "audio": ("pcm_s16le", "pcm_s16be")},
+    "both.mkv": {"frames": 9, "audio": ("pcm_s16le", "aac")},
+    "cuts.mkv": {"frames": 25, "cuts": (7, 18), "audio": ("aac",)},
+    "capture.ts": {"codec": "mpeg2video", "options": (("bf", "2"),), "frames": 15, "audio": ("mp2",)},
+    "adts.ts": {"codec": "mpeg2video", "frames": 15, "audio": ("aac",)},
+    "tape.avi": {"codec": "mpeg4", "options": (("bf", "2"),), "frames": 15, "audio": ("pcm_s16le",)},
+    "rgb.mkv": {"frames": 4, "pix_fmt": "bgr0"},
+    "gray.mkv": {"frames": 4, "pix_fmt": "gray"},
+}
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_promises(clip: ClipMaker, go: Go, name: str) -> None:
+    source = clip(name, **CLIPS[name])
+    before = source.read_bytes()
+    way = go(source)
+    frames = CLIPS[name]["frames"]
+    expected = milliseconds(shown(source)) if name != "tape.avi" else [40 * n for n in range(frames)]
+    assert milliseconds(shown(way.output)) == expected
+    assert way.result.facts["frames"] == frames == len(expected)
+    assert way.result.facts["shift_ms"] == 0
+    assert source.read_bytes() == before
+
+    theirs, ours = facts_of(source).get("audio", []), facts_of(way.output).get("audio", [])
+    assert len(theirs) == len(ours) == way.result.facts["audio_packets"]
+    stripped = [data[7:] if name == "adts.ts" else data for _, data in theirs]
+    assert sorted(stripped) == sorted(data for _, data in ours)
+    for (a, _), (b, _) in zip(sorted(theirs), sorted(ours), strict=True):
+        assert abs(a - b) <= Fraction(1, 1000)
+
+    with av.open(str(way.output)) as container:
+        stream = container.streams.video[0]
+        sar = CLIPS[name].get("sar", 1)
+        assert (stream.sample_aspect_ratio or 1) == sar
+        with av.open(str(source)) as original:
+            codecs = [s.codec_context.name for s in original.streams.audio]
+        assert [s.codec_context.name for s in container.streams.audio] == codecs
+        assert len(codecs) == len(CLIPS[name].get("audio", ()))
+        constant = {"vfr.mkv": None}.get(name, CLIPS[name].get("rate", Fraction(25)))
+        if constant and frames > 1:
+            assert abs(stream.average_rate - constant) < Fraction(1, 100)
+    md5 = (way.task.output / f"{way.task.name}.framemd5").read_text().splitlines()
+    assert sum(line.startswith("0,") for line in md5) == frames
+    assert sum(line[:1] in "123" for line in md5) == len(ours)
+
+
+@pytest.mark.parametrize("name", ["a b", "Grüße", "50%03d", 'it\'s "quoted"', "-dash", "colon: x", "[0]*?"])
+def test_names_that_mean_something_elsewhere(clip: ClipMaker, go: Go, name: str) -> None:
+    way = go(clip(f"{name}.mkv", frames=3, audio=("aac",)), name=name)
+    assert way.output.is_file() and (way.task.output / f"{name}.framemd5").is_file()
+
+
+def test_pictures_are_the_enlarged_source(clip: ClipMaker, go: Go) -> None:
+    source = clip("a.mkv", frames=14, cuts=(6,), matrix=5)
+    way = go(source)
+    with av.open(str(source)) as container:
+        originals = list(container.decode(video=0))
+    colour = read_table(way.task.split[0]).colour
+    results = list(read_pictures(way.output))
+    assert {picture.format.name for picture in results} == {"yuv420p10le"}
+    for ours, theirs in zip(results, originals, strict=True):
+        difference = rgb_from_picture(ours, colour) - rgb_from_picture(theirs, colour).repeat(2, 0).repeat(2, 1)
+        assert 10 * np.log10(1 / np.mean(difference**2)) > 45
+
+
+def test_cores_are_not_encoded_again(clip: ClipMaker, go: Go) -> None:
+    way = go(clip("a.mkv", frames=14))
+    assert way.result.facts["overlaps"] == 2
+    finished = [data for _, data in facts_of(way.output)["video"]]
+    for chunk, folder in zip(way.task.chunks, way.task.decode, strict=True):
+        segment = [data for _, data in facts_of(folder / "segment.mkv")["video"]]
+        assert finished[chunk.core.start : chunk.core.stop] == segment
+
+
+def test_same_parts_same_bytes(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+    way = go(clip("a.mp4", codec="libx264", frames=12, audio=("aac",), sar=Fraction(16, 15)))
+    again = tmp_path / "again"
+    again.mkdir()
+    task = type(way.task)(**{**{k: getattr(way.task, k) for k in way.task.__slots__}, "output": again})
+    AssembleStage(AssembleConfig()).run(task)
+    for file in sorted(again.iterdir()):
+        assert file.read_bytes() == (way.task.output / file.name).read_bytes()
+
+
+def test_missing_frames_are_found(clip: ClipMaker, go: Go) -> None:
+    way = go(clip("a.mkv", frames=12))
+    for file in way.task.output.iterdir():
+        file.unlink()
+    other = go(clip("b.mkv", frames=5), name="other")
+    (way.task.decode[0] / "segment.mkv").write_bytes((other.task.decode[0] / "segment.mkv").read_bytes())
+    with pytest.raises(AssemblyError, match="instead of"):
+        AssembleStage(AssembleConfig()).run(way.task)
+
+
+def test_missing_chunk_is_found(clip: ClipMaker, go: Go) -> None:
+    way = go(clip("a.mkv", frames=14))
+    parts = {k: getattr(way.task, k)[:-1] for k in ("chunks", "split", "decode")}
+    task = type(way.task)(**{**{k: getattr(way.task, k) for k in way.task.__slots__}, **parts})
+    with pytest.raises(AssemblyError, match="missing"):
+        AssembleStage(AssembleConfig()).run(task)
+
+
+def test_subtitles_chapters_attachments_and_tags(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+    plain = clip("plain.mkv", frames=10, audio=("pcm_s16le",))
+    source = tmp_path / "rich.mkv"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        streams = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        text = new.add_mux_stream("subrip")
+        text.metadata["language"] = "deu"
+        streams[1].metadata["language"] = "fra"
+        streams[1].disposition = 64
+        new.add_attachment("note.txt", "text/plain", b"signed by hand")
+        new.metadata["title"] = "Das Fest"
+        chapter = {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "Anfang"}}
+        new.set_chapters([chapter])
+        for packet in old.demux(*old.streams):
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                new.mux(packet)
+        line = av.Packet("Grüß Gott".encode())
+        line.stream, line.time_base, line.pts, line.dts, line.duration = text, Fraction(1, 1000), 120, 120, 200
+        new.mux(line)
+    way = go(source)
+    with av.open(str(way.output)) as container:
+        kinds = [stream.type for stream in container.streams]
+        assert kinds == ["video", "audio", "subtitle", "attachment"]
+        _, audio, text, note = container.streams
+        assert (audio.language, text.language) == ("fra", "deu")
+        assert audio.disposition & 64
+        assert note.data == b"signed by hand" and note.name == "note.txt"
+        assert container.metadata["title"] == "Das Fest"
+        (only,) = container.chapters()
+        assert (only["start"] * only["time_base"], only["metadata"]["title"]) == (0, "Anfang")
+    assert [(s, d) for s, d in facts_of(way.output)["subtitle"]] == [(Fraction(120, 1000), "Grüß Gott".encode())]
+
+
+def test_vertical_video_stays_upright(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+    plain, source = clip("plain.mp4", codec="libx264", frames=3), tmp_path / "turned.mp4"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        stream.set_display_rotation(90)
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    way = go(source)
+    with av.open(str(way.output)) as container:
+        assert next(container.decode(video=0)).rotation == 90
+
+
+@given(st.integers(-(10**9), 10**9), st.sampled_from([Fraction(1, 90000), Fraction(1, 30000), Fraction(1001, 30000)]))
+def test_ticks_are_nearest(pts: int, time_base: Fraction) -> None:
+    error = Fraction(to_ticks(pts, time_base), 1000) - pts * time_base
+    assert abs(error) <= Fraction(1, 2000)
+    assert to_ticks(-pts, time_base) == -to_ticks(pts, time_base)
+
+
+@given(st.integers(1, 50))
+def test_crossfade_runs_from_one_to_the_other(overlap: int) -> None:
+    weights = [crossfade_weight(k, overlap) for k in range(overlap)]
+    assert weights[0] > 0 and weights[-1] < 1 and weights == sorted(weights)
+    assert np.isclose(weights[0], 1 - weights[-1])
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "gbrp10le", "gray10le", "yuv444p16le"])
+def test_blend_rounds(pix_fmt: str) -> None:
+    def filled(value: int) -> av.VideoFrame:
+        frame = av.VideoFrame(7, 5, pix_fmt)
+        for plane in components(frame):
+            plane[...] = value
+        return frame
+
+    assert {int(v) for p in components(blend(filled(100), filled(103), 0.5)) for v in np.unique(p)} == {102}
+    assert {int(v) for p in components(blend(filled(100), filled(103), 0.2)) for v in np.unique(p)} == {101}
+    top = 2 ** av.VideoFormat(pix_fmt).components[0].bits - 1
+    assert {int(v) for p in components(blend(filled(top), filled(top), 0.3)) for v in np.unique(p)} == {top}
+    with pytest.raises(ValueError, match="differ"):
+        blend(filled(1), av.VideoFrame(8, 5, pix_fmt), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("sar", "expected"), [(Fraction(1), None), (Fraction(16, 15), (768, 576)), (Fraction(59, 54), (2360, 1728))]
+)
+def test_display_size(sar: Fraction, expected: tuple[int, int] | None) -> None:
+    found = display_size(720, 576, sar)
+    assert found == expected
+    if found is not None:
+        assert Fraction(found[0] * 576, found[1] * 720) == sar
+
+
+@pytest.mark.parametrize("width", [1, 100, 300, 70000, 2**31])
+def test_header_keeps_its_length(clip: ClipMaker, width: int) -> None:
+    source = clip("a.mkv", frames=3, audio=("pcm_s16le",))
+    before = source.read_bytes()
+    amend_tracks(source, {0: TrackFacts(display=(width, 3)), 1: TrackFacts(codec_delay=width)})
+    after = source.read_bytes()
+    assert len(after) == len(before) and after != before
+    with av.open(str(source), options={"err_detect": "crccheck+explode"}) as container:
+        assert len([p for p in container.demux(video=0) if p.size]) == 3
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(width * 48, 3 * 64) or width > 70000
+
+
+def test_header_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.mkv"
+    path.write_bytes(b"\x1a\x45\xdf\xa3\x80")
+    with pytest.raises(RuntimeError, match="no Matroska segment"):
+        amend_tracks(path, {})
