@@ -145,6 +145,15 @@ class Way:
 
 
 @pytest.fixture
+def jpeg() -> bytes:
+    """A small JPEG file."""
+    context = av.CodecContext.create("mjpeg", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 32, 32, "yuvj420p", Fraction(1, 25)
+    frame = picture(0, 32, 32).reformat(format="yuvj420p")
+    return b"".join(bytes(packet) for packet in context.encode(frame) + context.encode(None))
+
+
+@pytest.fixture
 def clip(tmp_path: Path) -> Callable[..., Path]:
     """``clip(name, frames=..., ...)`` writes a clip and returns its path."""
 

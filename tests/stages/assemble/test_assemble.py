@@ -187,6 +187,37 @@ def test_subtitles_chapters_attachments_and_tags(clip: ClipMaker, go: Go, tmp_pa
     assert [(s, d) for s, d in facts_of(way.output)["subtitle"]] == [(Fraction(120, 1000), "Grüß Gott".encode())]
 
 
+def test_cover_picture_goes_along(clip: ClipMaker, go: Go, tmp_path: Path, jpeg: bytes) -> None:
+    plain, source = clip("plain.mkv", frames=3), tmp_path / "covered.mkv"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        new.add_attachment("cover.jpg", "image/jpeg", jpeg)
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    way = go(source)
+    assert way.result.facts["left_out"] == ""
+    with av.open(str(way.output)) as container:
+        cover = container.streams.video[1]
+        assert cover.metadata["filename"] == "cover.jpg"
+        assert next(bytes(p) for p in container.demux(cover) if p.size) == jpeg
+
+
+def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+    plain, source = clip("plain.mp4", codec="mpeg4", frames=5), tmp_path / "titled.mp4"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        stream, text = new.add_stream_from_template(old.streams.video[0]), new.add_mux_stream("mov_text")
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+        line = av.Packet(b"\x00\x05Hello")
+        line.stream, line.time_base, line.pts, line.dts, line.duration = text, Fraction(1, 1000), 40, 40, 100
+        new.mux(line)
+    assert go(source).result.facts["left_out"] == "1 subtitle mov_text"
+
+
 def test_vertical_video_stays_upright(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
     plain, source = clip("plain.mp4", codec="libx264", frames=3), tmp_path / "turned.mp4"
     with av.open(str(plain)) as old, av.open(str(source), "w") as new:
