@@ -30,6 +30,20 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
+def _is_mov_text(stream: Any) -> bool:
+    return stream.codec_context is not None and stream.codec_context.name == "mov_text"
+
+
+def _plain_text(packet: Any) -> Any:
+    """A subtitle of MP4 (3GPP TS 26.245: length, text, styles) as SubRip's plain text; empty for a pause."""
+    data = bytes(packet)
+    raw = data[2 : 2 + int.from_bytes(data[:2], "big")]
+    text = raw.decode("utf-16") if raw[:2] in (b"\xfe\xff", b"\xff\xfe") else raw.decode(errors="replace")
+    plain = av.Packet(text.encode())
+    plain.pts, plain.dts, plain.time_base, plain.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+    return plain
+
+
 class PacketDigest:
     """Count and SHA-256 of an audio stream's packets, each with its length.
 
@@ -107,7 +121,7 @@ class Companions:
             return False
         if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles):
             return False
-        if kind in ("audio", "subtitle") and holds(stream):
+        if kind in ("audio", "subtitle") and (holds(stream) or _is_mov_text(stream)):
             return True
         codec = stream.codec_context.name if stream.codec_context is not None else ""
         self.left_out.append(f"{stream.index} {kind} {codec}".strip())
@@ -149,7 +163,10 @@ class Companions:
     def add_to(self, output: Any) -> None:
         """Make streams, tags, chapters and attachments of the file that is being written. Video comes before."""
         for copied in self._copied:
-            copied.target = output.add_stream_from_template(copied.source)
+            mov_text = _is_mov_text(copied.source)
+            copied.target = (
+                output.add_mux_stream("subrip") if mov_text else output.add_stream_from_template(copied.source)
+            )
             copied.position = copied.target.index
             copied.target.disposition = copied.source.disposition
             copied.target.metadata.update(kept_tags(copied.source.metadata))
@@ -186,6 +203,10 @@ class Companions:
         for copied, packet in self._rest:
             if copied.audio:
                 copied.digest.add(packet, copied.codec)
+            elif copied.codec == "mov_text":
+                packet = _plain_text(packet)
+                if not packet.size:
+                    continue
             offset = self.shift + copied.lead
             time_base = packet.time_base
             dts = packet.dts if packet.dts is not None else packet.pts

@@ -204,7 +204,7 @@ def test_cover_picture_goes_along(clip: ClipMaker, go: Go, tmp_path: Path, jpeg:
         assert next(bytes(p) for p in container.demux(cover) if p.size) == jpeg
 
 
-def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+def test_subtitles_of_mp4_become_plain_text(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
     plain, source = clip("plain.mp4", codec="mpeg4", frames=5), tmp_path / "titled.mp4"
     with av.open(str(plain)) as old, av.open(str(source), "w") as new:
         stream, text = new.add_stream_from_template(old.streams.video[0]), new.add_mux_stream("mov_text")
@@ -215,7 +215,23 @@ def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: P
         line = av.Packet(b"\x00\x05Hello")
         line.stream, line.time_base, line.pts, line.dts, line.duration = text, Fraction(1, 1000), 40, 40, 100
         new.mux(line)
-    assert go(source).result.facts["left_out"] == "1 subtitle mov_text"
+    way = go(source)
+    assert way.result.facts["left_out"] == ""
+    assert facts_of(way.output)["subtitle"] == [(Fraction(40, 1000), b"Hello")]
+
+
+def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+    plain, source = clip("plain.ts", codec="mpeg2video", frames=5), tmp_path / "with-data.ts"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        stream, data = new.add_stream_from_template(old.streams.video[0]), new.add_data_stream("klv")
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+                extra = av.Packet(b"12345678")
+                extra.stream, extra.time_base, extra.pts, extra.dts = data, packet.time_base, packet.dts, packet.dts
+                new.mux(extra)
+    assert "data" in str(go(source).result.facts["left_out"])
 
 
 def test_vertical_video_stays_upright(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
