@@ -25,11 +25,13 @@ class AssemblyError(RuntimeError):
 
 
 def check_coverage(task: AssembleTask) -> None:
-    """See that the chunks follow each other without a gap and that there is a folder for each.
+    """See that the chunks follow each other without a gap, with a folder for each, and that the name is only a name.
 
     Raises:
         AssemblyError: they do not.
     """
+    if Path(task.name).name != task.name:
+        raise AssemblyError(f"{task.name!r} is not a file name")
     if not task.chunks or not len(task.chunks) == len(task.split) == len(task.decode):
         counts = f"{len(task.chunks)} chunks, {len(task.split)} split, {len(task.decode)} decoded"
         raise AssemblyError(f"{task.name}: {counts}")

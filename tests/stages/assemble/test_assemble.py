@@ -145,6 +145,11 @@ def test_missing_frames_are_found(clip: ClipMaker, go: Go) -> None:
         AssembleStage(AssembleConfig()).run(way.task)
 
 
+def test_name_leads_nowhere_else(clip: ClipMaker, go: Go) -> None:
+    with pytest.raises(AssemblyError, match="not a file name"):
+        go(clip("a.mkv", frames=2), name="../a")
+
+
 def test_missing_chunk_is_found(clip: ClipMaker, go: Go) -> None:
     way = go(clip("a.mkv", frames=14))
     parts = {k: getattr(way.task, k)[:-1] for k in ("chunks", "split", "decode")}
