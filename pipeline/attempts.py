@@ -76,8 +76,19 @@ class Attempts:
         self.storage.put(self._name(fingerprint, attempt.number), _json(done), durable=False)
 
     def forget(self, fingerprint: str) -> None:
-        """Remove the markers of an item that is done."""
+        """Remove the markers and notes of an item that is done."""
         self.storage.remove(self._folder(fingerprint))
+        self.storage.remove(f"{self._folder(fingerprint)}.sent")
+
+    def note(self, fingerprint: str, index: int, text: str) -> None:
+        """Note what is about to be sent on as number ``index``; whoever repeats the item must send the same first."""
+        name = f"{self._folder(fingerprint)}.sent/{index:08d}"
+        self.storage.put_if_absent(name, text.encode(), durable=False)
+
+    def notes(self, fingerprint: str) -> list[str]:
+        """Return what was noted, in order."""
+        folder = f"{self._folder(fingerprint)}.sent"
+        return [self.storage.read(f"{folder}/{name}").decode() for name in self.storage.names(folder)]
 
     def claim(self, plan: str, owner: str) -> bool:
         """Claim a video for ``owner`` (its source), so that a second source with the same content waits its turn.

@@ -115,6 +115,7 @@ class SplitWorker(Worker):
                 for chunk in self._split(item, source, local(), attempt):
                     chunks.append(chunk)
                     if len(chunks) > len(sent):
+                        self.attempts.note(item.fingerprint, len(sent), json.dumps(asdict(chunk)))
                         sent.append(chunk)
                         yield ChunkRow(source.shown, source.sha256, chunk)
                     elif sent[len(chunks) - 1] != chunk:
@@ -128,7 +129,11 @@ class SplitWorker(Worker):
                 self.attempts.forget(item.fingerprint)
                 yield VideoRow(source, "split", len(chunks))
                 return
-        yield VideoRow(source, "failed", len(sent))
+        # Ray repeats a generator whose worker died, and drops as many rows of the repetition as it has already. So the
+        # repetition must begin with the same rows, also when it has come to give the video up.
+        for text in self.attempts.notes(item.fingerprint)[len(sent) :]:
+            yield ChunkRow(source.shown, source.sha256, Chunk(**json.loads(text)))
+        yield VideoRow(source, "failed")
 
     def _split(self, item: Item, source: SourceRow, local: Path, attempt: Attempt) -> Iterator[Chunk]:
         """Run the stage once; yield each chunk when its artifact is committed."""

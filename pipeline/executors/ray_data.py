@@ -79,6 +79,8 @@ class RayExecutor:
             _record(arrivals, driver)
         except BaseException:
             stop.set()
+            for name in ("ray", "ray.data"):  # the stream, cut off below, would complain at length
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             self.close()
             raise
         assembly.close()
@@ -99,14 +101,20 @@ class RayExecutor:
         if address == "local":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         try:
             with _quiet():
                 ray.init(address=address, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
         self._owned = True
+        _silence()
+
+
+def _silence() -> None:
+    """Keep Ray's notices of dead workers off stdout; the manifest tells of them. There is no public switch for it."""
+    worker = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("%s", data.get("lines"))  # type: ignore
 
 
 @contextmanager
