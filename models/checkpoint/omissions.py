@@ -41,8 +41,6 @@ def _starts(*prefixes: str) -> Callable[[str], bool]:
 AVERAGES = Omission(
     "running averages of training; the published system restores with the plain weights", _starts("model_ema.")
 )
-    "running averages of training; the published system restores with the plain weights", _starts("model_ema.")
-)
 
 DIFFUSION = (
     AVERAGES,
