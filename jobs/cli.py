@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs import config, demo, prepare_data, restore, status, train
+from jobs import config, demo, restore, status, train
 from jobs.invocation import run_command
 
 app = typer.Typer(
@@ -18,7 +18,6 @@ app.command("demo")(demo.demo)
 app.command("restore")(restore.restore)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")
-app.command("prepare-data")(prepare_data.prepare_data)
 app.command("train")(train.train)
 
 

@@ -51,8 +51,8 @@ class RunProgress:
         if not self.console.is_terminal:
             self._print_line()
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Take note that ``done`` of ``total`` (None: not known yet) items of ``stage`` are finished."""
+    def __call__(self, stage: str, done: int, total: int | None, item: str = "") -> None:
+        """Take note that ``done`` of ``total`` (None: not known yet) items of ``stage`` are finished, ``item`` last."""
         self._counts[stage] = (done, total)
         if stage in self._tasks:
             self._bars.update(self._tasks[stage], completed=done, total=total)

@@ -129,7 +129,7 @@ def ensure_estimates(data: Path, model: Path, recipe: Recipe) -> Path:
 
 def training_clips(data: Path, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
     """Degraded and clean clips without end, cropped to the recipe's size and number of frames."""
-    clips = ClipDataset(data, seed=0)
+    clips = ClipDataset(data, seed=0, mix=recipe.mix)
     for number in itertools.count():
         low, target = clips[number % len(clips)]
         generator = torch.Generator().manual_seed(number)

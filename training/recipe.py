@@ -8,6 +8,9 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.clips import DEFAULT_MIX
+from training.degradations import Degradation
+
 
 class Recipe(BaseModel):
     """What all training stages share."""
@@ -17,6 +20,9 @@ class Recipe(BaseModel):
     stage: Literal["autoencoder", "denoiser", "decoder"]
     seed: int = Field(0, ge=0, description="Seed of the order of clips, the crops and every draw of noise.")
     clips: int = Field(600, ge=1, description="Clips whose initial estimates are computed, once, before training.")
+    mix: dict[Degradation, float] = Field(
+        default_factory=lambda: dict(DEFAULT_MIX), description="How often each kind of degradation is drawn."
+    )
     side: int = Field(128, ge=32, multiple_of=16, description="Side of the square target crops in pixels.")
     steps: int = Field(..., ge=1, description="Optimiser steps in all.")
     batch: int = Field(1, ge=1, description="Clips per step.")

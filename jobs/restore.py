@@ -1,0 +1,127 @@
+"""``reelift restore``: take videos through all stages; the command that ``ray job submit`` runs."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.progress import RunProgress
+
+if TYPE_CHECKING:
+    from pipeline.config import RunConfig
+    from pipeline.executors.base import Executor
+    from pipeline.report import RunReport
+
+
+class ExecutorName(StrEnum):
+    """Where the stages run."""
+
+    ray = "ray"
+    local = "local"
+
+
+InputsArgument = Annotated[list[str], typer.Argument(help="Videos: files, folders, globs or URLs.")]
+OutputOption = Annotated[str, typer.Option("--output", "-o", help="Folder or URL for the restored videos.")]
+WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="Folder or URL of the run's own record.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration (YAML).")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override one value: key.key=value.")]
+ExecutorOption = Annotated[ExecutorName, typer.Option("--executor", help="Ray, or this process alone.")]
+ScaleOption = Annotated[float | None, typer.Option("--scale", help="Output size over input size, per side.")]
+PresetOption = Annotated[str | None, typer.Option("--preset", help="Named set of values to start from.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output.")]
+
+
+def restore(
+    inputs: InputsArgument,
+    output: OutputOption,
+    workspace: WorkspaceOption,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    executor: ExecutorOption = ExecutorName.ray,
+    scale: ScaleOption = None,
+    preset: PresetOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Restore videos. The same line again goes on where it was, and does nothing twice.
+
+    Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong.
+    """
+    console = Console(stderr=True)
+    report = start(inputs, output, workspace, config, overrides(set_, scale), executor, preset, console)
+    if report is None:
+        return 1
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2))
+    show(report, console)
+    return 0 if report.ok else 2
+
+
+def overrides(given: list[str] | None, scale: float | None) -> list[str]:
+    """The ``--set`` values, with ``--scale`` as one of them."""
+    return [*(given or []), *([] if scale is None else [f"scale={scale}"])]
+
+
+def start(
+    inputs: list[str],
+    output: str,
+    workspace: str,
+    config: Path | None,
+    set_: list[str],
+    executor: ExecutorName,
+    preset: str | None,
+    console: Console,
+) -> RunReport | None:
+    """Run the pipeline with progress shown; prints one line and returns None if the call or its set-up is wrong."""
+    # Imported here, so that a wrong call is answered before torch and ray are loaded.
+    from pipeline.config import ConfigError, load_config
+    from pipeline.epoch import FencedError
+    from pipeline.run import run
+    from pipeline.sources import InputError
+    from pipeline.storage import StorageError
+    from pipeline.wrapper import SetupError
+
+    try:
+        settings = load_config(config, set_, preset)
+        with RunProgress(console) as progress:
+            return run(settings, inputs, output, workspace, make_executor(executor, settings), progress)
+    except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
+        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return None
+
+
+def make_executor(name: ExecutorName, settings: RunConfig) -> Executor:
+    """The executor of that name."""
+    if name is ExecutorName.local:
+        from pipeline.executors.local import LocalExecutor
+
+        return LocalExecutor()
+    from pipeline.executors.ray_data import RayExecutor
+
+    return RayExecutor(settings.pools)
+
+
+def show(report: RunReport, console: Console) -> None:
+    """Print the report for people: one line, and a table of what failed and why."""
+    console.print(report.summary(), highlight=False, soft_wrap=True)
+    if not report.failures:
+        return
+    table = Table(title="failed", title_justify="left", show_lines=False)
+    for name in ("video", "stage", "attempts", "reason"):
+        table.add_column(name, overflow="fold")
+    for failure in report.failures:
+        where = failure.source or failure.video
+        part = where if failure.chunk < 0 else f"{where} chunk {failure.chunk}"
+        table.add_row(part, failure.stage, str(failure.attempts), failure.message)
+    console.print(table, markup=False)
+
+
+if __name__ == "__main__":
+    from jobs.invocation import run_function
+
+    run_function(restore, "restore")
