@@ -62,6 +62,9 @@ class Pool(BaseModel):
     gpus: float | None = Field(
         None, ge=0, le=64, description="GPUs per worker; null: one for flow, sample and decode if the cluster has any."
     )
+    resources: dict[str, float] = Field(
+        default_factory=dict, description="Ray's custom resources per worker: binds a pool to a kind of machine."
+    )
 
 
 class Pools(BaseModel):
@@ -190,8 +193,9 @@ def _template(model: BaseModel, depth: int) -> list[str]:
         if isinstance(value, BaseModel):
             lines += [f"{pad}{name}:", *_template(value, depth + 1)]
         else:
-            plain = model.model_dump(mode="json", include={name})
-            lines.append(pad + yaml.safe_dump(plain, default_flow_style=None, width=10_000).strip())
+            plain = model.model_dump(mode="json", include={name})[name]
+            text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).strip().removesuffix("...").strip()
+            lines.append(f"{pad}{name}: {text}")
     return lines
 
 

@@ -21,6 +21,9 @@ from pipeline.wrap_assemble import AssembleWorker
 from pipeline.wrap_split import SplitWorker
 from pipeline.wrapper import ChunkWorker, Job, SetupError, Worker, line
 
+TAKES = {"split": SourceRow, "chunk": ChunkRow, "assemble": AssembleRow}
+"""Which rows a worker works on; all others pass."""
+
 
 class StageActor:
     """One worker of one stage.
@@ -33,13 +36,14 @@ class StageActor:
     """
 
     def __init__(self, kind: str, factory: StageFactory, job: Job, collector: Any) -> None:
+        self.kind = kind
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         fix_threads(job.threads)
         self.fatal: FatalRow | None = None
         self.report = reporter(collector)
         try:
             node = ray.get_runtime_context().get_node_id()[:8]
-            self.worker = self._make(kind, factory, job, collector, f"{os.uname().nodename}/{node}")
+            self.worker: Any = self._make(kind, factory, job, collector, f"{os.uname().nodename}/{node}")
             fix_threads(job.threads)
             self.worker.setup()
         except (SetupError, StorageError) as error:
@@ -63,14 +67,14 @@ class StageActor:
             yield self.fatal
             return
         try:
-            if isinstance(self.worker, SplitWorker) and isinstance(row, SourceRow):
-                yield from self.worker.run(row)
-            elif (isinstance(self.worker, ChunkWorker) and isinstance(row, ChunkRow)) or (
-                isinstance(self.worker, AssembleWorker) and isinstance(row, AssembleRow)
-            ):
-                yield self.worker.run(row)
-            else:
+            if not isinstance(row, TAKES[self.kind]):
                 yield row
+                return
+            made = self.worker.run(row)
+            if isinstance(made, Iterator):
+                yield from made
+            else:
+                yield made
         except StorageError as error:
             yield FatalRow(str(error))
         except Exception as error:

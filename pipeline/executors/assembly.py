@@ -75,5 +75,5 @@ class AssemblyPool:
         return self._own.actor
 
     def _start(self) -> Any:
-        options = {"num_cpus": self.share.cpus, "num_gpus": self.share.gpus, "max_restarts": -1, "max_task_retries": 0}
+        options = {**self.share.options, "max_restarts": -1, "max_task_retries": 0}
         return ray.remote(**options)(StageActor).remote("assemble", self.factory, self.job, self.collector)

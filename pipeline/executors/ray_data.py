@@ -165,8 +165,7 @@ def _stream(
                     compute=ActorPoolStrategy(
                         min_size=share.least, max_size=share.most, max_tasks_in_flight_per_actor=2
                     ),
-                    num_cpus=share.cpus,
-                    num_gpus=share.gpus,
+                    **share.options,
                 )
             for batch in dataset.iter_batches(batch_size=1, prefetch_batches=0):
                 arrivals.put(("row", {"kind": str(batch["kind"][0]), "row": str(batch["row"][0])}))

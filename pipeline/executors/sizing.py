@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.config import Pool, Pools
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
@@ -18,6 +19,12 @@ class Share:
     most: int
     cpus: float
     gpus: float
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What Ray wants to hear."""
+        return {"num_cpus": self.cpus, "num_gpus": self.gpus, "resources": dict(self.resources)}
 
 
 def shares(pools: Pools, cpus: float, gpus: float) -> dict[str, Share]:
@@ -38,6 +45,7 @@ def shares(pools: Pools, cpus: float, gpus: float) -> dict[str, Share]:
             most=max(pool.min, pool.max or 0),
             cpus=pool.cpus if pool.cpus is not None else min(1.0, cpu),
             gpus=pool.gpus if pool.gpus is not None else gpu if stage in CHUNK_STAGES else 0.0,
+            resources=pool.resources,
         )
         for stage, pool in wanted.items()
     }

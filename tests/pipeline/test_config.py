@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import ConfigError, RunConfig, load_config, merge, template, validate
+from pipeline.presets import PRESETS
+from pipeline.stage_factories import stage_factories
+
+keys = st.sampled_from("abc")
+trees = st.recursive(st.integers(), lambda inner: st.dictionaries(keys, inner, max_size=3), max_leaves=8)
+mappings = st.dictionaries(keys, trees, max_size=3)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_valid_and_documented(name: str) -> None:
+    config = load_config(preset=name)
+    assert config.preset == name and len(PRESETS[name].about) > 40
+    assert validate(yaml.safe_load(template(name))) == config
+    assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("preset: reference\nsample: {steps: 30}\nseed: 1\n")
+    config = load_config(file, ["seed=2", "sample.guidance.scale=-5", "runtime.scratch=null"])
+    assert (config.preset, config.sample.steps, config.seed) == ("reference", 30, 2)
+    assert (config.sample.guidance.scale, config.sample.guidance.form) == (-5, "published")
+    assert load_config(file, ["preset=fast"]).sample.solver == "ddim"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["sample.stepz=3"], r"sample\.stepz is not a setting \(did you mean steps\?\); allowed: .*solver"),
+        (["sead=3"], r"sead is not a setting \(did you mean seed\?\)"),
+        (["sample.guidance.from=none"], r"sample\.guidance\.from is not a setting \(did you mean form\?\)"),
+        (["sample.steps=0"], r"sample\.steps is 0; allowed: greater than or equal to 1"),
+        (["sample.solver=euler"], r"sample\.solver is 'euler'; allowed: 'ddpm' or 'ddim'"),
+        (["preset=embeded"], r"preset is 'embeded'; allowed: .*\(did you mean embedded\?\)"),
+        (["seed"], r"write it as key=value"),
+        (["seed=[1"], r"not YAML"),
+        (["sample=3"], r"sample is 3"),
+        (["split.chunk_frames=6"], r"split is a mapping; allowed: chunk_frames \(6\) must be more than"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, overrides: list[str], words: str) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("seed: 1\n")
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_config(file, overrides)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("a: [1", "line 1.*not YAML"), ("- 1", "holds a list"), ("\0", "not YAML|cannot")]
+)
+def test_a_file_that_is_no_configuration(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_config(file)
+    assert str(file) in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "none.yaml")
+
+
+@given(mappings, mappings)
+def test_merge_keeps_what_is_not_overridden(base: dict[str, Any], over: dict[str, Any]) -> None:
+    merged = merge(base, over)
+    assert set(merged) == {*base, *over}
+    assert merge(merged, over) == merged and merge(base, {}) == base and merge({}, over) == over
+    for key in set(base) - set(over):
+        assert merged[key] == base[key]
+
+
+def test_the_shared_settings_reach_the_stages() -> None:
+    setting = load_config(overrides=["scale=2", "runtime.threads=3", "runtime.device=cpu"]).setting
+    assert (setting.scale, setting.threads, setting.device) == (2.0, 3, "cpu")
+
+
+@pytest.mark.parametrize("stage", ["split", "flow", "sample", "decode", "assemble"])
+def test_every_stage_is_made_from_the_configuration(stage: str) -> None:
+    assert stage_factories(load_config())[stage]().name == stage

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from pipeline import epoch as epochs
+from pipeline.epoch import BusyError, Epoch, FencedError
+from pipeline.manifest import ManifestWriter, read
+from pipeline.schemas import DONE, EVENTS, FAILED, Event, VideoRecord
+from pipeline.status import fold, status
+from pipeline.storage import Storage
+
+
+@pytest.fixture(params=["local", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "w" if request.param == "local" else f"memory://{uuid.uuid4().hex}/w")
+
+
+def messages(storage: Storage) -> list[str]:
+    return [message for table in read(storage, "events") for message in table["message"].to_pylist()]
+
+
+def event(message: str) -> Event:
+    return Event("flow", DONE, message=message)
+
+
+def test_rows_come_back_in_order_and_typed(storage: Storage) -> None:
+    writer = ManifestWriter(storage, Epoch.claim(storage), flush_rows=2)
+    for number in range(5):
+        writer.append([event(str(number))])
+    assert messages(storage) == ["0", "1", "2", "3"]
+    writer.close()
+    assert messages(storage) == ["0", "1", "2", "3", "4"]
+    (*_, last) = read(storage, "events")
+    assert last.schema.equals(EVENTS)
+    assert next(read(storage, "events", ["stage"])).column_names == ["stage"]
+
+
+def test_waiting_rows_are_written_in_the_background(storage: Storage) -> None:
+    writer = ManifestWriter(storage, Epoch.claim(storage), flush_seconds=0.05)
+    writer.start()
+    writer.append([event("x")])
+    for _ in range(100):
+        if messages(storage):
+            break
+        time.sleep(0.02)
+    assert messages(storage) == ["x"]
+    writer.close()
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(storage: Storage) -> None:
+    first = Epoch.claim(storage)
+    with pytest.raises(BusyError, match="another run is at work"):
+        Epoch.claim(storage)
+    first.close()
+    assert Epoch.claim(storage).number == 2
+
+
+def test_a_driver_of_another_host_is_believed_dead_after_a_while(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epochs.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(epochs, "process_identity", lambda: "another")
+    Epoch.claim(storage)
+    monkeypatch.undo()
+    with pytest.raises(BusyError, match="host elsewhere"):
+        Epoch.claim(storage)
+    monkeypatch.setattr(epochs, "DEAD_SECONDS", 0.0)
+    assert Epoch.claim(storage).number == 2
+
+
+def test_a_process_that_is_gone_is_dead_at_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "process_identity", lambda: "boot:999999999:1")
+    monkeypatch.setattr(epochs.os, "getpid", lambda: 4_000_000)
+    Epoch.claim(storage)
+    monkeypatch.undo()
+    assert Epoch.claim(storage).number == 2
+
+
+def test_one_who_was_replaced_stops_itself(storage: Storage) -> None:
+    first = ManifestWriter(storage, Epoch.claim(storage))
+    first.append([event("before")])
+    first.flush()
+    second = ManifestWriter(storage, Epoch.claim(storage, takeover=True))
+    first.append([event("after")])
+    with pytest.raises(FencedError, match="epoch 2"):
+        first.flush()
+    with pytest.raises(FencedError):
+        first.append([event("again")])
+    second.append([event("new")])
+    second.close()
+    assert messages(storage) == ["before", "new"]
+
+
+def test_rows_written_after_the_seal_are_not_believed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ManifestWriter(storage, Epoch.claim(storage))
+    first.append([event("sealed in")])
+    first.flush()
+    first.append([event("too late")])
+    # The worst moment: the first writer has just looked for a newer claim and found none.
+    monkeypatch.setattr(first.epoch, "check", lambda: None)
+    second = ManifestWriter(storage, Epoch.claim(storage, takeover=True))
+    first.flush()
+    second.append([event("new")])
+    second.close()
+    assert len(storage.names("manifest/events")) == 3
+    assert messages(storage) == ["sealed in", "new"]
+    third = Epoch.claim(storage, takeover=True)
+    assert third.number == 3 and messages(storage) == ["sealed in", "new"]
+
+
+def test_a_claim_without_a_seal_constrains_nothing(storage: Storage) -> None:
+    writer = ManifestWriter(storage, Epoch.claim(storage))
+    writer.append([event("kept")])
+    writer.close()
+    storage.put_if_absent("manifest/epochs/000002.json", b"{}")
+    assert messages(storage) == ["kept"]
+
+
+def test_a_failed_write_is_repeated_under_the_same_name(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = ManifestWriter(storage, Epoch.claim(storage))
+    writer.append([event("a")])
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "put", lambda *_: (_ for _ in ()).throw(ConnectionError("hiccup")))
+        with pytest.raises(ConnectionError):
+            writer.flush()
+    writer.append([event("b")])
+    writer.close()
+    assert messages(storage) == ["a", "b"] and len(storage.names("manifest/events")) == 1
+
+
+def test_status_is_the_last_word_on_every_item(storage: Storage) -> None:
+    writer = ManifestWriter(storage, Epoch.claim(storage))
+    writer.append([VideoRecord("a.mp4", "a", "v"), VideoRecord("b.mp4", "b", "w")])
+    for chunk in range(3):
+        writer.append([Event("split", DONE, "v", chunk, plan="p"), Event("flow", DONE, "v", chunk, plan="q")])
+    writer.append([Event("sample", FAILED, "v", 1, plan="r", message="bad"), Event("sample", DONE, "v", 0, plan="r")])
+    writer.append([Event("sample", DONE, "v", 0, plan="r")])
+    writer.close()
+    found = status(storage)
+    assert found["videos"] == {"total": 2, "done": 0, "failed": 1, "left": 1}
+    assert {key: found["stages"]["sample"][key] for key in ("done", "failed", "left")} == {
+        "done": 1,
+        "failed": 1,
+        "left": 1,
+    }
+    assert found["stages"]["decode"]["left"] == 2
+    assert [failure["message"] for failure in found["failures"]] == ["bad"]
+    again = ManifestWriter(storage, Epoch.claim(storage, takeover=True))
+    again.append([Event("sample", DONE, "v", 1, plan="r"), Event("flow", DONE, "v", 0, plan="other settings")])
+    again.close()
+    tally, newest = fold(storage)
+    assert newest == 2 and not tally.failures
+    assert (tally.done("split"), tally.done("flow"), tally.done("sample")) == (3, 1, 0)

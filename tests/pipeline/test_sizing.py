@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Pools
+from pipeline.executors.sizing import shares
+
+
+@given(st.integers(1, 64), st.integers(1, 5), st.integers(1, 5))
+def test_without_a_gpu_all_pools_fit_on_the_cores(cores: int, sample: int, split: int) -> None:
+    found = shares(Pools.model_validate({"sample": {"min": sample}, "split": {"max": split}}), cores, 0)
+    assert sum(share.cpus * share.most for share in found.values()) <= cores + 1e-9
+    assert all(share.gpus == 0 and 0 < share.cpus <= 1 for share in found.values())
+
+
+@pytest.mark.parametrize(("gpus", "each"), [(1, 0.33), (2, 0.66), (3, 1.0), (8, 1.0)])
+def test_chunk_stages_share_the_gpus(gpus: int, each: float) -> None:
+    found = shares(Pools(), 16, gpus)
+    assert {stage: share.gpus for stage, share in found.items()} == {
+        "split": 0.0,
+        "flow": each,
+        "sample": each,
+        "decode": each,
+        "assemble": 0.0,
+    }
+
+
+def test_what_is_configured_goes_before() -> None:
+    pools = Pools.model_validate({"sample": {"min": 2, "max": 4, "cpus": 3, "gpus": 0.5, "resources": {"spot": 1}}})
+    share = shares(pools, 16, 0)["sample"]
+    assert (share.least, share.most) == (2, 4)
+    assert share.options == {"num_cpus": 3.0, "num_gpus": 0.5, "resources": {"spot": 1.0}}

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipeline.sources import InputError, check, content_sha256, expand, localise, redact
+from stages.contract import ItemError
+
+
+def test_a_folder_is_mirrored(library: Path, tmp_path: Path) -> None:
+    (library / "notes.txt").write_text("x")
+    (library / ".hidden.mp4").write_text("x")
+    assert [row.output for row in expand([library], tmp_path / "out")] == ["a/one", "three", "two"]
+
+
+def test_files_globs_and_folders_add_up_once(library: Path, tmp_path: Path) -> None:
+    rows = expand([library / "two.mp4", f"{library}/*.m*", library], tmp_path / "out")
+    assert [row.output for row in rows] == ["a/one", "three", "two"]
+    (row,) = expand([f"{library}/**/one.mp4"], tmp_path / "out")
+    assert row.output == "a/one"
+
+
+def test_a_named_file_needs_no_known_suffix(tmp_path: Path) -> None:
+    (tmp_path / "tape.2019").write_text("x")
+    assert [row.output for row in expand([tmp_path / "tape.2019"], tmp_path / "out")] == ["tape.2019"]
+
+
+def test_a_missing_file_is_a_row(tmp_path: Path) -> None:
+    (row,) = expand([tmp_path / "gone.mp4"], tmp_path / "out")
+    assert row.size == -1
+    with pytest.raises(ItemError, match=r"gone\.mp4: no such file"):
+        check(row)
+
+
+def test_two_inputs_with_one_place_are_refused(library: Path, tmp_path: Path) -> None:
+    (library / "TWO.avi").write_text("x")
+    with pytest.raises(InputError, match=r"would both become .*\.mkv; rename one"):
+        expand([library], tmp_path / "out")
+
+
+def test_nothing_found_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no video was found"):
+        expand([tmp_path], tmp_path.parent / "out")
+
+
+def test_the_output_is_never_a_source(tmp_path: Path, library: Path) -> None:
+    (library / "a" / "film.mkv").write_text("x")
+    for inputs, output in (
+        ([library], library),
+        ([library], library / "x"),
+        ([library / "a" / "film.mkv"], library / "a"),
+        ([f"{library}/a/*.mkv"], library / "a"),
+    ):
+        with pytest.raises(InputError):
+            expand(inputs, output)
+    (tmp_path / "link").symlink_to(library)
+    with pytest.raises(InputError):
+        expand([library], tmp_path / "link" / "x")
+    assert expand([library / "a" / "film.mkv"], library / "b")
+
+
+def test_object_storage_is_searched_and_localised(tmp_path: Path) -> None:
+    root = f"memory://{uuid.uuid4().hex}"
+    for name in ("lib/a/x.mp4", "lib/y.mov", "lib/z.txt"):
+        with fsspec.open(f"{root}/{name}", "w") as file:
+            file.write(name)
+    rows = expand([f"{root}/lib"], tmp_path / "out")
+    assert [row.output for row in rows] == ["a/x", "y"]
+    assert [row.output for row in expand([f"{root}/lib/*.mov"], tmp_path / "out")] == ["y"]
+    assert [row.output for row in expand([f"{root}/lib/y.mov"], tmp_path / "out")] == ["y"]
+    with localise(rows[0], tmp_path) as local:
+        assert local.read_text() == "lib/a/x.mp4" and local.name == "x.mp4"
+        assert len(content_sha256(local, "x")) == 64
+    assert not local.exists()
+    with pytest.raises(InputError, match="inside the input"):
+        expand([f"{root}/lib"], f"{root}/lib/out")
+
+
+def test_a_source_that_changes_under_the_run_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    file.write_text("x")
+    (row,) = expand([file], tmp_path / "out")
+    check(row)
+    file.write_text("xx")
+    with pytest.raises(ItemError, match="changed after the run began"):
+        check(row)
+    file.unlink()
+    with pytest.raises(ItemError, match="no such file"):
+        check(row)
+
+
+def test_no_secret_is_shown() -> None:
+    shown = redact("https://user:secret@host/path/a.mp4?X-Amz-Signature=secret#x")
+    assert shown == "https://host/path/a.mp4" and redact("/a/b c.mp4") == "/a/b c.mp4"

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from pipeline.storage import Storage, StorageError, plain_errors
+
+
+@pytest.fixture(params=["local", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "s" if request.param == "local" else f"memory://{uuid.uuid4().hex}/s")
+
+
+def test_what_is_put_is_read(storage: Storage) -> None:
+    storage.put("a/b/c", b"1")
+    storage.put("a/b/c", b"22")
+    assert storage.read("a/b/c") == b"22" and storage.size("a/b/c") == 2 and storage.exists("a/b")
+    assert storage.names("a/b") == ["c"] and storage.names("a") == ["b"] and storage.names("none") == []
+    storage.remove("a")
+    storage.remove("a")
+    assert not storage.exists("a/b/c")
+    with pytest.raises(FileNotFoundError):
+        storage.read("a/b/c")
+
+
+def test_the_first_one_keeps_the_name(storage: Storage) -> None:
+    assert storage.put_if_absent("x", b"1") and not storage.put_if_absent("x", b"2")
+    assert storage.read("x") == b"1"
+    assert storage.names("") == ["x"]
+
+
+def test_files_move_in_and_out(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc" * 1000)
+    storage.put_file(tmp_path / "file", "folder/file")
+    storage.download("folder/file", tmp_path / "back" / "file")
+    assert (tmp_path / "back" / "file").read_bytes() == b"abc" * 1000
+    assert b"".join(storage.blocks("folder/file")) == b"abc" * 1000
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd"])
+def test_no_name_leads_out(storage: Storage, name: str) -> None:
+    with pytest.raises(ValueError, match="leads out"):
+        storage.put(name, b"")
+
+
+def test_one_of_many_wins(tmp_path: Path) -> None:
+    storage, wins = Storage(tmp_path), []
+    threads = [
+        Thread(target=lambda n=n: wins.append(n) if storage.put_if_absent("x", str(n).encode()) else None)
+        for n in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [str(n).encode() for n in wins] == [storage.read("x")]
+
+
+def test_without_hard_links_the_first_one_still_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    storage = Storage(tmp_path)
+    assert storage.put_if_absent("x", b"1") and not storage.put_if_absent("x", b"2") and storage.read("x") == b"1"
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(28, "disk is full"), (122, "quota"), (13, "permission"), (30, "read-only")]
+)
+def test_what_no_retry_mends_is_one_clear_line(number: int, words: str) -> None:
+    with pytest.raises(StorageError, match=f"^/somewhere: .*{words}"), plain_errors("/somewhere"):
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as error:
+            raise RuntimeError("wrapped") from error
+    with pytest.raises(FileNotFoundError), plain_errors("/somewhere"):
+        raise FileNotFoundError("x")
