@@ -76,7 +76,8 @@ def _unpickle(path: Path, expected: str) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("Please use")[0].strip() or "unreadable"
+        # torch wraps its own finding in advice; the finding is what the error was raised from.
+        reason = str(error.__context__ or error).partition("Please use")[0].strip(" .")[:200]
         raise CheckpointError(
             f"{path}: its pickle holds more than tensors and plain values ({' '.join(reason.split())}); "
             f"nothing of it was run; expected {expected}"

@@ -10,8 +10,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from models.checkpoint import published
 from models.checkpoint.container import read_tensors
 from models.checkpoint.omissions import Omitted
 from models.checkpoint.plan import Plan, Source, make_plan
+from models.checkpoint.precision import Precision
 from models.checkpoint.streaming import write_safetensors
 from models.configurations import FULL, Configuration
 
@@ -29,18 +29,6 @@ RECORD_NAME = "conversion.json"
 
 ALWAYS_FLOAT32 = frozenset({"flow"})
 """Parts that are small and whose result is thresholded (occlusion masks)."""
-
-
-class Precision(StrEnum):
-    """In what the large networks are stored."""
-
-    float16 = "float16"
-    float32 = "float32"
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """As torch calls it."""
-        return torch.float16 if self is Precision.float16 else torch.float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +101,8 @@ def convert(
         parts = _write(plan, folder, precision, tell)
         tell("sources: hashing")
         sources = tuple(SourceFile(role, path.name, path.stat().st_size, _sha256(path)) for role, path, _ in files)
-        conversion = Conversion(sources, precision, tuple(parts), plan.omitted, plan.warnings)
+        omitted = tuple(replace(entry, file=Path(entry.file).name) for entry in plan.omitted)
+        conversion = Conversion(sources, precision, tuple(parts), omitted, plan.warnings)
         (folder / RECORD_NAME).write_text(json.dumps(asdict(conversion), indent=1) + "\n", encoding="utf-8")
         folder.rename(output)
     return conversion
@@ -126,7 +115,7 @@ def _write(plan: Plan, folder: Path, precision: Precision, tell: Callable[[str],
         parameters = sum(tensor.numel() for tensor in planned.state.values())
         tell(f"{name}: writing {parameters / 1e6:.1f} M parameters as {kind.value}")
         planned.network.save_config(folder / name)
-        size = write_safetensors(folder / name / WEIGHTS_NAME, planned.state, kind.dtype)
+        size = write_safetensors(folder / name / WEIGHTS_NAME, planned.state, getattr(torch, kind.value))
         parts.append(Part(name, len(planned.state), parameters, size))
     (folder / "prompt").mkdir()
     write_safetensors(folder / "prompt" / "prompt.safetensors", {"prompt": plan.prompt}, torch.float32)

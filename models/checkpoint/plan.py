@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 from diffusers.models.modeling_utils import ModelMixin
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.checkpoint import omissions, published, raft, structure_encoder, text_tower, unet, vae, verification
 from models.checkpoint.omissions import Account, Omission, Omitted
@@ -133,7 +133,7 @@ def _place(
     types = {tensor.dtype for tensor in official.values() if tensor.is_floating_point()}
     if len(types) == 1:
         # So that renaming need not convert, which would hold a whole network in memory.
-        network.to(types.pop())
+        nn.Module.to(network, types.pop())
     with _naming(account):
         return Planned(network, rename(network, official))
 
