@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from published_checkpoints import configuration, save, small
 
 from jobs.convert_checkpoint import convert_checkpoint

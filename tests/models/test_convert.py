@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
 from published_checkpoints import configuration, full, save, small
 
 from models.checkpoint import structure_encoder, unet, vae

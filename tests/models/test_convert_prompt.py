@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
 from published_checkpoints import VOCABULARY, tower
 
 from models.checkpoint.renaming import CheckpointError

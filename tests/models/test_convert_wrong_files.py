@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
 from published_checkpoints import configuration, save, small
 
 from models.checkpoint.container import read_tensors

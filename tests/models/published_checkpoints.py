@@ -16,7 +16,7 @@ from models.checkpoint import structure_encoder, unet, vae
 from models.configurations import Configuration
 from models.schedule import DiffusionSchedule
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 LAYOUT = json.loads((GOLDEN / "official_checkpoint_layout.json").read_text())
 WIDTH = 64
 BLOCKS = 3
