@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from models.folder import ModelFolder
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from models.basicvsr import BasicVSR
+from models.folder import ModelFolder
 from training.clips import ClipDataset
 from training.recipe import Recipe
 
@@ -35,7 +35,7 @@ class RestorationClip:
 
 
 def _to_bytes(frames: Tensor) -> Tensor:
-    return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
+    return (frames.clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
 
 
 @torch.inference_mode()
@@ -50,23 +50,18 @@ def compute_estimates(
         the number of clips now in ``folder``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    held: dict[str, Tensor] = {}
-    number = 0
-    for number, (low, target) in enumerate(clips, start=1):
-        path = folder / f"estimates-{(number - 1) // shard:05d}.safetensors"
+    source, taken = iter(clips), 0
+    while batch := list(itertools.islice(source, min(shard, count - taken))):
+        path = folder / f"estimates-{taken // shard:05d}.safetensors"
         if not path.exists():
-            held[f"{number - 1}.low"] = _to_bytes(low)
-            held[f"{number - 1}.estimate"] = _to_bytes(network(low))
-            held[f"{number - 1}.target"] = _to_bytes(target)
-        if held and (number % shard == 0 or number == count):
+            low, target = (torch.stack(frames) for frames in zip(*batch, strict=True))
+            parts = {"low": _to_bytes(low), "estimate": _to_bytes(network(low)), "target": _to_bytes(target)}
             draft = path.with_suffix(".draft")
-            save_file(held, draft)
+            save_file(parts, draft)
             draft.replace(path)
-            held = {}
-        if number == count:
-            break
-    (folder / "index.json").write_text(json.dumps({"clips": number, "shard": shard}))
-    return number
+        taken += len(batch)
+    (folder / "index.json").write_text(json.dumps({"clips": taken, "shard": shard}))
+    return taken
 
 
 class EstimateDataset:
@@ -76,20 +71,19 @@ class EstimateDataset:
         self.files = sorted(folder.glob("estimates-*.safetensors"))
         if not self.files:
             raise ValueError(f"{folder}: holds no initial estimates; compute them first (reelift train estimate-cache)")
-        self.keys: list[tuple[Path, str]] = []
+        self.places: list[tuple[Path, int]] = []
         for file in self.files:
             with safe_open(file, "pt") as shard:
-                names = sorted((k.removesuffix(".low") for k in shard.keys() if k.endswith(".low")), key=int)  # noqa: SIM118
-            self.keys += [(file, name) for name in names]
+                self.places += [(file, row) for row in range(shard.get_slice("low").get_shape()[0])]
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.places)
 
     def __getitem__(self, index: int) -> RestorationClip:
-        file, name = self.keys[index]
+        file, row = self.places[index]
         with safe_open(file, "pt") as shard:
             low, estimate, target = (
-                shard.get_tensor(f"{name}.{part}").float() / 255 for part in ("low", "estimate", "target")
+                shard.get_slice(part)[row].float() / 255 for part in ("low", "estimate", "target")
             )
         return RestorationClip(low, estimate, target)
 

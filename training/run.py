@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from models.folder import ModelFolder
 from torch import nn
 
 from models.configurations import EMBEDDED
+from models.folder import ModelFolder
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
