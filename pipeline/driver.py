@@ -82,9 +82,10 @@ class Driver:
             self._settle(row.source, row.state)
         return None
 
-    def abandon(self) -> list[str]:
-        """Return the sources that were begun and never settled (their split worker was lost), and mark them failed."""
-        lost = list(self._flights)
+    def abandon(self, sources: Sequence[str]) -> list[str]:
+        """Return those of the sources that were never settled (their split worker was lost), and mark them failed."""
+        later = {source.shown for source in self.deferred}
+        lost = [source for source in sources if source not in self.states and source not in later]
         for source in lost:
             self._settle(source, "failed")
         return lost

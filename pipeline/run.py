@@ -79,16 +79,18 @@ def run(
             verify=config.limits.verify,
             scratch=config.runtime.scratch,
             threads=config.runtime.threads,
+            ahead=config.limits.ahead,
         )
         driver = Driver(writer, len(sources), progress)
         writer.start()
         waiting = _remember(place.storage, sources)
         while waiting:
             (executor or LocalExecutor()).execute(waiting, factories, job, driver)
-            _bury(driver)
+            _bury(driver, waiting)
             # Sources whose content another source had too: their artifacts are there by now.
             waiting, driver.deferred = driver.deferred, []
         place.attempts(epoch.number).clear()
+        place.sweep(epoch.number + 1)
         writer.close()
         epoch.close()
     except BaseException as error:
@@ -141,9 +143,9 @@ def _remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]
     ]
 
 
-def _bury(driver: Driver) -> None:
+def _bury(driver: Driver, sources: Sequence[SourceRow]) -> None:
     """Give up the videos whose split was lost without a word."""
-    for source in driver.abandon():
+    for source in driver.abandon([source.shown for source in sources]):
         message = "the workers that split this video were lost; run again"
         driver.record([Event("split", GAVE_UP, source=source, error_class="WorkerLost", message=message)])
 

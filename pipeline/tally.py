@@ -14,6 +14,9 @@ from typing import Any
 from pipeline.fingerprint import STAGES
 from pipeline.schemas import DONE, FAILED, GAVE_UP, REUSED
 
+MANY = 1000
+"""Tracebacks are kept of so many failures; the manifest has them all."""
+
 GOOD, BAD = (DONE, REUSED), (FAILED, GAVE_UP)
 
 
@@ -137,5 +140,5 @@ class Tally:
             event.outcome,
             event.error_class,
             event.message,
-            event.traceback,
+            event.traceback if len(self.failures) < MANY else "",
         )

@@ -112,10 +112,14 @@ class Workspace:
         """Return the attempts counted under one driver epoch."""
         return Attempts(self.storage, epoch)
 
+    def scratch_folder(self, epoch: int) -> Path:
+        """Return a local folder that nobody else uses; it does not exist yet."""
+        return self._scratch / f"{self._prefix}-{epoch}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
     @contextmanager
     def scratch(self, epoch: int) -> Iterator[Path]:
         """Lend an empty local folder, removed at the end (by ``sweep`` if this process dies)."""
-        folder = self._scratch / f"{self._prefix}-{epoch}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        folder = self.scratch_folder(epoch)
         with plain_errors(str(folder)):
             folder.mkdir(parents=True)
         try:

@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,7 @@ class Job:
         verify: how artifacts are checked before they are believed.
         scratch: folder for temporary files, None for the default.
         threads: torch threads per worker; fixed, so that bytes do not depend on the size of the pools.
+        ahead: chunks that split may be ahead of decode on Ray; None: eight per worker.
     """
 
     workspace: str
@@ -68,6 +70,7 @@ class Job:
     verify: Literal["full", "size"] = "full"
     scratch: str | None = None
     threads: int = 1
+    ahead: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,9 @@ class Worker:
         self.name = f"{platform.node()}:{os.getpid()}"
         self.workspace = Workspace(job.workspace, job.scratch)
         self.attempts = self.workspace.attempts(job.epoch)
-        self._stack = ExitStack()
-        downloads = self._stack.enter_context(self.workspace.scratch(job.epoch))
-        self.artifacts = self.workspace.artifacts(downloads, job.verify, self.damaged)
+        self.workspace.sweep(job.epoch)
+        self._downloads = self.workspace.scratch_folder(job.epoch)
+        self.artifacts = self.workspace.artifacts(self._downloads, job.verify, self.damaged)
 
     def setup(self) -> None:
         """Set the stage up.
@@ -113,11 +116,11 @@ class Worker:
             raise SetupError(f"stage {self.stage.name} cannot start: {line(error)}") from error
 
     def teardown(self) -> None:
-        """Tear the stage down and remove scratch."""
+        """Tear the stage down and remove what was downloaded."""
         try:
             self.stage.teardown()
         finally:
-            self._stack.close()
+            shutil.rmtree(self._downloads, ignore_errors=True)
 
     def damaged(self, stage: str, fingerprint: str, what: str) -> None:
         """Report an artifact that did not verify and was removed."""

@@ -77,6 +77,8 @@ class StageActor:
                 yield made
         except StorageError as error:
             yield FatalRow(str(error))
+        except OSError as error:
+            yield FatalRow(f"the workspace or the output failed ({line(error)}); run the same line again")
         except Exception as error:
             logging.getLogger(__name__).exception("the pipeline itself failed")
             yield FatalRow(f"the pipeline itself failed ({type(error).__name__}: {line(error)}); report this")

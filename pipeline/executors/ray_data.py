@@ -30,7 +30,7 @@ from pipeline.executors.actors import StageActor
 from pipeline.executors.assembly import AssemblyPool
 from pipeline.executors.base import StageFactory
 from pipeline.executors.collector import start_collector
-from pipeline.executors.sizing import Share, shares
+from pipeline.executors.sizing import Share, check_fits, shares
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.rows import FatalRow, SourceRow, pack, unpack
 from pipeline.schemas import Record
@@ -38,6 +38,7 @@ from pipeline.storage import StorageError
 from pipeline.wrapper import Job, line
 
 OBJECT_STORE_BYTES = 200 << 20
+SILENCE_SECONDS = 600
 log = logging.getLogger(__name__)
 
 
@@ -46,13 +47,12 @@ class RayExecutor:
 
     Args:
         pools: sizes of the worker pools.
-        ahead: chunks that split may be ahead of decode; None: eight per worker.
         address: of a cluster; None: the one that RAY_ADDRESS names (``ray job submit`` sets it), else a local one.
     """
 
-    def __init__(self, pools: Pools | None = None, ahead: int | None = None, address: str | None = None) -> None:
-        self.pools, self.ahead, self.address = pools or Pools(), ahead, address
-        self._owned = False
+    def __init__(self, pools: Pools | None = None, address: str | None = None) -> None:
+        self.pools, self.address = pools or Pools(), address
+        self._owned = self._alone = False
 
     def execute(
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
@@ -62,7 +62,9 @@ class RayExecutor:
         resources = ray.cluster_resources()
         sizes = shares(self.pools, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
         workers = sum(share.most for share in sizes.values())
-        collector = start_collector(self.ahead or 8 * workers)
+        if self._alone:
+            check_fits(sizes, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+        collector = start_collector(job.ahead or 8 * workers)
         arrivals: queue.Queue[Any] = queue.Queue()
         assembly = AssemblyPool(stages["assemble"], job, collector, sizes["assemble"], arrivals)
         stop = threading.Event()
@@ -106,7 +108,7 @@ class RayExecutor:
                 ray.init(address=address, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
-        self._owned = True
+        self._owned, self._alone = True, address == "local"
         _silence()
 
 
@@ -195,7 +197,7 @@ def _consume(arrivals: queue.Queue[Any], assembly: AssemblyPool, driver: Driver)
     """Hand everything to the driver until the stream has ended and the last video is assembled."""
     streaming, assembling = True, 0
     while streaming or assembling:
-        kind, value = arrivals.get()
+        kind, value = _next(arrivals)
         if kind == "end":
             streaming = False
         elif kind == "records":
@@ -206,6 +208,24 @@ def _consume(arrivals: queue.Queue[Any], assembly: AssemblyPool, driver: Driver)
             if ready:
                 assembling += 1
                 assembly.submit(ready)
+
+
+def _next(arrivals: queue.Queue[Any]) -> tuple[str, Any]:
+    """Wait for the next arrival; say so when it takes long, because a cluster may never have what a pool asks for."""
+    while True:
+        try:
+            kind, value = arrivals.get(timeout=SILENCE_SECONDS)
+        except queue.Empty:
+            free = {name: ray.available_resources().get(name, 0.0) for name in ("CPU", "GPU")}
+            log.warning(
+                "no stage has reported for %d minutes; free in the cluster: %g CPU, %g GPU; if the pools ask for more "
+                "than it can ever have, change pools.* and start again",
+                SILENCE_SECONDS // 60,
+                free["CPU"],
+                free["GPU"],
+            )
+        else:
+            return kind, value
 
 
 def _record(arrivals: queue.Queue[Any], driver: Driver) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.config import Pool, Pools
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
+from pipeline.wrapper import SetupError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,21 @@ def shares(pools: Pools, cpus: float, gpus: float) -> dict[str, Share]:
         )
         for stage, pool in wanted.items()
     }
+
+
+def check_fits(sizes: Mapping[str, Share], cpus: float, gpus: float) -> None:
+    """Make sure that the least workers of all pools fit together on a machine that cannot grow.
+
+    Raises:
+        SetupError: if they do not.
+    """
+    for what, has, wanted in (
+        ("cores", cpus, {stage: share.least * share.cpus for stage, share in sizes.items()}),
+        ("GPUs", gpus, {stage: share.least * share.gpus for stage, share in sizes.items()}),
+    ):
+        if sum(wanted.values()) > has + 1e-6:
+            listed = ", ".join(f"{stage} {amount:g}" for stage, amount in wanted.items() if amount)
+            raise SetupError(f"the pools ask for more {what} than the {has:g} of this machine: {listed}; lower pools.*")
 
 
 def _floor(share: float) -> float:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Pools
-from pipeline.executors.sizing import shares
+from pipeline.executors.sizing import check_fits, shares
+from pipeline.wrapper import SetupError
 
 
 @given(st.integers(1, 64), st.integers(1, 5), st.integers(1, 5))
@@ -25,6 +26,13 @@ def test_chunk_stages_share_the_gpus(gpus: int, each: float) -> None:
         "decode": each,
         "assemble": 0.0,
     }
+
+
+def test_what_a_machine_can_never_have_is_refused() -> None:
+    for setting, words in (({"gpus": 1}, "more GPUs than the 0 .* sample 1"), ({"cpus": 9}, "more cores than the 4")):
+        with pytest.raises(SetupError, match=words):
+            check_fits(shares(Pools.model_validate({"sample": setting}), 4, 0), 4, 0)
+    check_fits(shares(Pools(), 4, 0), 4, 0)
 
 
 def test_what_is_configured_goes_before() -> None:
