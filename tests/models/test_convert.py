@@ -176,3 +176,16 @@ def test_a_value_too_large_for_half_precision_is_refused(files, tmp_path):
     with pytest.raises(CheckpointError, match=r"quant_conv.weight holds values that float16 cannot"):
         convert(files[0], large, None, tmp_path / "model", configuration=configuration())
     assert [path.name for path in tmp_path.iterdir()] == ["b.ckpt"]
+
+
+def test_placing_tensors_copies_none_but_the_joint_rows(files):
+    for type_ in (torch.float32, torch.float16):
+        sources = [
+            Source(name, {key: x.to(type_) if x.is_floating_point() else x for key, x in tensors.items()})
+            for name, tensors in (("a", small().diffusion), ("b", small().vae))
+        ]
+        there = {x.untyped_storage().data_ptr() for source in sources for x in source.tensors.values()}
+        plan = make_plan(*sources, None, configuration())
+        for name, planned in plan.networks.items():
+            copied = {key for key, x in planned.state.items() if x.untyped_storage().data_ptr() not in there}
+            assert all(name == "structure_encoder" and ".to_" in key for key in copied)
