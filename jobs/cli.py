@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from jobs import config, demo, restore, status, train
-from jobs.invocation import run_command
+from jobs import config, convert_checkpoint, demo, prepare_data, restore, status, train
+from jobs.invocation import run_app
 
 app = typer.Typer(
     name="reelift",
@@ -18,12 +18,14 @@ app.command("demo")(demo.demo)
 app.command("restore")(restore.restore)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")
+app.command("prepare-data")(prepare_data.prepare_data)
 app.command("train")(train.train)
+app.command("convert-checkpoint")(convert_checkpoint.convert_checkpoint)
 
 
 def main() -> None:
     """Entry point of the ``reelift`` command."""
-    run_command(typer.main.get_command(app), "reelift")
+    run_app(app, "reelift")
 
 
 if __name__ == "__main__":

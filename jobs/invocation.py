@@ -6,21 +6,23 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import click
 import typer
 
+# typer carries a copy of click in newer releases; the exception must come from the one that it uses.
+_CallError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-def run_command(command: click.Command, name: str) -> None:
+
+def run_app(app: typer.Typer, name: str) -> None:
     """Run a command line and leave with its exit code; 1, not click's 2, if the call itself is wrong.
 
     Exit code 2 is kept for "some videos failed".
     """
     try:
-        code = command.main(prog_name=name, standalone_mode=False)
-    except click.ClickException as error:
+        code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
+    except _CallError as error:
         error.show()
         code = 1
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("Stopped. The same command line goes on from here.", file=sys.stderr)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
@@ -30,4 +32,4 @@ def run_function(function: Callable[..., Any], name: str) -> None:
     """Run one command by itself (``python -m jobs.NAME``)."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(name)(function)
-    run_command(typer.main.get_command(app), f"python -m jobs.{name}")
+    run_app(app, f"python -m jobs.{name}")

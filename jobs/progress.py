@@ -48,7 +48,7 @@ class RunProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
-        if not self.console.is_terminal:
+        if not self.console.is_terminal and any(done for done, _ in self._counts.values()):
             self._print_line()
 
     def __call__(self, stage: str, done: int, total: int | None, item: str = "") -> None:

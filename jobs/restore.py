@@ -34,6 +34,12 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override one
 ExecutorOption = Annotated[ExecutorName, typer.Option("--executor", help="Ray, or this process alone.")]
 ScaleOption = Annotated[float | None, typer.Option("--scale", help="Output size over input size, per side.")]
 PresetOption = Annotated[str | None, typer.Option("--preset", help="Named set of values to start from.")]
+ReprocessOption = Annotated[
+    bool, typer.Option("--reprocess", help="Go on in a workspace made with other settings; what they reach is redone.")
+]
+TakeoverOption = Annotated[
+    bool, typer.Option("--takeover", help="Replace a run that seems to be at work on this workspace.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output.")]
 
 
@@ -46,6 +52,8 @@ def restore(
     executor: ExecutorOption = ExecutorName.ray,
     scale: ScaleOption = None,
     preset: PresetOption = None,
+    reprocess: ReprocessOption = False,
+    takeover: TakeoverOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Restore videos. The same line again goes on where it was, and does nothing twice.
@@ -53,7 +61,9 @@ def restore(
     Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong.
     """
     console = Console(stderr=True)
-    report = start(inputs, output, workspace, config, overrides(set_, scale), executor, preset, console)
+    report = start(
+        inputs, output, workspace, config, overrides(set_, scale), executor, preset, console, reprocess, takeover
+    )
     if report is None:
         return 1
     if as_json:
@@ -76,22 +86,37 @@ def start(
     executor: ExecutorName,
     preset: str | None,
     console: Console,
+    reprocess: bool = False,
+    takeover: bool = False,
 ) -> RunReport | None:
     """Run the pipeline with progress shown; prints one line and returns None if the call or its set-up is wrong."""
     # Imported here, so that a wrong call is answered before torch and ray are loaded.
     from pipeline.config import ConfigError, load_config
-    from pipeline.epoch import FencedError
+    from pipeline.epoch import BusyError, FencedError
     from pipeline.run import run
     from pipeline.sources import InputError
     from pipeline.storage import StorageError
+    from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
+    hints = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
     try:
         settings = load_config(config, set_, preset)
         with RunProgress(console) as progress:
-            return run(settings, inputs, output, workspace, make_executor(executor, settings), progress)
+            return run(
+                settings,
+                inputs,
+                output,
+                workspace,
+                make_executor(executor, settings),
+                progress,
+                allow_changed=reprocess,
+                takeover=takeover,
+            )
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"error: {error}{hints.get(type(error), '')}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         return None
 
 
