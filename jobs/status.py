@@ -16,10 +16,13 @@ def status(
 ) -> int:
     """Show what is done, what failed and what is left, per stage, and every failed item."""
     from pipeline.status import status as read_status
-    from pipeline.storage import StorageError
+    from pipeline.storage import Storage, StorageError
 
     try:
-        state = read_status(workspace)
+        storage = Storage(workspace)
+        if not storage.exists("manifest"):
+            raise StorageError(f"{storage.url}: no workspace is there; give the folder that restore was given")
+        state = read_status(storage)
     except StorageError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1

@@ -208,8 +208,10 @@ def _read(file: str | Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{file}{at}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{file}: a folder, not a file") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

@@ -60,10 +60,11 @@ def run(
     """
     started = time.perf_counter()
     sources = expand(inputs, output, workspace)
-    place = Workspace(workspace, config.runtime.scratch)
+    place, target = Workspace(workspace, config.runtime.scratch), Storage(output)
+    for storage in (place.storage, target):
+        storage.prepare()
     factories = dict(stages or stage_factories(config))
     recipe = _recipe(factories)
-    target = Storage(output)
     resolved = resolve(config, inputs, target.url)
     epoch = Epoch.claim(place.storage, takeover)
     writer = ManifestWriter(place.storage, epoch)

@@ -10,11 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import fsspec
-
 from pipeline.artifacts import digest_file
 from pipeline.rows import SourceRow
-from pipeline.storage import BLOCK, Storage
+from pipeline.storage import BLOCK, Storage, file_system
 from stages.contract import ItemError
 
 SUFFIXES = frozenset(
@@ -232,8 +230,7 @@ def _look(url: str) -> tuple[int, str]:
 
 
 def _open(url: str) -> tuple[Any, str]:
-    fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
-    return fs, path
+    return file_system(url, use_listings_cache=False)
 
 
 def _is_local(url: str) -> bool:

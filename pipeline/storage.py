@@ -38,6 +38,8 @@ _REASONS = {
     errno.EACCES: "permission denied; give this user access to it",
     errno.EPERM: "permission denied; give this user access to it",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOTDIR: "a file is where a folder is expected; choose another folder",
+    errno.EEXIST: "a file is where a folder is expected; choose another folder",
 }
 
 
@@ -67,6 +69,19 @@ def plain_errors(where: str) -> Iterator[None]:
         raise StorageError(f"{where}: {why}") from error
 
 
+def file_system(url: str, **options: Any) -> tuple[Any, str]:
+    """Return fsspec's file system for a URL, and the path in it.
+
+    Raises:
+        StorageError: if there is no such protocol, or its package is not installed.
+    """
+    try:
+        fs, path = fsspec.core.url_to_fs(url, **options)
+    except (ValueError, ImportError) as error:
+        raise StorageError(f"{url.partition('://')[0]}://: {' '.join(str(error).split())}; check the URL") from error
+    return fs, path
+
+
 class Storage:
     """The folder at ``url``. Names are relative, with forward slashes.
 
@@ -77,7 +92,7 @@ class Storage:
 
     def __init__(self, url: str | Path) -> None:
         options: dict[str, Any] = {} if "://" not in str(url) else {"use_listings_cache": False}
-        self.fs, root = fsspec.core.url_to_fs(str(url), **options)
+        self.fs, root = file_system(str(url), **options)
         protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
         self.is_local = protocol in ("file", "local")
         self.root = str(Path(root).absolute()) if self.is_local else root.rstrip("/")
@@ -92,6 +107,21 @@ class Storage:
         if name.startswith("/") or ".." in name.split("/"):
             raise ValueError(f"{name!r} leads out of {self.url}")
         return f"{self.root}/{name}" if name else self.root
+
+    def prepare(self) -> None:
+        """Make a local folder and write a file into it for a moment, so that what would fail in the end fails now.
+
+        Raises:
+            StorageError: if it cannot be made or written.
+        """
+        if not self.is_local:
+            return
+        with plain_errors(self.url):
+            try:
+                Path(self.root).mkdir(parents=True, exist_ok=True)
+                self._temporary("writable", b"", durable=False).unlink()
+            except FileNotFoundError as error:
+                raise StorageError(f"{self.url}: the folder cannot be made; choose another folder") from error
 
     def boundary(self, operation: str, name: str) -> None:
         """Called right before and right after each change becomes visible. Does nothing; tests kill the run here."""
