@@ -90,7 +90,9 @@ class EstimateDataset:
 
 def draw_batch(clips: EstimateDataset, batch: int, frames: int, generator: torch.Generator) -> RestorationClip:
     """Draw clips at random and mirror, turn or reverse them; the clips stand one after another along the first axis."""
-    low, estimate, target = [], [], []
+    low: list[Tensor] = []
+    estimate: list[Tensor] = []
+    target: list[Tensor] = []
     for _ in range(batch):
         clip = clips[int(torch.randint(len(clips), (), generator=generator))]
         flip_x, flip_y, turn, reverse = torch.randint(2, (4,), generator=generator).tolist()

@@ -49,7 +49,7 @@ def test_two_runs_have_the_same_losses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [1, 5, 7])
 def test_a_resumed_run_repeats_the_losses_of_an_unbroken_one(tmp_path: Path, stop: int) -> None:
-    unbroken, net = whole(tmp_path / "unbroken")
+    unbroken, _ = whole(tmp_path / "unbroken")
     first = network()
     loop = TrainingLoop(first, RECIPE.model_copy(update={"steps": stop}), tmp_path / "broken")
     # The rate follows the recipe's last step, so the stop must come from outside the recipe.
