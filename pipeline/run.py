@@ -20,7 +20,7 @@ from pipeline.manifest import ManifestWriter
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
 from pipeline.schemas import GAVE_UP, Event
-from pipeline.sources import expand, redact
+from pipeline.sources import expand, plain, redact
 from pipeline.stage_factories import stage_factories
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
@@ -112,7 +112,7 @@ def resolve(config: RunConfig, inputs: Sequence[str | Path], output: str) -> dic
     """Return what ``run.yaml`` records: the whole configuration, and where it was pointed."""
     return {
         **config.model_dump(mode="json"),
-        "inputs": [redact(str(given)) for given in inputs],
+        "inputs": [redact(plain(str(given))) for given in inputs],
         "output": redact(output),
     }
 

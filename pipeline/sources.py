@@ -64,6 +64,11 @@ def redact(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def plain(name: str) -> str:
+    """Return a name as it is if it is UTF-8, else with its other bytes as ``\\xe9``: manifest and reports are UTF-8."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def expand(inputs: Sequence[str | Path], output: str | Path, workspace: str | Path = "") -> list[SourceRow]:
     """Return the videos that the inputs name, sorted by their place in the output.
 
@@ -124,6 +129,8 @@ def check(source: SourceRow) -> None:
     Raises:
         ItemError: if it is gone, unreadable or changed.
     """
+    if plain(source.url) != source.url:
+        raise ItemError(f"{source.shown}: its name is not UTF-8; rename it")
     if source.size < 0:
         raise ItemError(f"{source.shown}: no such file; check the path")
     try:
@@ -132,6 +139,8 @@ def check(source: SourceRow) -> None:
         raise ItemError(f"{source.shown}: no such file; it was there when the run began") from error
     except PermissionError as error:
         raise ItemError(f"{source.shown}: permission denied; give this user read access") from error
+    if _is_local(source.url) and not _path(source.url).is_file():  # a pipe would be read for ever
+        raise ItemError(f"{source.shown}: not a file; give a file, a folder, a glob or a URL")
     if (size, version) != (source.size, source.version):
         raise ItemError(f"{source.shown}: the file changed after the run began; run again when it is complete")
 
@@ -197,7 +206,7 @@ def _local_row(path: Path, root: Path) -> SourceRow:
         size, version = _look(str(path))
     except OSError:
         size, version = -1, ""
-    return SourceRow(str(path), str(path), _place(path.relative_to(root).as_posix()), size, version)
+    return SourceRow(str(path), plain(str(path)), _place(plain(path.relative_to(root).as_posix())), size, version)
 
 
 def _row(given: str, fs: Any, path: str, root: str) -> SourceRow:

@@ -1,0 +1,147 @@
+"""A library of files as they come: broken, empty, odd, and with names that shells and tools stumble over.
+
+One run takes them all. What cannot be restored ends as one line for that file; all else is restored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from whole_jobs import Line, check_restored, content, status, tree, write_clip
+
+pytestmark = pytest.mark.slow
+
+NAMES = [
+    "with space.mkv",
+    "Größe über alles.mkv",
+    "%03d.mkv",
+    'it\'s "quoted".mkv',
+    "-dash.mkv",
+    "[1-3]*?.mkv",
+    "no suffix left.final.mkv",
+    "$(touch oops); x.mkv",
+]
+SIZES = {"one frame.mkv": (1, (48, 32)), "two frames.mkv": (2, (48, 32)), "odd size.mkv": (3, (175, 143))}
+BROKEN = {
+    "empty.mp4": "the file is empty",
+    "text.mp4": r"cannot be opened as a video \(.+\); play it to see if it is whole",
+    "noise.mkv": r"cannot be opened as a video \(.+\); play it",
+    "audio only.mkv": r"no video stream \(streams: audio\); give a file with video",
+    "no index.mp4": r"cannot be opened as a video \(.+\); play it",
+    "gone.mkv": "no such file; check the path",
+    "broken link.mkv": "no such file; check the path",
+    "caf\\xe9.mkv": "its name is not UTF-8; rename it",
+    "pipe.mkv": "not a file; give a file, a folder, a glob or a URL",
+}
+
+
+def make_audio(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def make_library(folder: Path) -> None:
+    for seed, name in enumerate(NAMES):
+        write_clip(folder / name, frames=2, seed=seed)
+    for seed, (name, (frames, size)) in enumerate(SIZES.items(), 100):
+        write_clip(folder / name, frames=frames, size=size, seed=seed)
+    whole = write_clip(folder.parent / "whole.mkv", frames=12, seed=200).read_bytes()
+    (folder / "cut off.mkv").write_bytes(whole[: len(whole) * 6 // 10])
+    index_last = write_clip(folder.parent / "whole.mp4", frames=12, codec="libx264", seed=201).read_bytes()
+    (folder / "no index.mp4").write_bytes(index_last[: len(index_last) // 2])
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("This is no video, whatever its name says.\n" * 50)
+    (folder / "noise.mkv").write_bytes(np.random.default_rng(9).bytes(5000))
+    make_audio(folder / "audio only.mkv")
+    (folder / "broken link.mkv").symlink_to(folder / "nowhere.mkv")
+    write_clip(folder.parent / "latin.mkv", frames=2).rename(folder / os.fsdecode(b"caf\xe9.mkv"))
+    os.mkfifo(folder / "pipe.mkv")
+
+
+@dataclass(frozen=True)
+class Job:
+    """The library after one run."""
+
+    library: Path
+    output: Path
+    workspace: Path
+    done: subprocess.CompletedProcess[str]
+    messages: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Job:
+    root = tmp_path_factory.mktemp("bad files")
+    library = root / "library"
+    library.mkdir()
+    make_library(library)
+    line = Line([library, library / "gone.mkv"], root / "restored", root / "workspace", model, more=["--json"])
+    done = line.run()
+    assert done.returncode == 2, done.stderr
+    failures = json.loads(done.stdout)["failures"]
+    messages = {Path(failure["source"]).name: failure["message"] for failure in failures}
+    assert len(messages) == len(failures)
+    return Job(library, root / "restored", root / "workspace", done, messages)
+
+
+def test_every_broken_file_fails_and_nothing_else_does(job: Job) -> None:
+    assert set(job.messages) == set(BROKEN)
+    good = len(NAMES) + len(SIZES) + 1
+    assert f"{good + len(BROKEN)} videos: {good} restored, {len(BROKEN)} failed (" in job.done.stderr
+    assert status(job.workspace)["videos"] == {
+        "total": good + len(BROKEN),
+        "done": good,
+        "failed": len(BROKEN),
+        "left": 0,
+    }
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_explained_in_one_line_that_names_it(job: Job, name: str) -> None:
+    message = job.messages[name]
+    assert re.search(BROKEN[name], message) and name in message and "\n" not in message
+    assert name in job.done.stderr and not (job.output / Path(name).stem).with_suffix(".mkv").exists()
+
+
+def test_no_traceback_is_shown(job: Job) -> None:
+    assert "Traceback" not in job.done.stderr and "Error:" not in job.done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_no_name_is_too_strange(job: Job, name: str) -> None:
+    check_restored(job.library / name, job.output / name)
+    assert not (Path.cwd() / "oops").exists()
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_shortest_and_the_oddest_clip_is_restored(job: Job, name: str) -> None:
+    frames, (width, height) = SIZES[name]
+    check_restored(job.library / name, job.output / name)
+    restored = content(job.output / name)
+    assert len(restored.times) == frames and restored.size == (2 * width, 2 * height)
+
+
+def test_of_a_file_that_breaks_off_what_can_be_read_is_restored(job: Job) -> None:
+    whole, restored = content(job.library.parent / "whole.mkv"), content(job.output / "cut off.mkv")
+    assert 0 < len(restored.times) < len(whole.times)
+    assert restored.times == whole.times[: len(restored.times)]
+
+
+def test_a_name_that_begins_with_a_dash_can_be_given_by_itself(job: Job, tmp_path: Path, model: Path) -> None:
+    line = Line(["-dash.mkv"], tmp_path / "restored", tmp_path / "workspace", model)
+    done = line.run(cwd=job.library)
+    assert done.returncode == 0, done.stderr
+    assert sorted(tree(tmp_path / "restored")) == ["-dash.framemd5", "-dash.mkv"]
