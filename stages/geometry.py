@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from models.folder import ModelFolder
+from dataclasses import replace
 
-from models.canvas import Canvas, fit_canvas, reference_canvas
+from models.canvas import REFERENCE_SCALE, Canvas, fit_canvas, reference_canvas
+from models.folder import ModelFolder
 from stages.media.table import FrameTable
 from stages.setting import ModelSetting
 
@@ -15,7 +16,10 @@ def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> 
     It is known without loading a network, so that the flow stage can work at latent size.
     """
     size = (table.height, table.width)
-    if setting.canvas == "published":
-        # Its own rule decides, unless another scale than the published 4 is asked for.
-        return reference_canvas(size, None if setting.scale == 4 else setting.scale)
-    return fit_canvas(size, setting.scale, folder.canvas_multiple)
+    if setting.canvas == "exact":
+        return fit_canvas(size, setting.scale, folder.canvas_multiple)
+    if setting.scale == REFERENCE_SCALE:
+        return reference_canvas(size)
+    # Another scale than the published one: its padding, but the size that was asked for.
+    canvas = reference_canvas(size, setting.scale)
+    return replace(canvas, output=canvas.upscaled)

@@ -23,8 +23,17 @@ class DecodeConfig(BaseModel):
     last_window: Literal["shift", "repeat"] = Field(
         "shift", description="As for sampling: shift the last window back, or repeat the last frame, as published."
     )
+    tile: int | None = Field(
+        None,
+        ge=8,
+        description="Side in latent pixels of the tiles in which a canvas is decoded, where it does not fit in memory "
+        "at once; null decodes all of it. A canvas sampled in pixel tiles is decoded in those.",
+    )
+    tile_overlap: int = Field(8, ge=0, description="Overlap of neighbouring tiles in latent pixels; they are blended.")
     rounding: Literal["nearest", "truncate8"] = Field(
-        "nearest", description="'truncate8' cuts to 8-bit values, as published; 'nearest' rounds at the output's depth."
+        "nearest",
+        description="'truncate8' cuts R'G'B' down to 8-bit values, as published, and keeps those in the "
+        "deeper output; 'nearest' rounds at the output's depth.",
     )
 
     @model_validator(mode="after")
@@ -33,4 +42,6 @@ class DecodeConfig(BaseModel):
             raise ValueError(
                 f"window_overlap ({self.window_overlap}) must be smaller than window_frames ({self.window_frames})"
             )
+        if self.tile is not None and self.tile_overlap >= self.tile:
+            raise ValueError(f"tile_overlap ({self.tile_overlap}) must be smaller than tile ({self.tile})")
         return self

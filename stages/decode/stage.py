@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
@@ -17,13 +16,15 @@ from models.colour_fix import adain, wavelet
 from models.folder import ModelFolder
 from stages.contract import Resources, Result, Stage
 from stages.decode.config import DecodeConfig
+from stages.decode.moving import MovingFrames
+from stages.decode.tiles import cut, joined, smooth_weights
 from stages.decode.windows import decoded_frames, pick
 from stages.device import placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
 from stages.media.table import read_table
-from stages.sample.stage import ESTIMATE_NAME, LATENTS_NAME
+from stages.sample.latents import ESTIMATE_NAME, load_pieces
 from stages.setting import ModelSetting
 
 
@@ -58,25 +59,39 @@ class DecodeStage(Stage[ChunkTask, Result]):
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:
-        """Decode one chunk."""
-        source, sampled = task.inputs["split"], task.inputs["sample"]
+        """Decode one chunk; the frames of one window are in memory at a time."""
+        source, frames = task.inputs["split"], len(task.chunk)
         table = read_table(source)
         canvas = canvas_of(table, self.setting, self.folder)
-        latents = load_file(sampled / LATENTS_NAME)["latents"].to(self.device) / self.vae.config.scaling_factor
-        inputs = torch.stack([_picture(frame) for frame in read_frames(source)])
-        has_estimate = (sampled / ESTIMATE_NAME).exists()
-        estimate = torch.stack([_picture(f) for f in read_frames(sampled / ESTIMATE_NAME)]) if has_estimate else None
-
-        def decode(numbers: list[int]) -> Tensor:
-            enlarged = canvas.enter(pick(inputs, numbers).to(self.device))
-            images = enlarged if estimate is None else canvas.pad(pick(estimate, numbers).to(self.device))
-            decoded = self._decode(pick(latents, numbers), images)
-            return self._fix_colour(decoded, enlarged)
-
+        inputs = MovingFrames(read_frames(source), frames, str(source))
+        restore = self._restorer(task.inputs["sample"], canvas, frames)
+        finished = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
         height, width = canvas.output
-        finished = decoded_frames(len(task.chunk), self.config, decode)
         self._write(self._delivered(finished, canvas), task, output_format(table, width, height))
-        return Result({"frames": len(task.chunk)})
+        return Result({"frames": frames})
+
+    def _restorer(self, sampled: Path, canvas: Canvas, frames: int) -> Callable[[Tensor, list[int]], Tensor]:
+        """A function: source frames [n, 3, h, w] in [-1, 1], and their numbers -> decoded ones on the canvas."""
+        file, factor = sampled / ESTIMATE_NAME, self.folder.downscale
+        estimates = MovingFrames(read_frames(file), frames, str(file)) if file.exists() else None
+        pieces = load_pieces(sampled, factor)
+        # Tiles of the published outer split are finished each by itself, ours (for memory) are parts of one picture.
+        apart = len(pieces) > 1
+        if not apart:
+            pieces = cut(pieces[0], self.config.tile, self.config.tile_overlap, factor)
+        tiles = [piece.tile for piece in pieces]
+        latents = [piece.latents.to(self.device) / self.vae.config.scaling_factor for piece in pieces]
+
+        def restore(inputs: Tensor, numbers: list[int]) -> Tensor:
+            enlarged = canvas.enter(inputs.to(self.device))
+            images = enlarged if estimates is None else canvas.pad(estimates.take(numbers).to(self.device))
+            parts = (self._decode(pick(z, numbers), tile.crop(images)) for tile, z in zip(tiles, latents, strict=True))
+            if not apart:
+                return self._fix_colour(joined(tiles, parts, canvas.padded, smooth_weights), enlarged)
+            coloured = (self._fix_colour(part, t.crop(enlarged)) for t, part in zip(tiles, parts, strict=True))
+            return joined(tiles, coloured, canvas.padded)
+
+        return restore
 
     def _decode(self, latents: Tensor, images: Tensor) -> Tensor:
         features = self.vae.encode(images.to(self.dtype)).features
@@ -118,8 +133,3 @@ def _part(chunk: Chunk, number: int) -> str:
 
 def _path(folder: Path, part: str) -> Path:
     return folder / f"{part}.mkv"
-
-
-def _picture(frame: np.ndarray) -> Tensor:
-    """[H, W, 3] in [0, 1] -> [3, H, W] in [-1, 1]."""
-    return torch.from_numpy(frame).permute(2, 0, 1) * 2 - 1

@@ -11,7 +11,10 @@ from models.tiling import tile_starts
 from stages.decode.config import DecodeConfig
 
 DecodeWindow = Callable[[list[int]], Tensor]
-"""Frame numbers within the chunk -> decoded frames [len, 3, H, W], on the canvas."""
+"""Ascending frame numbers within the chunk -> decoded frames [len, 3, H, W], on the canvas. Windows move forward.
+
+Numbers past the chunk's end stand for repetitions of its last frame.
+"""
 
 
 def decoded_frames(frames: int, config: DecodeConfig, decode: DecodeWindow) -> Iterator[Tensor]:
@@ -43,13 +46,14 @@ def decoded_frames(frames: int, config: DecodeConfig, decode: DecodeWindow) -> I
 
 def _repeating(frames: int, window: int, decode: DecodeWindow) -> Iterator[Tensor]:
     for start in range(0, frames, window):
-        numbers = [min(start + i, frames - 1) for i in range(window)]
-        decoded = decode(numbers)
-        yield from decoded[: max(0, frames - 1 - start)]
-        if numbers[-1] == frames - 1:
+        decoded = decode(list(range(start, start + window)))
+        if start + window < frames:
+            yield from decoded
+        else:
+            yield from decoded[: frames - 1 - start]
             yield decoded[-1]
 
 
-def pick(frames: Tensor, numbers: list[int]) -> Tensor:
-    """Frames ``numbers`` of [n, ...], with repetitions where numbers repeat."""
-    return frames[torch.tensor(numbers, device=frames.device)]
+def pick(latents: Tensor, numbers: list[int]) -> Tensor:
+    """Frames ``numbers`` of [n, ...]; numbers past the end stand for the last."""
+    return latents[torch.tensor(numbers, device=latents.device).clamp(max=len(latents) - 1)]

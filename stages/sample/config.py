@@ -64,6 +64,26 @@ class SampleConfig(BaseModel):
     tile_shift: int = Field(
         0, ge=0, description="Move the tiles by this much in every other step, instead of letting them overlap."
     )
+    pixel_tile: int | None = Field(
+        None,
+        ge=16,
+        description="Cut a canvas with a side longer than this, in pixels, into tiles that are encoded, sampled, "
+        "decoded and colour-corrected each by itself, as published with 960; null never cuts.",
+    )
+    pixel_stride: int = Field(
+        750, ge=16, description="From one pixel tile to the next; where they overlap, restored frames are averaged."
+    )
+    noise: Literal["frame", "restarted"] = Field(
+        "frame",
+        description="'frame': every frame has noise of its own; 'restarted': where there are pixel tiles, all windows "
+        "have the same noise, as published. Pixel tiles share it in any case.",
+    )
+    estimate_memory: float = Field(
+        4.0,
+        gt=0.0,
+        description="GiB for the hidden features of a recurrent estimate; where a chunk's take more, most are computed "
+        "twice. Changes no byte.",
+    )
     batch: int = Field(4, ge=1, description="Windows (or windows times tiles) per network call.")
     guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
 
@@ -73,4 +93,6 @@ class SampleConfig(BaseModel):
             raise ValueError(f"tile_overlap and tile_shift must be smaller than tile ({self.tile})")
         if self.tile_overlap and self.tile_shift:
             raise ValueError("tiles that shift do not overlap: set tile_overlap or tile_shift to 0")
+        if self.pixel_tile is not None and self.pixel_stride > self.pixel_tile:
+            raise ValueError(f"pixel_stride ({self.pixel_stride}) leaves gaps between tiles of {self.pixel_tile}")
         return self

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
 from models.folder import ModelFolder
 from models.guidance import Motion
-from models.noise import frame_noise
 from models.sampler import GuidanceSettings, SamplerSettings, sample_chunk
 from models.windowed import WindowSettings
 from stages.contract import Resources, Result, Stage
@@ -23,16 +23,17 @@ from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
 from stages.media.table import read_table
 from stages.sample.config import SampleConfig
-from stages.sample.estimate import quantise, recurrent_estimate
+from stages.sample.estimate import quantise, recurrent_estimates
+from stages.sample.latents import ESTIMATE_NAME, Piece, save_pieces
+from stages.sample.noise import ChunkNoise
+from stages.sample.outer_tiles import OuterTile, outer_tiles
 from stages.setting import ModelSetting
 
-ESTIMATE_NAME = "estimate.mkv"
-LATENTS_NAME = "latents.safetensors"
 ESTIMATE_BITS = 10
 
 
 class SampleStage(Stage[ChunkTask, Result]):
-    """Writes ``latents.safetensors`` (latents [n, C, h, w], scaled, float32).
+    """Writes ``latents.safetensors`` (latents [n, C, h, w], scaled, float32; see ``stages.sample.latents``).
 
     A recurrent initial estimate is written too (``estimate.mkv``, R'G'B' at 10 bits): decode needs it again, and it is
     the costliest part to compute.
@@ -47,9 +48,9 @@ class SampleStage(Stage[ChunkTask, Result]):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Everything besides inputs and weights that decides the output; the batch size does not."""
+        """Everything besides inputs and weights that decides the output. The batch does, by rounding."""
         shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "seed", "precision"})
-        return {**self.config.model_dump(mode="json", exclude={"batch"}), **shared}
+        return {**self.config.model_dump(mode="json", exclude={"estimate_memory"}), **shared}
 
     @property
     def weights_digest(self) -> str:
@@ -73,49 +74,63 @@ class SampleStage(Stage[ChunkTask, Result]):
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:
-        """Sample the latents of one chunk."""
-        source = task.inputs["split"]
+        """Sample the latents of one chunk; of its frames at output size, one is in memory at a time."""
+        source, chunk = task.inputs["split"], task.chunk
         canvas = canvas_of(read_table(source), self.setting, self.folder)
-        frames = torch.stack([torch.from_numpy(frame).permute(2, 0, 1) for frame in read_frames(source)])
-        if self.recurrent is not None:
-            estimate = quantise(recurrent_estimate(self.recurrent, frames.to(self.device), canvas), ESTIMATE_BITS)
-            self._write_estimate(task, estimate, canvas)
-            images = canvas.pad(estimate * 2 - 1)
-        else:
-            images = canvas.enter(frames.to(self.device) * 2 - 1)
-        structure = self._encode(images, task.chunk)
-        latents = self._sample(structure, task)
-        save_file({"latents": latents.float().cpu().contiguous()}, task.output / LATENTS_NAME)
-        return Result({"frames": len(task.chunk), "steps": self.config.steps})
+        tiles = outer_tiles(canvas.padded, self.config.pixel_tile, self.config.pixel_stride, self.folder.downscale)
+        noise = self._noise(chunk, tiles)
+        structures = self._encode(self._images(source, task.output, canvas), tiles, len(chunk), noise)
+        motion = _read_motion(task.inputs["flow"]).padded(len(structures[0]) - 1)
+        pieces = [
+            Piece(tile.picture, self._sample(structure, tile.crop_motion(motion), noise))
+            for tile, structure in zip(tiles, structures, strict=True)
+        ]
+        save_pieces(task.output, pieces)
+        return Result({"frames": len(chunk), "steps": self.config.steps})
 
-    def _write_estimate(self, task: ChunkTask, estimate: Tensor, canvas: Canvas) -> None:
+    def _noise(self, chunk: Chunk, tiles: list[OuterTile]) -> ChunkNoise:
+        restarted = self.config.noise == "restarted" and len(tiles) > 1
+        period = self.unet.config.num_frames if restarted else None
+        return ChunkNoise(self.setting.seed, chunk.video, chunk.start, period)
+
+    def _images(self, source: Path, output: Path, canvas: Canvas) -> Iterator[Tensor]:
+        """The frames to encode, [1, 3, *canvas.padded] in [-1, 1]; recurrent estimates are written as they go by."""
+        frames = (torch.from_numpy(frame).permute(2, 0, 1).contiguous() for frame in read_frames(source))
+        if self.recurrent is None:
+            for frame in frames:
+                yield canvas.enter(frame[None].to(self.device) * 2 - 1)
+            return
+        clip = torch.stack(list(frames)).to(self.device)
         height, width = canvas.upscaled
-        with FrameWriter(task.output / ESTIMATE_NAME, rgb_format(width, height, ESTIMATE_BITS)) as writer:
-            for frame in estimate:
-                writer.write(np.ascontiguousarray(frame.permute(1, 2, 0).float().cpu().numpy()))
+        with FrameWriter(output / ESTIMATE_NAME, rgb_format(width, height, ESTIMATE_BITS)) as writer:
+            for exact in recurrent_estimates(self.recurrent, clip, canvas, self.config.estimate_memory):
+                estimate = quantise(exact, ESTIMATE_BITS)
+                writer.write(np.ascontiguousarray(estimate[0].permute(1, 2, 0).float().cpu().numpy()))
+                yield canvas.pad(estimate.contiguous() * 2 - 1)
 
-    def _encode(self, images: Tensor, chunk: Chunk) -> Tensor:
-        """Scaled latents [n, C, h, w] of frames [n, 3, H, W] in [-1, 1], a frame at a time."""
-        latents = []
+    def _encode(self, images: Iterator[Tensor], tiles: list[OuterTile], frames: int, noise: ChunkNoise) -> list[Tensor]:
+        """For each tile the scaled latents [n, C, h, w] of all frames; the last is repeated as often as it takes.
+
+        Each repetition is a draw of its own from the posterior, as published.
+        """
+        latents: list[list[Tensor]] = [[] for _ in tiles]
         for offset, image in enumerate(images):
-            encoded = self.vae.encode(image[None].to(self.dtype))
-            latent = encoded.mode()
-            if self.config.sample_posterior:
-                latent = encoded.sample(self._noise(chunk, offset, "posterior", latent.shape[1:]).to(latent)[None])
-            latents.append(latent * self.vae.config.scaling_factor)
-        return torch.cat(latents).float()
+            repetitions = range(offset, self._filled(frames) if offset == frames - 1 else offset + 1)
+            for tile, found in zip(tiles, latents, strict=True):
+                encoded = self.vae.encode(tile.picture.crop(image).to(self.dtype))
+                for number in repetitions:
+                    latent = encoded.mode()
+                    if self.config.sample_posterior:
+                        latent = encoded.sample(noise(number, "posterior", latent.shape[1:]).to(latent)[None])
+                    found.append((latent * self.vae.config.scaling_factor).float())
+        return [torch.cat(found) for found in latents]
 
-    def _noise(self, chunk: Chunk, offset: int, step: int | str, shape: torch.Size) -> Tensor:
-        return frame_noise(self.setting.seed, chunk.video, chunk.start + offset, step, shape)
+    def _filled(self, frames: int) -> int:
+        """The length of a chunk with the repetitions of its last frame, if it is to be filled up."""
+        window = self.unet.config.num_frames
+        return -(-frames // window) * window if self.config.last_window == "repeat" else frames
 
-    def _sample(self, structure: Tensor, task: ChunkTask) -> Tensor:
-        flows = load_file(task.inputs["flow"] / "flow.safetensors")
-        motion = Motion(
-            flows["forward"],
-            flows["backward"],
-            flows["forward_occlusion"].float(),
-            flows["backward_occlusion"].float(),
-        )
+    def _sample(self, structure: Tensor, motion: Motion, noise: ChunkNoise) -> Tensor:
         shape = structure.shape[1:]
         return sample_chunk(
             self.unet,
@@ -123,7 +138,7 @@ class SampleStage(Stage[ChunkTask, Result]):
             self.schedule,
             structure,
             self.prompt,
-            lambda offset, step: self._noise(task.chunk, offset, step, shape),
+            lambda offset, step: noise(offset, step, shape),
             self._settings(),
             motion=motion,
         )
@@ -146,3 +161,9 @@ class SampleStage(Stage[ChunkTask, Result]):
             ),
             guidance=GuidanceSettings(**config.guidance.model_dump()),
         )
+
+
+def _read_motion(folder: Path) -> Motion:
+    flows = load_file(folder / "flow.safetensors")
+    masks = (flows[f"{direction}_occlusion"].float() for direction in ("forward", "backward"))
+    return Motion(flows["forward"], flows["backward"], *masks)
