@@ -23,6 +23,15 @@ class Preset:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+CORRECTED: Mapping[str, Any] = {
+    "form": "corrected",
+    "target": "clean",
+    "weighting": "constant",
+    "scale": 0.01,
+    "softness": 0.1,
+}
+"""Small and safe; nothing has been measured with the full model yet (docs/presets.md)."""
+
 PRESETS: Mapping[str, Preset] = {
     "embedded": Preset(
         "The default: the small networks that come with Reelift. A recurrent initial estimate, a few denoising steps "
@@ -30,11 +39,20 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "reference": Preset(
         "MGLD-VSR to the letter, with all its seams: needs a converted model folder. Disjoint windows of 5 frames, "
-        "bicubic estimate, 50 steps from full noise, tiles of 64 that overlap by half, published guidance, 8-bit "
-        "truncation.",
+        "pixel tiles of 960 that are restored each by itself, bicubic estimate, 50 steps from full noise, latent tiles "
+        "of 64 that overlap by half, published guidance, 8-bit truncation.",
         {
+            "scale": 4.0,
             "canvas": "published",
-            "flow": {"estimator": "raft", "reduction": 4},
+            "seed": 42,
+            # A multiple of the window, no overlap and no cuts: the windows are those of an undivided video.
+            "split": {"chunk_frames": 25, "overlap_frames": 0, "detect_cuts": False},
+            "flow": {
+                "estimator": "raft",
+                "reduction": 4,
+                "occlusion_relative": 0.01,
+                "occlusion_absolute": 0.5,
+            },
             "sample": {
                 "initial_estimate": "bicubic",
                 "sample_posterior": True,
@@ -45,7 +63,11 @@ PRESETS: Mapping[str, Preset] = {
                 "last_window": "repeat",
                 "tile": 64,
                 "tile_overlap": 32,
-                "guidance": {"form": "published", "scale": -10.0},
+                "tile_shift": 0,
+                "pixel_tile": 960,
+                "pixel_stride": 750,
+                "noise": "restarted",
+                "guidance": {"form": "published", "scale": -10.0, "begin": 0.0, "end": 1.0},
             },
             "decode": {
                 "fusion_weight": 1.0,
@@ -53,13 +75,14 @@ PRESETS: Mapping[str, Preset] = {
                 "window_frames": 5,
                 "window_overlap": 0,
                 "last_window": "repeat",
+                "tile": None,
                 "rounding": "truncate8",
             },
         },
     ),
     "balanced": Preset(
         "The full model without the published seams: windows that overlap, corrected guidance over the whole chunk, "
-        "wavelet colour correction, no truncation.",
+        "wavelet colour correction of whole frames, no truncation.",
         {
             "flow": {"estimator": "raft", "reduction": 4},
             "sample": {
@@ -70,16 +93,16 @@ PRESETS: Mapping[str, Preset] = {
                 "window_overlap": 1,
                 "tile": 64,
                 "tile_overlap": 16,
-                "guidance": {"form": "corrected"},
+                "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 8, "window_overlap": 2, "colour_fix": "wavelet"},
+            "decode": {"window_frames": 5, "window_overlap": 2, "colour_fix": "wavelet", "tile": 120},
         },
     ),
     "fast": Preset(
         "The full model in a third of the steps: deterministic sampling, windows that only share their noise and "
         "guidance, smaller overlap of tiles.",
         {
-            "flow": {"estimator": "spynet"},
+            "flow": {"estimator": "raft", "reduction": 4},
             "sample": {
                 "initial_estimate": "bicubic",
                 "steps": 15,
@@ -88,9 +111,9 @@ PRESETS: Mapping[str, Preset] = {
                 "window_overlap": 0,
                 "tile": 64,
                 "tile_overlap": 8,
-                "guidance": {"form": "corrected"},
+                "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 8, "window_overlap": 0},
+            "decode": {"window_frames": 5, "window_overlap": 1, "tile": 120},
         },
     ),
 }

@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from models.folder import ModelFolder
 from safetensors.torch import save_file
 from torch import Tensor
 
 from models.canvas import Canvas, flow_frames
+from models.folder import ModelFolder
 from models.warping import occlusion_masks, resize_flow
 from stages.contract import Resources, Result, Stage
 from stages.device import prepare_device

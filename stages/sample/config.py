@@ -18,15 +18,15 @@ class GuidanceConfig(BaseModel):
         "compares every frame with its true neighbours over the whole chunk and counts visible pixels only.",
     )
     scale: float = Field(
-        0.1,
+        0.01,
         description="Strength. Published: factor of the log variance (-10). Corrected: length of a step, in units of "
-        "the latents.",
+        "the latents; more than a quarter of softness makes small differences grow.",
     )
     weighting: Literal["variance", "constant"] = Field(
         "constant", description="Corrected: scale the step by the posterior's variance, or not."
     )
     softness: float = Field(
-        0.0, ge=0.0, description="Corrected: differences below this count quadratically, in units of the latents."
+        0.1, ge=0.0, description="Corrected: differences below this count quadratically, in units of the latents."
     )
     target: Literal["latents", "clean"] = Field(
         "clean", description="Corrected: guide the noisy latents after a step, or the clean ones predicted within it."

@@ -13,7 +13,7 @@ from stages.sample.estimate import keep_every, quantise, recurrent_estimates
 @pytest.fixture
 def network() -> BasicVSR:
     torch.manual_seed(0)
-    return BasicVSR(channels=4, num_blocks=1).eval()
+    return BasicVSR(channels=4, num_blocks=1, num_levels=2).eval()
 
 
 @torch.inference_mode()
@@ -29,7 +29,7 @@ def test_estimates_come_one_by_one_clamped_and_at_the_size_asked_for(network: Ba
 
 @torch.inference_mode()
 def test_keeping_fewer_features_changes_nothing(network: BasicVSR) -> None:
-    frames, canvas = torch.rand(7, 3, 8, 10), fit_canvas((8, 10), 4, 8)
+    frames, canvas = torch.rand(5, 3, 8, 10), fit_canvas((8, 10), 4, 8)
     ample, scarce = (list(recurrent_estimates(network, frames, canvas, memory)) for memory in (1.0, 1e-9))
     assert all(torch.equal(one, other) for one, other in zip(ample, scarce, strict=True))
 

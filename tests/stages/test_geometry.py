@@ -1,0 +1,50 @@
+"""The working sizes of a chunk."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from models.canvas import Canvas
+from models.folder import ModelFolder
+from stages.geometry import canvas_of
+from stages.media.colour import ColourTags, Matrix, Range
+from stages.media.table import FrameTable
+from stages.setting import ModelSetting
+
+
+class Folder(ModelFolder):
+    """A model of which only the factor is known."""
+
+    downscale = 8
+
+
+def canvas(height: int, width: int, **setting: object) -> Canvas:
+    table = FrameTable(
+        first=0,
+        time_base=Fraction(1, 25),
+        pts=(0,),
+        durations=(1,),
+        width=width,
+        height=height,
+        pix_fmt="yuv420p",
+        rate=Fraction(25),
+        colour=ColourTags(matrix=Matrix.BT470BG, range=Range.LIMITED),
+    )
+    return canvas_of(table, ModelSetting.model_validate(setting), Folder())
+
+
+def test_the_published_canvas_is_reduced_to_four_times_where_it_was_enlarged_more() -> None:
+    assert canvas(120, 160, canvas="published") == Canvas((120, 160), (512, 682), (544, 704), (480, 640))
+    assert canvas(180, 320, canvas="published") == Canvas((180, 320), (720, 1280), (736, 1312), (720, 1280))
+
+
+@pytest.mark.parametrize("scale", [2.0, 6.0])
+def test_another_scale_than_the_published_one_is_what_one_gets(scale: float) -> None:
+    found = canvas(100, 160, canvas="published", scale=scale)
+    assert found.output == found.upscaled == (100 * scale, 160 * scale)
+
+
+def test_the_exact_canvas_is_padded_only_to_the_models_multiple() -> None:
+    assert canvas(90, 121, scale=1.5) == Canvas((90, 121), (135, 182), (136, 184), (135, 182))
