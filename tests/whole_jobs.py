@@ -62,17 +62,10 @@ class Line:
             self.words, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
         )
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start it as the leader of a process group of its own."""
-        return subprocess.Popen(
-            self.words,
-            cwd=ROOT,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start it; what it says goes to the end of ``log``."""
+        with log.open("ab") as out:
+            return subprocess.Popen(self.words, cwd=ROOT, env=environment(), stdout=out, stderr=out)
 
 
 def environment() -> dict[str, str]:
@@ -202,6 +195,15 @@ def events(workspace: Path) -> list[dict[str, Any]]:
     for part in sorted((workspace / "manifest" / "events").glob("*.parquet")):
         rows += pq.read_table(part).to_pylist()
     return rows
+
+
+def committed(workspace: Path) -> dict[str, tuple[int, int]]:
+    """Every committed artifact and the file that says so: its inode and time, which change if it is written again."""
+    found = {}
+    for record in workspace.glob("artifacts/*/*/*/artifact.json"):
+        facts = record.stat()
+        found[record.parent.relative_to(workspace).as_posix()] = (facts.st_ino, facts.st_mtime_ns)
+    return found
 
 
 def made_twice(workspace: Path) -> list[tuple[str, ...]]:

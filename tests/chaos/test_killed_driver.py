@@ -1,0 +1,80 @@
+"""The driver killed at random moments, and the same line again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from whole_jobs import Line, committed, made_twice, published, status, tree
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+
+
+def strike(line: Line, chance: random.Random, until: int) -> tuple[bool, dict[str, tuple[int, int]]]:
+    """Run the line and kill its process a moment after ``until`` artifacts are there.
+
+    Returns whether it was killed (or had ended before), and the artifacts that were there after its death.
+    """
+    workspace = Path(line.workspace)
+    process = line.start(workspace.with_suffix(".log"))
+    while process.poll() is None and len(committed(workspace)) < until:
+        time.sleep(0.005)
+    time.sleep(chance.uniform(0.0, 0.15))
+    killed = process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return killed, committed(workspace)
+
+
+@pytest.mark.parametrize(("executor", "seed", "strikes"), [("local", 1, 4), ("ray", 2, 2)])
+def test_a_killed_driver_loses_nothing_and_repeats_nothing(
+    unbroken: Line, tmp_path: Path, executor: str, seed: int, strikes: int
+) -> None:
+    chance = random.Random(seed)
+    places = {"output": tmp_path / "restored", "workspace": tmp_path / "workspace"}
+    line = replace(unbroken, executor=executor, **places)
+    total = len(committed(Path(unbroken.workspace)))
+    found: dict[str, tuple[int, int]] = {}
+    struck = 0
+    for moment in sorted(chance.sample(range(total), strikes)):
+        killed, now = strike(line, chance, moment)
+        struck += killed
+        assert {name: now[name] for name in found} == found, "what was committed was made again"
+        found = now
+    assert struck >= 2 and len(found) > 0, "nothing was interrupted"
+    done = line.run()
+    assert done.returncode == 0, done.stderr
+    check_end(unbroken, line, found)
+
+
+def check_end(unbroken: Line, line: Line, found: dict[str, tuple[int, int]]) -> None:
+    """All is there and the same, nothing is left over, and nothing that was ``found`` has been made again."""
+    workspace, output = Path(line.workspace), Path(line.output)
+    assert published(output) == published(Path(unbroken.output))
+    assert tree(output) == tree(Path(unbroken.output))
+    after = committed(workspace)
+    assert {name: after[name] for name in found} == found
+    assert not made_twice(workspace)
+    state = status(workspace)
+    assert state["videos"] == {"total": 2, "done": 2, "failed": 0, "left": 0} and not state["failures"]
+    assert not any((workspace / "scratch").iterdir()) and not list(workspace.rglob("*.partial"))
+
+
+def test_a_kill_while_it_starts_costs_nothing(unbroken: Line, tmp_path: Path) -> None:
+    chance = random.Random(4)
+    line = replace(unbroken, output=tmp_path / "restored", workspace=tmp_path / "workspace")
+    for _ in range(3):
+        process = line.start(tmp_path / "log")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0.2, 4.0))
+        process.kill()
+        process.wait()
+    done = line.run()
+    assert done.returncode == 0, done.stderr
+    check_end(unbroken, line, {})

@@ -1,0 +1,42 @@
+"""Two drivers on one workspace: the second is refused; told to take over, it does, and the first stops by itself."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from whole_jobs import Line, committed, made_twice, published
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+
+
+def test_the_second_is_refused_or_the_first_stops(unbroken: Line, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    line = replace(unbroken, output=tmp_path / "restored", workspace=workspace)
+    first = line.start(tmp_path / "log")
+    while first.poll() is None and len(committed(workspace)) < 8:
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        assert first.poll() is None
+        refused = line.run()
+        assert refused.returncode == 1
+        (complaint,) = refused.stderr.splitlines()
+        assert complaint.startswith(f"error: {workspace}: another run is at work on this workspace (host ")
+        assert f"process {first.pid}); wait for it to end, or take over (--takeover)" in complaint
+        second = replace(line, more=["--takeover"]).run()
+        assert second.returncode == 0, second.stderr
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert first.wait(120) == 1
+    said = (tmp_path / "log").read_text()
+    assert said.splitlines()[-1] == (
+        f"error: {workspace}: another run (epoch 2) has taken this workspace over; this one (epoch 1) has stopped"
+    )
+    assert "Traceback" not in said
+    assert published(tmp_path / "restored") == published(Path(unbroken.output))
+    assert not made_twice(workspace)
+    assert "2 already done (0 artifacts made" in line.run().stderr
