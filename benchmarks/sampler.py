@@ -1,0 +1,206 @@
+"""How fast frames are encoded, sampled and decoded: the published order of work against ours, in one run.
+
+    python -m benchmarks.sampler [--size embedded|full] [--device cpu|cuda] [--json FILE]
+
+Both get the same weights, frames, motion and noise, and their results are compared. Ours runs windows and tiles in
+batches, guides in closed form, encodes once and, on a GPU, holds its weights in half precision instead of casting at
+every operation. The presets that do other work have rows of their own. It needs torch, diffusers and safetensors alone.
+The exit status is 0 only if the results agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.matrix_rate import matrix_rate
+from benchmarks.plain_reference import restore_plainly
+from benchmarks.sampler_case import SIZES, Case, Networks, Restored
+from benchmarks.sampler_settings import presets
+from benchmarks.sampler_ways import PARTS, Measured, Way, measure
+
+PLAIN, OURS = "plain", "ours: reference"
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
+"""Root mean square of the difference over that of the result, of latents and of frames."""
+DEFAULTS: dict[str, dict[str, int]] = {
+    "embedded": {"height": 192, "width": 256, "tile": 16, "steps": 4},
+    "full": {"height": 512, "width": 512, "tile": 64, "steps": 50},
+}
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command's options, with those filled in that depend on size and device."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sampler", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--size", choices=tuple(SIZES), default="embedded", help="of the networks")
+    parser.add_argument("--model", type=Path, help="model folder; else the embedded one, or random weights")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="of ours; bfloat16 on a GPU")
+    parser.add_argument("--frames", type=int, default=10, help="a multiple of 5")
+    parser.add_argument("--height", type=int, help="of the output")
+    parser.add_argument("--width", type=int, help="of the output")
+    parser.add_argument("--steps", type=int, help="of reference and balanced; fast takes 3 of 10")
+    parser.add_argument("--tile", type=int, help="side of the tiles in latent pixels")
+    parser.add_argument("--batch", type=int, default=4, help="windows times tiles per call of ours")
+    parser.add_argument("--rounds", type=int, default=2, help="the fastest counts")
+    parser.add_argument("--memory-format", choices=tuple(MEMORY_FORMATS), help="of ours; channels-last on a GPU")
+    parser.add_argument("--threads", type=int, help="of the CPU")
+    parser.add_argument("--json", type=Path, help="write the result there, too")
+    options = parser.parse_args(arguments)
+    on_gpu = options.device.startswith("cuda")
+    for name, value in DEFAULTS[options.size].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.precision = options.precision or ("bfloat16" if on_gpu else "float32")
+    options.memory_format = options.memory_format or ("channels-last" if on_gpu else "contiguous")
+    if options.frames < 5 or options.frames % 5:
+        parser.error(f"--frames {options.frames}: must be whole windows of 5")
+    return options
+
+
+def prepare(options: argparse.Namespace) -> torch.device:
+    """Fix what the stages fix (``stages.device``), so that what is measured is what runs."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return torch.device(options.device)
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """Root mean square of the difference over that of what was expected; not a number if anything is not finite."""
+    return float((found - expected).double().square().mean().sqrt() / expected.double().square().mean().sqrt())
+
+
+def compare(found: Restored, expected: Restored) -> dict[str, float]:
+    """The relative errors of latents and frames."""
+    return {name: relative_error(getattr(found, name), getattr(expected, name)) for name in ("latents", "frames")}
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all ways, print their rows as they come, and return everything that is known."""
+    device, dtype = prepare(options), getattr(torch, options.precision)
+    networks = Networks.build(options.size, options.model)
+    case = Case.build(networks, options.frames, options.height, options.width, device)
+    chosen = presets(options.steps, options.tile, options.batch, dtype)
+    memory_format = MEMORY_FORMATS[options.memory_format]
+    plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
+    ways = [Way(PLAIN, torch.float32, torch.contiguous_format, lambda n, c, t: restore_plainly(n, c, plain, t))]
+    ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items()]
+    # On a GPU the plain way computes in float16, as the published system does.
+    rates = {dtype: matrix_rate(device, dtype)}
+    rates |= {d: matrix_rate(device, d) for d in ((torch.float16,) if device.type == "cuda" else (torch.float32,))}
+    print(header(options, networks, device, rates[dtype]))
+    rows: dict[str, Measured] = {}
+    results: dict[str, Restored] = {}
+    for way, found, restored in measure(ways, networks, case, options.rounds):
+        rows[way.name] = found
+        if way.name in (PLAIN, OURS):
+            results[way.name] = restored
+        rate = rates[torch.float16 if way.name == PLAIN and device.type == "cuda" else way.dtype]
+        print(format_row(way.name, found, rows[PLAIN], device, rate), flush=True)
+    agreement = agree(options, networks, case, results)
+    return {
+        "rows": {name: to_json(row, rows[PLAIN], device) for name, row in rows.items()},
+        "agreement": agreement,
+        "matrix_teraflops": {str(kind).removeprefix("torch."): round(rate, 4) for kind, rate in rates.items()},
+        "weights": networks.origin.replace(str(Path.cwd()) + os.sep, ""),
+        "options": {name: value for name, value in vars(options).items() if name not in ("json", "model")},
+        "machine": machine(device),
+    }
+
+
+def agree(options: argparse.Namespace, networks: Networks, case: Case, results: dict[str, Restored]) -> dict[str, Any]:
+    """Whether ours is what the plain way gives.
+
+    In float32 they are compared with each other. Two results in different half precisions are both compared with
+    ours in float32.
+    """
+    dtype, tolerance = getattr(torch, options.precision), TOLERANCES[getattr(torch, options.precision)]
+    if dtype == torch.float32 and case.images.device.type == "cpu":
+        errors = {"ours to plain": compare(results[OURS], results[PLAIN])}
+    else:
+        exact = presets(options.steps, options.tile, options.batch, torch.float32)["reference"]
+        way = Way.ours("float32", exact, torch.contiguous_format)
+        [(_, _, arbiter)] = measure([way], networks, case, 1)
+        errors = {f"{name} to float32": compare(result, arbiter) for name, result in results.items()}
+    passed = all(error <= tolerance for pair in errors.values() for error in pair.values())
+    for pair, found in errors.items():
+        print(f"{pair}: relative error of latents {found['latents']:.2e}, of frames {found['frames']:.2e}")
+    print(f"{'pass' if passed else 'FAIL'}: tolerance {tolerance:g}")
+    return {"relative_errors": errors, "tolerance": tolerance, "passed": passed}
+
+
+def header(options: argparse.Namespace, networks: Networks, device: torch.device, rate: float) -> str:
+    """What is measured, and the names of the columns."""
+    columns = "".join(f"{part + ' s':>10}" for part in PARTS)
+    return (
+        f"{options.size} networks, {networks.origin}; {options.frames} frames of {options.width}x{options.height}, "
+        f"{options.steps} steps, tiles of {options.tile}, batches of {options.batch}, {options.precision}\n"
+        f"{machine(device)['device']}, {torch.get_num_threads()} threads; load {os.getloadavg()[0]:.1f}; "
+        f"one large matrix product {rate:.3f} TFLOP/s\n\n"
+        f"{'per frame':18}{columns}{'all s':>10}{'CPU s':>10}{'speed-up':>10}{'TFLOP':>9}{'TFLOP/s':>9}"
+        f"{'of matrix':>11}{'peak GB':>9}"
+    )
+
+
+def format_row(name: str, row: Measured, plain: Measured, device: torch.device, rate: float) -> str:
+    """One line of the table."""
+    seconds, achieved = "".join(f"{row.seconds[part]:10.3f}" for part in PARTS), row.teraflops(device)
+    return (
+        f"{name:18}{seconds}{row.total:10.3f}{row.processor_total:10.3f}{plain.total / row.total:10.2f}"
+        f"{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}{achieved / rate:11.1%}"
+        f"{row.peak_gigabytes:9.2f}"
+    )
+
+
+def to_json(row: Measured, plain: Measured, device: torch.device) -> dict[str, Any]:
+    """A row as plain values."""
+    return asdict(row) | {
+        "total_seconds": row.total,
+        "total_processor_seconds": row.processor_total,
+        "speed_up": plain.total / row.total,
+        "processor_speed_up": plain.processor_total / row.processor_total,
+        "teraflops_per_second": row.teraflops(device),
+    }
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Where it was measured."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    return {
+        "device": f"{device.type} ({name})",
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 2),
+        "torch": torch.__version__,
+        "measured": time.strftime("%Y-%m-%d"),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table, write the JSON, return the exit status."""
+    options = parse(arguments)
+    result = run(options)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if result["agreement"]["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

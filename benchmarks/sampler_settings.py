@@ -1,0 +1,57 @@
+"""The presets' settings of sampling and decoding, without the configuration that the run reads them from.
+
+A GPU machine needs nothing but torch, diffusers and safetensors to be measured; that these values are those of
+``pipeline.presets`` is tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from models.sampler import GuidanceSettings, SamplerSettings
+from models.windowed import WindowSettings
+
+PUBLISHED = GuidanceSettings("published", -10.0)
+CORRECTED = GuidanceSettings("corrected", 0.01, weighting="constant", softness=0.1, target="clean")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How a preset samples and decodes.
+
+    Attributes:
+        sampler: its settings.
+        decode_window: frames that the decoder sees at once.
+        decode_overlap: frames shared by neighbouring windows of the decoder.
+    """
+
+    sampler: SamplerSettings
+    decode_window: int = 5
+    decode_overlap: int = 0
+
+
+def presets(steps: int, tile: int, batch: int, dtype: torch.dtype) -> dict[str, Preset]:
+    """The presets of the full model by name.
+
+    Args:
+        steps: of "reference" and "balanced", 50 in the presets; "fast" takes 3 of 10.
+        tile: side of the tiles in latent pixels, 64 in the presets; their overlap keeps its share of it.
+        batch: windows times tiles per call; for "reference" this is ours alone, and changes nothing but time.
+        dtype: that the networks compute in.
+    """
+
+    def windows(overlap: int, share: int) -> WindowSettings:
+        return WindowSettings(5, overlap, tile, tile // share, batch=batch, dtype=dtype)
+
+    quick = max(1, round(steps * 0.3))
+    return {
+        "reference": Preset(SamplerSettings(steps, windows=windows(0, 2), guidance=PUBLISHED)),
+        "balanced": Preset(
+            SamplerSettings(steps, last_window="shift", windows=windows(1, 4), guidance=CORRECTED), 5, 2
+        ),
+        "fast": Preset(
+            SamplerSettings(quick, solver="ddim", last_window="shift", windows=windows(0, 8), guidance=CORRECTED), 5, 1
+        ),
+    }
