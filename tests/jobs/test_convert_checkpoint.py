@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import typer
-from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from published_checkpoints import configuration, save, small
+from typer.testing import CliRunner
 
 from jobs.convert_checkpoint import convert_checkpoint
 from models.folder import ModelFolder

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from published_checkpoints import configuration, full, save, small
+from safetensors.torch import load_file
 
 from models.checkpoint import structure_encoder, unet, vae
 from models.checkpoint.convert import convert

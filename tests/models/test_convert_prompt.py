@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-from torch import nn
-
-sys.path.insert(0, str(Path(__file__).parent))
 from published_checkpoints import VOCABULARY, tower
+from torch import nn
 
 from models.checkpoint.renaming import CheckpointError
 from models.checkpoint.text_tower import embed_empty_prompt, empty_tokens, unused_keys

@@ -4,14 +4,11 @@ import os
 import pickle
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from published_checkpoints import configuration, save, small
+from safetensors.torch import save_file
 
 from models.checkpoint.container import read_tensors
 from models.checkpoint.convert import convert

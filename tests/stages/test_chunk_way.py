@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from small_chunks import HEIGHT, WIDTH, moving_texture, small_model, way
 
 from stages.decode.config import DecodeConfig

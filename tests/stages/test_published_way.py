@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parent))
 from small_chunks import FIRST, VIDEO, chunk_of, moving_texture, run, small_model, split_folder, way
+from torch import Tensor
 
 import stages.sample.stage
 from models.canvas import fit_canvas

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from model_folders import make_model_folder
 
 from models.basicvsr import BasicVSR
