@@ -133,7 +133,8 @@ class WindowedDenoiser:
         if s.tile is not None:
             tiles = canvas_tiles(height, width, s.tile, s.tile_overlap, s.tile_shift * (step % 2))
         count = min(s.num_frames, frames)
-        return [_Job(start, count, tile) for start in tile_starts(frames, s.num_frames, s.overlap) for tile in tiles]
+        # Overlapping windows of one tile come together, to share structure features within a batch.
+        return [_Job(start, count, tile) for tile in tiles for start in tile_starts(frames, s.num_frames, s.overlap)]
 
     def _weights(self, jobs: Sequence[_Job], latents: Tensor) -> Tensor:
         """``[window, 1, h, w]``: how much a prediction counts, by frame and place within its window and tile."""
@@ -149,10 +150,19 @@ class WindowedDenoiser:
     def _predict(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> Tensor:
         """``[len(jobs), window, C, h, w]``."""
         window = self._settings.num_frames
-        index = [torch.arange(window, device=latents.device).clamp(max=job.count - 1) + job.start for job in jobs]
-        crops = torch.cat([job.tile.crop(latents[i]) for job, i in zip(jobs, index, strict=True)])
-        structure = torch.cat([job.tile.crop(self._structure[i]) for job, i in zip(jobs, index, strict=True)])
+        places = [(job.tile, job.start + min(i, job.count - 1)) for job in jobs for i in range(window)]
+        crops = torch.stack([tile.crop(latents[frame]) for tile, frame in places])
         timesteps = torch.tensor([timestep], device=latents.device, dtype=torch.int64)
-        features = self._structure_encoder(structure, timesteps)
+        features = self._features(places, timesteps)
         eps = self._unet(crops.to(self._settings.dtype), timesteps, self._prompt, features, num_frames=window)
         return eps.unflatten(0, (len(jobs), window))
+
+    def _features(self, places: Sequence[tuple[Tile, int]], timesteps: Tensor) -> Mapping[int, Tensor]:
+        """Structure features of some tiles of some frames, computed once for those that several windows see."""
+        order = {place: number for number, place in enumerate(dict.fromkeys(places))}
+        structure = torch.stack([tile.crop(self._structure[frame]) for tile, frame in order])
+        features = self._structure_encoder(structure, timesteps)
+        if len(order) == len(places):
+            return features
+        index = torch.tensor([order[place] for place in places], device=structure.device)
+        return {width: feature[index] for width, feature in features.items()}

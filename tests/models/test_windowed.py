@@ -124,3 +124,18 @@ def test_networks_may_compute_in_another_type():
 def test_impossible_settings_are_refused(options):
     with pytest.raises(ValueError):
         WindowSettings(**options)
+
+
+@pytest.mark.parametrize(("frames", "overlap", "batch", "encoded"), [(9, 1, 2, 9), (9, 1, 1, 10), (3, 0, 1, 3)])
+def test_structure_features_are_made_once_for_windows_that_share_frames(frames, overlap, batch, encoded):
+    seen = []
+
+    def encode(latents, timesteps):
+        seen.append(len(latents))
+        return {latents.shape[-1]: latents.square()}
+
+    latents, structure = torch.randn(2, frames, 2, 4, 6)
+    settings = WindowSettings(overlap=overlap, tile=4, tile_overlap=2, batch=batch)
+    found = WindowedDenoiser(Networks().denoise, encode, structure, None, settings)(latents, 0)
+    assert sum(seen) == 2 * encoded
+    assert torch.allclose(found, 2 * latents + structure.square(), atol=1e-4)
