@@ -16,8 +16,8 @@ from whole_jobs import Line, committed, made_twice, published, status, tree
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 
-def strike(line: Line, chance: random.Random, until: int) -> tuple[bool, dict[str, tuple[int, int]]]:
-    """Run the line and kill its process a moment after ``until`` artifacts are there.
+def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[bool, dict[str, tuple[int, int]]]:
+    """Run the line and kill the driver, or a child of it, a moment after ``until`` artifacts are there.
 
     Returns whether it was killed (or had ended before), and the artifacts that were there after its death.
     """
@@ -27,14 +27,29 @@ def strike(line: Line, chance: random.Random, until: int) -> tuple[bool, dict[st
         time.sleep(0.005)
     time.sleep(chance.uniform(0.0, 0.15))
     killed = process.poll() is None
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    if killed:
+        os.kill(process.pid if victim == "driver" else child(process.pid, victim), signal.SIGKILL)
+        process.wait(120)
     return killed, committed(workspace)
 
 
-@pytest.mark.parametrize(("executor", "seed", "strikes"), [("local", 1, 4), ("ray", 2, 2)])
+def child(parent: int, program: str) -> int:
+    """The child process of ``parent`` that runs ``program``."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            mother = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            if mother == parent and program in (place / "cmdline").read_text().split("\0")[0]:
+                return int(place.name)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    raise AssertionError(f"process {parent} runs no {program}")
+
+
+@pytest.mark.parametrize(
+    ("executor", "seed", "victims"), [("local", 1, ["driver"] * 4), ("ray", 2, ["driver", "raylet"])]
+)
 def test_a_killed_driver_loses_nothing_and_repeats_nothing(
-    unbroken: Line, tmp_path: Path, executor: str, seed: int, strikes: int
+    unbroken: Line, tmp_path: Path, executor: str, seed: int, victims: list[str]
 ) -> None:
     chance = random.Random(seed)
     places = {"output": tmp_path / "restored", "workspace": tmp_path / "workspace"}
@@ -42,8 +57,9 @@ def test_a_killed_driver_loses_nothing_and_repeats_nothing(
     total = len(committed(Path(unbroken.workspace)))
     found: dict[str, tuple[int, int]] = {}
     struck = 0
-    for moment in sorted(chance.sample(range(total), strikes)):
-        killed, now = strike(line, chance, moment)
+    moments = sorted(chance.sample(range(total), len(victims)))
+    for moment, victim in zip(moments, victims, strict=True):
+        killed, now = strike(line, chance, moment, victim)
         struck += killed
         assert {name: now[name] for name in found} == found, "what was committed was made again"
         found = now
