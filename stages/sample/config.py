@@ -46,7 +46,7 @@ class SampleConfig(BaseModel):
     sample_posterior: bool = Field(
         False, description="Encode by a random draw of the posterior, as published, rather than by its mean."
     )
-    steps: int = Field(6, ge=1, le=1000, description="Denoising steps.")
+    steps: int = Field(3, ge=1, le=1000, description="Denoising steps.")
     start: float = Field(
         0.3, gt=0.0, le=1.0, description="Noise level to start from: 1 is all of the schedule, as published."
     )
