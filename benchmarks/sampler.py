@@ -96,9 +96,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     networks = Networks.build(options.size, options.model)
     case = Case.build(networks, options.frames, options.height, options.width, device)
     chosen = presets(options.steps, options.tile, options.batch, dtype)
+    if options.size != "embedded":
+        del chosen["embedded"]
     memory_format = MEMORY_FORMATS[options.memory_format]
     plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
-    ways = [Way(PLAIN, torch.float32, torch.contiguous_format, lambda n, c, t: restore_plainly(n, c, plain, t))]
+    ways = [
+        Way(
+            PLAIN,
+            options.steps,
+            torch.float32,
+            torch.contiguous_format,
+            lambda n, c, t: restore_plainly(n, c, plain, t),
+        )
+    ]
     ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items()]
     # On a GPU the plain way computes in float16, as the published system does.
     rates = {dtype: matrix_rate(device, dtype)}
@@ -111,10 +121,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         if way.name in (PLAIN, OURS):
             results[way.name] = restored
         rate = rates[torch.float16 if way.name == PLAIN and device.type == "cuda" else way.dtype]
-        print(format_row(way.name, found, rows[PLAIN], device, rate), flush=True)
+        print(format_row(way, found, rows[PLAIN], device, rate), flush=True)
     agreement = agree(options, networks, case, results)
     return {
-        "rows": {name: to_json(row, rows[PLAIN], device) for name, row in rows.items()},
+        "rows": {w.name: {"steps": w.steps} | to_json(rows[w.name], rows[PLAIN], device) for w in ways},
         "agreement": agreement,
         "matrix_teraflops": {str(kind).removeprefix("torch."): round(rate, 4) for kind, rate in rates.items()},
         "weights": networks.origin.replace(str(Path.cwd()) + os.sep, ""),
@@ -152,16 +162,16 @@ def header(options: argparse.Namespace, networks: Networks, device: torch.device
         f"{options.steps} steps, tiles of {options.tile}, batches of {options.batch}, {options.precision}\n"
         f"{machine(device)['device']}, {torch.get_num_threads()} threads; load {os.getloadavg()[0]:.1f}; "
         f"one large matrix product {rate:.3f} TFLOP/s\n\n"
-        f"{'per frame':18}{columns}{'all s':>10}{'CPU s':>10}{'speed-up':>10}{'TFLOP':>9}{'TFLOP/s':>9}"
+        f"{'per frame':18}{'steps':>5}{columns}{'all s':>10}{'CPU s':>10}{'speed-up':>10}{'TFLOP':>9}{'TFLOP/s':>9}"
         f"{'of matrix':>11}{'peak GB':>9}"
     )
 
 
-def format_row(name: str, row: Measured, plain: Measured, device: torch.device, rate: float) -> str:
+def format_row(way: Way, row: Measured, plain: Measured, device: torch.device, rate: float) -> str:
     """One line of the table."""
     seconds, achieved = "".join(f"{row.seconds[part]:10.3f}" for part in PARTS), row.teraflops(device)
     return (
-        f"{name:18}{seconds}{row.total:10.3f}{row.processor_total:10.3f}{plain.total / row.total:10.2f}"
+        f"{way.name:18}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}{plain.total / row.total:10.2f}"
         f"{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}{achieved / rate:11.1%}"
         f"{row.peak_gigabytes:9.2f}"
     )

@@ -15,6 +15,8 @@ from models.windowed import WindowSettings
 
 PUBLISHED = GuidanceSettings("published", -10.0)
 CORRECTED = GuidanceSettings("corrected", 0.01, weighting="constant", softness=0.1, target="clean")
+EMBEDDED_STEPS, EMBEDDED_START = 3, 0.3
+"""Tuned whenever the embedded networks are trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,10 @@ class Preset:
 
 
 def presets(steps: int, tile: int, batch: int, dtype: torch.dtype) -> dict[str, Preset]:
-    """The presets of the full model by name.
+    """The presets by name.
 
     Args:
-        steps: of "reference" and "balanced", 50 in the presets; "fast" takes 3 of 10.
+        steps: of "reference" and "balanced", 50 in the presets; "fast" takes 3 of 10, "embedded" its own few.
         tile: side of the tiles in latent pixels, 64 in the presets; their overlap keeps its share of it.
         batch: windows times tiles per call; for "reference" this is ours alone, and changes nothing but time.
         dtype: that the networks compute in.
@@ -46,6 +48,7 @@ def presets(steps: int, tile: int, batch: int, dtype: torch.dtype) -> dict[str, 
         return WindowSettings(5, overlap, tile, tile // share, batch=batch, dtype=dtype)
 
     quick = max(1, round(steps * 0.3))
+    whole = WindowSettings(5, batch=batch, dtype=dtype)
     return {
         "reference": Preset(SamplerSettings(steps, windows=windows(0, 2), guidance=PUBLISHED)),
         "balanced": Preset(
@@ -54,4 +57,5 @@ def presets(steps: int, tile: int, batch: int, dtype: torch.dtype) -> dict[str, 
         "fast": Preset(
             SamplerSettings(quick, solver="ddim", last_window="shift", windows=windows(0, 8), guidance=CORRECTED), 5, 1
         ),
+        "embedded": Preset(SamplerSettings(EMBEDDED_STEPS, EMBEDDED_START, "ddim", "shift", whole, CORRECTED), 8, 2),
     }

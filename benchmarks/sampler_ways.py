@@ -26,12 +26,14 @@ class Way:
 
     Attributes:
         name: of its row.
+        steps: of denoising.
         dtype: of the weights.
         memory_format: of the weights of two-dimensional convolutions, and so of what they give.
         run: does it; the clock is told what each of ``PARTS`` takes.
     """
 
     name: str
+    steps: int
     dtype: torch.dtype
     memory_format: torch.memory_format
     run: Callable[[Networks, Case, Clock], Restored]
@@ -39,7 +41,7 @@ class Way:
     @classmethod
     def ours(cls, name: str, preset: Preset, memory_format: torch.memory_format) -> Way:
         """By ``restore``, with a preset's settings."""
-        return cls(name, preset.sampler.windows.dtype, memory_format, partial(restore, preset))
+        return cls(name, preset.sampler.steps, preset.sampler.windows.dtype, memory_format, partial(restore, preset))
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,12 +100,13 @@ def test_every_path_of_random_networks_counts(networks: Networks, case: Case) ->
     assert bool((1 - case.motion.forward_occlusion).any()) and bool(case.motion.forward_occlusion.any())
 
 
-@pytest.mark.parametrize("name", ["reference", "balanced", "fast"])
+@pytest.mark.parametrize("name", ["reference", "balanced", "fast", "embedded"])
 def test_settings_are_those_of_the_presets(name: str) -> None:
     config = load_config(preset=name)
     found, expected = presets(50, 64, config.sample.batch, torch.float32)[name], config.sample
     settings, windows = found.sampler, found.sampler.windows
-    for attribute in ("steps", "start", "solver", "last_window"):
+    tuned = () if name == "embedded" else ("steps", "start")
+    for attribute in ("solver", "last_window", *tuned):
         assert getattr(settings, attribute) == getattr(expected, attribute), attribute
     assert (windows.overlap, windows.tile) == (expected.window_overlap, expected.tile)
     assert (windows.tile_overlap, windows.tile_shift) == (expected.tile_overlap, expected.tile_shift)
@@ -157,7 +158,7 @@ def test_command_needs_neither_ray_nor_media_libraries(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(out.read_text())
     assert result["agreement"]["passed"] and "plain" in done.stdout
-    assert set(result["rows"]) == {"plain", "ours: reference", "ours: balanced", "ours: fast"}
+    assert set(result["rows"]) == {"plain", "ours: reference", "ours: balanced", "ours: fast", "ours: embedded"}
     for row in result["rows"].values():
         assert row["total_seconds"] > 0 and row["operations"]["sample"] > 0 and row["peak_gigabytes"] > 0
     plain, ours = (result["rows"][name]["operations"] for name in ("plain", "ours: reference"))
