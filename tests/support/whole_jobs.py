@@ -20,7 +20,7 @@ from typing import Any
 import av
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 TINY = {
     "scale": "2",
