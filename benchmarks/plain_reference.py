@@ -27,13 +27,13 @@ from models.warping import warp
 
 
 @torch.no_grad()
-def restore_plainly(networks: Networks, case: Case, settings: SamplerSettings, clock: Clock) -> Restored:
+def restore_plainly(settings: SamplerSettings, networks: Networks, case: Case, clock: Clock) -> Restored:
     """Encode, sample and decode the frames of a case, a window at a time.
 
     Args:
+        settings: steps, tiles and guidance, of the published form.
         networks: float32, on the case's device; on a GPU they run under autocast to float16.
         case: a whole number of windows.
-        settings: steps, tiles and guidance, of the published form.
         clock: told what "encode", "sample" and "decode" take.
 
     Raises:

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +101,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         del chosen["embedded"]
     memory_format = MEMORY_FORMATS[options.memory_format]
     plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
-    ways = [
-        Way(
-            PLAIN,
-            options.steps,
-            torch.float32,
-            torch.contiguous_format,
-            lambda n, c, t: restore_plainly(n, c, plain, t),
-        )
-    ]
+    run_plainly = partial(restore_plainly, plain)
+    ways = [Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly)]
     ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items()]
     # On a GPU the plain way computes in float16, as the published system does.
     rates = {dtype: matrix_rate(device, dtype)}
@@ -127,7 +121,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "rows": {w.name: {"steps": w.steps} | to_json(rows[w.name], rows[PLAIN], device) for w in ways},
         "agreement": agreement,
         "matrix_teraflops": {str(kind).removeprefix("torch."): round(rate, 4) for kind, rate in rates.items()},
-        "weights": networks.origin.replace(str(Path.cwd()) + os.sep, ""),
+        "weights": networks.origin,
         "options": {name: value for name, value in vars(options).items() if name not in ("json", "model")},
         "machine": machine(device),
     }
@@ -170,9 +164,10 @@ def header(options: argparse.Namespace, networks: Networks, device: torch.device
 def format_row(way: Way, row: Measured, plain: Measured, device: torch.device, rate: float) -> str:
     """One line of the table."""
     seconds, achieved = "".join(f"{row.seconds[part]:10.3f}" for part in PARTS), row.teraflops(device)
+    speed_up = plain.busy(device) / row.busy(device)
     return (
-        f"{way.name:18}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}{plain.total / row.total:10.2f}"
-        f"{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}{achieved / rate:11.1%}"
+        f"{way.name:18}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}"
+        f"{speed_up:10.2f}{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}{achieved / rate:11.1%}"
         f"{row.peak_gigabytes:9.2f}"
     )
 
@@ -182,8 +177,7 @@ def to_json(row: Measured, plain: Measured, device: torch.device) -> dict[str, A
     return asdict(row) | {
         "total_seconds": row.total,
         "total_processor_seconds": row.processor_total,
-        "speed_up": plain.total / row.total,
-        "processor_speed_up": plain.processor_total / row.processor_total,
+        "speed_up": plain.busy(device) / row.busy(device),
         "teraflops_per_second": row.teraflops(device),
     }
 

@@ -56,7 +56,9 @@ class Networks:
         model = ModelFolder(folder)
         complete = all((model.root / part / "config.json").is_file() for part in ("unet", "structure_encoder", "vae"))
         if folder is not None or (size == "embedded" and complete):
-            return cls(model.unet(), model.structure_encoder(), model.vae(), model.prompt(), f"weights of {model.root}")
+            return cls(
+                model.unet(), model.structure_encoder(), model.vae(), model.prompt(), f"weights of {_short(model.root)}"
+            )
         with torch.device("meta"):
             networks = SIZES[size].build()
         for network, seed in zip(networks, range(SEED, SEED + 3), strict=True):
@@ -80,6 +82,10 @@ class Networks:
         unet, structure_encoder, vae = (place(network) for network in (self.unet, self.structure_encoder, self.vae))
         prompt = None if self.prompt is None else self.prompt.to(device)
         return Networks(unet, structure_encoder, vae, prompt, self.origin)  # type: ignore[arg-type]
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def randomise(network: nn.Module, seed: int) -> None:

@@ -70,10 +70,16 @@ class Measured:
         """Processor seconds per frame of all parts together."""
         return sum(self.processor_seconds.values())
 
+    def busy(self, device: torch.device) -> float:
+        """Seconds per frame that count: on a CPU those given to the process, shared by its threads.
+
+        So other work on the machine does not count; nor does it in ``benchmarks.matrix_rate``.
+        """
+        return self.total if device.type == "cuda" else self.processor_total / torch.get_num_threads()
+
     def teraflops(self, device: torch.device) -> float:
-        """TFLOP/s over all parts; on a CPU, as in ``benchmarks.matrix_rate``, of the time given to the process."""
-        busy = self.total if device.type == "cuda" else self.processor_total / torch.get_num_threads()
-        return sum(self.operations.values()) / busy / 1e12
+        """TFLOP/s over all parts."""
+        return sum(self.operations.values()) / self.busy(device) / 1e12
 
 
 @torch.no_grad()

@@ -67,7 +67,7 @@ def case(networks: Networks) -> Case:
 
 def test_both_ways_give_the_same(networks: Networks, case: Case) -> None:
     settings = presets(3, 6, 4, torch.float32)["reference"]
-    plain = restore_plainly(networks, case, settings.sampler, Clock(CPU))
+    plain = restore_plainly(settings.sampler, networks, case, Clock(CPU))
     ours = restore(settings, networks, case, Clock(CPU))
     assert plain.latents.shape == case.posterior.shape and plain.frames.shape == case.images.shape
     assert max(sampler.compare(ours, plain).values()) < 1e-4
@@ -140,10 +140,10 @@ def test_wrong_calls_are_refused(networks: Networks, case: Case) -> None:
         sampler.parse(["--frames", "7"])
     settings = presets(2, 8, 1, torch.float32)
     with pytest.raises(ValueError, match="published"):
-        restore_plainly(networks, case, settings["balanced"].sampler, Clock(CPU))
+        restore_plainly(settings["balanced"].sampler, networks, case, Clock(CPU))
     seven = replace(case, images=case.images[:7])
     with pytest.raises(ValueError, match="windows"):
-        restore_plainly(networks, seven, settings["reference"].sampler, Clock(CPU))
+        restore_plainly(settings["reference"].sampler, networks, seven, Clock(CPU))
 
 
 def test_command_needs_neither_ray_nor_media_libraries(tmp_path: Path) -> None:
