@@ -32,7 +32,6 @@ from benchmarks.sampler_settings import presets
 from benchmarks.sampler_ways import PARTS, Measured, Way, measure
 
 PLAIN, OURS = "plain", "ours: reference"
-MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Root mean square of the difference over that of the result, of latents and of frames."""
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -55,7 +54,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tile", type=int, help="side of the tiles in latent pixels")
     parser.add_argument("--batch", type=int, default=4, help="windows times tiles per call of ours")
     parser.add_argument("--rounds", type=int, default=2, help="the fastest counts")
-    parser.add_argument("--memory-format", choices=tuple(MEMORY_FORMATS), help="of ours; channels-last on a GPU")
+    parser.add_argument("--memory-format", choices=("contiguous", "channels-last", "both"), help="both on a GPU")
     parser.add_argument("--threads", type=int, help="of the CPU")
     parser.add_argument("--json", type=Path, help="write the result there, too")
     options = parser.parse_args(arguments)
@@ -64,7 +63,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         if getattr(options, name) is None:
             setattr(options, name, value)
     options.precision = options.precision or ("bfloat16" if on_gpu else "float32")
-    options.memory_format = options.memory_format or ("channels-last" if on_gpu else "contiguous")
+    options.memory_format = options.memory_format or ("both" if on_gpu else "contiguous")
     if options.frames < 5 or options.frames % 5:
         parser.error(f"--frames {options.frames}: must be whole windows of 5")
     return options
@@ -99,11 +98,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     chosen = presets(options.steps, options.tile, options.batch, dtype)
     if options.size != "embedded":
         del chosen["embedded"]
-    memory_format = MEMORY_FORMATS[options.memory_format]
+    memory_format = torch.channels_last if options.memory_format == "channels-last" else torch.contiguous_format
     plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
     run_plainly = partial(restore_plainly, plain)
     ways = [Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly)]
     ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items()]
+    if options.memory_format == "both":
+        ways.append(Way.ours("ours: channels last", chosen["reference"], torch.channels_last))
     # On a GPU the plain way computes in float16, as the published system does.
     rates = {dtype: matrix_rate(device, dtype)}
     rates |= {d: matrix_rate(device, d) for d in ((torch.float16,) if device.type == "cuda" else (torch.float32,))}
@@ -156,7 +157,7 @@ def header(options: argparse.Namespace, networks: Networks, device: torch.device
         f"{options.steps} steps, tiles of {options.tile}, batches of {options.batch}, {options.precision}\n"
         f"{machine(device)['device']}, {torch.get_num_threads()} threads; load {os.getloadavg()[0]:.1f}; "
         f"one large matrix product {rate:.3f} TFLOP/s\n\n"
-        f"{'per frame':18}{'steps':>5}{columns}{'all s':>10}{'CPU s':>10}{'speed-up':>10}{'TFLOP':>9}{'TFLOP/s':>9}"
+        f"{'per frame':20}{'steps':>5}{columns}{'all s':>10}{'CPU s':>10}{'speed-up':>10}{'TFLOP':>9}{'TFLOP/s':>9}"
         f"{'of matrix':>11}{'peak GB':>9}"
     )
 
@@ -166,7 +167,7 @@ def format_row(way: Way, row: Measured, plain: Measured, device: torch.device, r
     seconds, achieved = "".join(f"{row.seconds[part]:10.3f}" for part in PARTS), row.teraflops(device)
     speed_up = plain.busy(device) / row.busy(device)
     return (
-        f"{way.name:18}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}"
+        f"{way.name:20}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}"
         f"{speed_up:10.2f}{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}{achieved / rate:11.1%}"
         f"{row.peak_gigabytes:9.2f}"
     )

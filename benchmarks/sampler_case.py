@@ -56,9 +56,8 @@ class Networks:
         model = ModelFolder(folder)
         complete = all((model.root / part / "config.json").is_file() for part in ("unet", "structure_encoder", "vae"))
         if folder is not None or (size == "embedded" and complete):
-            return cls(
-                model.unet(), model.structure_encoder(), model.vae(), model.prompt(), f"weights of {_short(model.root)}"
-            )
+            origin = f"weights of {_short(model.root)}"
+            return cls(model.unet(), model.structure_encoder(), model.vae(), model.prompt(), origin)
         with torch.device("meta"):
             networks = SIZES[size].build()
         for network, seed in zip(networks, range(SEED, SEED + 3), strict=True):
