@@ -99,7 +99,7 @@ def start(
     from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
-    hints = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
+    hints: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
     try:
         settings = load_config(config, set_, preset)
         with RunProgress(console) as progress:

@@ -1,4 +1,4 @@
-"""Fusion of the low-quality frame itself into the decoder's last layer: an addition of ours, off in the published network.
+"""Fusion of the low-quality frame itself into the decoder's last layer: ours, and off in the published network.
 
 The published decoder fuses features at the middle levels alone; a small decoder spends most of its training on copying
 what the frame already shows. Here the same form, ``d + w * f(cat(e, d))``, is used once more at full size.
@@ -29,6 +29,6 @@ class ImageFusion(nn.Module):
         nn.init.zeros_(cast(Tensor, self.conv2.bias))
 
     def forward(self, decoded: Tensor, image: Tensor, hidden: Tensor, weight: float) -> Tensor:
-        """Fuse ``image`` into ``decoded``, both ``[n, image_channels, h, w]``; ``weight`` 0 leaves ``decoded`` alone."""
+        """Fuse ``image`` into ``decoded``, both ``[n, image_channels, h, w]``; ``weight`` 0 changes nothing."""
         correction = self.conv2(functional.silu(self.conv1(torch.cat((image, decoded, hidden), dim=1))))
         return decoded + weight * (image - decoded + correction)

@@ -82,9 +82,7 @@ class EstimateDataset:
     def __getitem__(self, index: int) -> RestorationClip:
         file, row = self.places[index]
         with safe_open(file, "pt") as shard:
-            low, estimate, target = (
-                shard.get_slice(part)[row].float() / 255 for part in ("low", "estimate", "target")
-            )
+            low, estimate, target = (shard.get_slice(part)[row].float() / 255 for part in ("low", "estimate", "target"))
         return RestorationClip(low, estimate, target)
 
 

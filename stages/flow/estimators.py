@@ -7,9 +7,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from models.folder import ModelFolder
 from torch import Tensor
 
+from models.folder import ModelFolder
 from stages.flow.config import FlowConfig
 
 FlowEstimator = Callable[[Tensor, Tensor], Tensor]
