@@ -11,6 +11,8 @@ import typer
 # typer carries a copy of click in newer releases; the exception must come from the one that it uses.
 _CallError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
+STOPPED = 130  # 128 and the number of the signal, as shells count
+
 
 def run_app(app: typer.Typer, name: str) -> None:
     """Run a command line and leave with its exit code; 1, not click's 2, if the call itself is wrong.
@@ -23,8 +25,9 @@ def run_app(app: typer.Typer, name: str) -> None:
         error.show()
         code = 1
     except (typer.Abort, KeyboardInterrupt):
+        code = STOPPED
+    if code == STOPPED:  # newer releases of typer turn Ctrl-C into this number themselves
         print("Stopped. The same command line goes on from here.", file=sys.stderr)
-        code = 130
     sys.exit(code if isinstance(code, int) else 0)
 
 

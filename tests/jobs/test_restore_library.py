@@ -115,6 +115,14 @@ def test_the_installed_command_finishes_what_is_missing(job: Job, tmp_path: Path
     assert published(tmp_path / "restored") == before
 
 
+def test_intermediate_artifacts_of_finished_videos_may_be_deleted(job: Job, tmp_path: Path) -> None:
+    shutil.copytree(Path(job.line.workspace), tmp_path / "workspace")
+    for stage in ("split", "flow", "sample", "decode"):
+        shutil.rmtree(tmp_path / "workspace" / "artifacts" / stage)
+    done = replace(job.line, workspace=tmp_path / "workspace").run()
+    assert done.returncode == 0 and "2 already done (0 artifacts made, 2 reused)" in done.stderr
+
+
 @pytest.fixture
 def stranger(job: Job, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the line with other settings in a copy of the workspace."""
@@ -135,3 +143,16 @@ def test_a_workspace_made_with_other_settings_is_refused(
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {tmp_path / 'workspace'} was made with other settings: ")
     assert "scale was 2.0 and is now 3.0, seed was 42 and is now 7; use another workspace" in line
+    assert line.endswith("(--reprocess)")
+
+
+def test_with_permission_only_what_the_new_settings_reach_is_made_again(job: Job, tmp_path: Path) -> None:
+    shutil.copytree(Path(job.line.workspace), tmp_path / "workspace")
+    changed = {"workspace": tmp_path / "workspace", "output": tmp_path / "restored"}
+    line = replace(job.line, settings={"decode.colour_fix": "none"}, more=["--json", "--reprocess"], **changed)
+    done = line.run()
+    assert done.returncode == 0, done.stderr
+    stages = json.loads(done.stdout)["stages"]
+    assert stages["sample"].keys() == {"reused"} and stages["decode"].keys() == {"done"}
+    assert published(tmp_path / "restored").keys() == published(job.output).keys()
+    assert published(tmp_path / "restored") != published(job.output)
