@@ -32,6 +32,7 @@ from benchmarks.sampler_settings import presets
 from benchmarks.sampler_ways import PARTS, Measured, Way, measure
 
 PLAIN, OURS = "plain", "ours: reference"
+PRESETS = ["balanced", "fast", "embedded"]
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Root mean square of the difference over that of the result, of latents and of frames."""
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -52,6 +53,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--width", type=int, help="of the output")
     parser.add_argument("--steps", type=int, help="of reference and balanced; fast takes 3 of 10")
     parser.add_argument("--tile", type=int, help="side of the tiles in latent pixels")
+    parser.add_argument("--presets", nargs="*", default=PRESETS, choices=PRESETS, help="other rows of ours; all")
     parser.add_argument("--batch", type=int, default=4, help="windows times tiles per call of ours")
     parser.add_argument("--rounds", type=int, default=2, help="the fastest counts")
     parser.add_argument("--memory-format", choices=("contiguous", "channels-last", "both"), help="both on a GPU")
@@ -96,13 +98,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     networks = Networks.build(options.size, options.model)
     case = Case.build(networks, options.frames, options.height, options.width, device)
     chosen = presets(options.steps, options.tile, options.batch, dtype)
-    if options.size != "embedded":
-        del chosen["embedded"]
+    wanted = ["reference", *(name for name in options.presets if name != "embedded" or options.size == "embedded")]
     memory_format = torch.channels_last if options.memory_format == "channels-last" else torch.contiguous_format
     plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
     run_plainly = partial(restore_plainly, plain)
     ways = [Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly)]
-    ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items()]
+    ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items() if name in wanted]
     if options.memory_format == "both":
         ways.append(Way.ours("ours: channels last", chosen["reference"], torch.channels_last))
     # On a GPU the plain way computes in float16, as the published system does.
