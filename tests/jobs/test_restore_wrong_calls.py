@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from whole_jobs import ROOT, Line, environment, tree, write_clip
+
+from jobs.invocation import run_function
+from jobs.restore import restore
+from jobs.status import status
 
 
 @pytest.fixture
@@ -20,17 +26,47 @@ def library(tmp_path: Path) -> Path:
     return tmp_path / "library"
 
 
-def call(*words: str | Path, module: str = "jobs.restore", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.run(line, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+@dataclass(frozen=True)
+class Done:
+    """What a call ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def complaint(done: subprocess.CompletedProcess[str]) -> str:
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command line in this process: parsing, exit code and all that is printed are those of ``python -m``."""
+
+    def run(*words: str | Path, command: Callable[..., int] = restore, cwd: Path = ROOT) -> Done:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setenv("COLUMNS", "400")
+        monkeypatch.setattr(sys, "argv", [command.__name__, *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            run_function(command, command.__name__)
+        said = capsys.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def complaint(done: Done | subprocess.CompletedProcess[str]) -> str:
     """The one line that a refused call prints."""
     assert done.returncode == 1 and done.stdout == "", done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     return line.removeprefix("error: ")
+
+
+def test_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
+    words = ["x.mkv", "-o", str(tmp_path / "o"), "-w", str(tmp_path / "w"), "--set", "sample.step=3"]
+    line = [sys.executable, "-m", "jobs.restore", *words]
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert complaint(done).startswith(SETTINGS["sample.step=3"])
 
 
 SETTINGS = {
@@ -44,7 +80,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path, setting: str) -> None:
+def test_a_wrong_setting_is_named_with_what_is_allowed(call: Call, tmp_path: Path, setting: str) -> None:
     done = call("x.mkv", "-o", tmp_path / "o", "-w", tmp_path / "w", "--set", setting, "--executor", "local")
     assert complaint(done).startswith(SETTINGS[setting])
 
@@ -58,7 +94,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_wrong_configuration_file_is_named(library: Path, tmp_path: Path, name: str) -> None:
+def test_a_wrong_configuration_file_is_named(call: Call, library: Path, tmp_path: Path, name: str) -> None:
     done = call(library, "-o", tmp_path / "o", "-w", tmp_path / "w", "-c", tmp_path / name)
     assert complaint(done).startswith(f"{tmp_path / name}{FILES[name]}")
 
@@ -80,36 +116,26 @@ PLACES = {
 }
 
 
-def _absolute(given: str, root: Path) -> str:
-    return given if "://" in given else str(root / given)
-
-
 @pytest.mark.parametrize("case", PLACES)
-def test_a_place_that_cannot_be_used_is_refused_before_any_work(library: Path, tmp_path: Path, case: str) -> None:
+def test_a_place_that_cannot_be_used_is_refused_before_any_work(
+    call: Call, library: Path, tmp_path: Path, case: str
+) -> None:
     inputs, output, workspace, message = PLACES[case]
     before = tree(library)
-    done = call(
-        *[_absolute(each, tmp_path) for each in inputs],
-        "-o",
-        output,
-        "-w",
-        workspace,
-        "--executor",
-        "local",
-        cwd=tmp_path,
-    )
+    given = [each if "://" in each else tmp_path / each for each in inputs]
+    done = call(*given, "-o", output, "-w", workspace, "--executor", "local", cwd=tmp_path)
     assert complaint(done).startswith(message.format(*[tmp_path] * message.count("{}")))
     assert tree(library) == before and not list(tmp_path.rglob("*.parquet"))
 
 
-def test_two_inputs_with_one_place_in_the_output_are_refused(library: Path, tmp_path: Path) -> None:
+def test_two_inputs_with_one_place_in_the_output_are_refused(call: Call, library: Path, tmp_path: Path) -> None:
     write_clip(tmp_path / "other" / "ONE.mkv", frames=2)
     done = call(library, tmp_path / "other", "-o", tmp_path / "o", "-w", tmp_path / "w")
     assert "would both become" in complaint(done) and "rename one" in complaint(done)
 
 
-def test_a_folder_that_holds_no_model_is_named(library: Path, tmp_path: Path) -> None:
-    done = Line([library], tmp_path / "o", tmp_path / "w", tmp_path / "empty").run()
+def test_a_folder_that_holds_no_model_is_named(call: Call, library: Path, tmp_path: Path) -> None:
+    done = call(*Line([library], tmp_path / "o", tmp_path / "w", tmp_path / "empty").words[3:])
     assert complaint(done).startswith(f"stage sample cannot start: model folder {tmp_path / 'empty'}: no unet/")
 
 
@@ -122,13 +148,13 @@ def test_a_folder_that_holds_no_model_is_named(library: Path, tmp_path: Path) ->
         (["-x.mkv", "-o", "o", "-w", "w"], "-x"),
     ],
 )
-def test_a_line_that_cannot_be_parsed_is_explained(words: list[str], message: str) -> None:
+def test_a_line_that_cannot_be_parsed_is_explained(call: Call, words: list[str], message: str) -> None:
     done = call(*words)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert message in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file", "empty"])
-def test_status_of_what_is_no_workspace_says_so(library: Path, tmp_path: Path, name: str) -> None:
-    done = call(tmp_path / name, module="jobs.status")
+def test_status_of_what_is_no_workspace_says_so(call: Call, library: Path, tmp_path: Path, name: str) -> None:
+    done = call(tmp_path / name, command=status)
     assert complaint(done) == f"{tmp_path / name}: no workspace is there; give the folder that restore was given"
