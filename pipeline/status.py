@@ -9,9 +9,8 @@ from typing import Any
 from pipeline import manifest
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.schemas import DONE, FAILED
-from pipeline.storage import Storage, StorageError
+from pipeline.storage import Storage
 from pipeline.tally import Tally
-from pipeline.workspace import RUN
 
 _COLUMNS = [
     "epoch",
@@ -45,13 +44,8 @@ def status(workspace: str | Storage) -> dict[str, Any]:
     ``videos``: total, done, failed, left. ``stages``: for each stage done, failed, left (chunks; videos for assemble)
     and the seconds spent on it; ``left`` counts what is known: chunks of videos that are not split yet are unknown.
     ``failures``: what stands failed, with attempts, class, message and traceback.
-
-    Raises:
-        StorageError: if there is no workspace at that place.
     """
     storage = workspace if isinstance(workspace, Storage) else Storage(workspace)
-    if not storage.exists(RUN):
-        raise StorageError(f"{storage.url}: not a workspace, it has no {RUN}; give the folder that --workspace named")
     tally, newest = fold(storage)
     sources: set[str] = set()
     for table in manifest.read(storage, "videos", ("source",)):
