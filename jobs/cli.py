@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs import config, convert_checkpoint, demo, prepare_data, restore, status, train
+from jobs import config, convert_checkpoint, demo, evaluate, prepare_data, restore, status, train
 from jobs.invocation import run_app
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.command("prepare-data")(prepare_data.prepare_data)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("convert-checkpoint")(convert_checkpoint.convert_checkpoint)
 
 
