@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.fingerprint import STAGES
 from pipeline.manifest import ManifestWriter
 from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, Event, Record
@@ -49,6 +49,8 @@ class Driver:
         self.deferred: list[SourceRow] = []
         self._flights: dict[str, _Flight] = {}
         self._split: set[str] = set()
+        for stage in ("split", "assemble"):
+            self._show(stage, 0, total, "")
 
     def record(self, records: Sequence[Record]) -> None:
         """Take records from a worker: into the manifest and the tally.
@@ -58,10 +60,8 @@ class Driver:
         """
         self.manifest.append(records)
         for record in records:
-            if isinstance(record, Event) and self.tally.add(record) and record.stage in CHUNK_STAGES:
-                stage = record.stage
-                done = self.tally.done(stage) + self.tally.failed(stage)
-                self._show(stage, done, self.tally.known() - self.tally.lost(stage), record.video)
+            if isinstance(record, Event) and self.tally.add(record):
+                self._show_event(record)
 
     def receive(self, row: Row) -> AssembleRow | None:
         """Take a row that has come to the end of its way; return the video to assemble, if this completes one.
@@ -99,8 +99,7 @@ class Driver:
         if row.state == "duplicate":
             self.deferred.append(replace(row.source, first=False))
             return None
-        self._split.add(source)
-        self._show("split", len(self._split), self.total, source)
+        self._show_split(source)
         if row.state == "finished":
             self._settle(source, "reused")
         elif row.state == "failed":
@@ -128,8 +127,22 @@ class Driver:
         self.states[source] = state
         self._show("assemble", len(self.states), self.total, source)
 
+    def _show_event(self, event: Event) -> None:
+        if event.chunk < 0:
+            if event.stage == "split":
+                self._show_split(event.source)
+            return
+        # A chunk that comes out of split, or fails, changes what the later stages have before them.
+        for stage in STAGES[max(1, STAGES.index(event.stage)) : -1]:
+            done = self.tally.done(stage) + self.tally.failed(stage)
+            self._show(stage, done, self.tally.known() - self.tally.lost(stage), event.video)
+
+    def _show_split(self, source: str) -> None:
+        self._split.add(source)
+        self._show("split", len(self._split), self.total, source)
+
     def _show(self, stage: str, done: int, total: int, video: str) -> None:
-        if self.progress:
+        if self.progress is not None:
             self.progress(stage, done, total, video)
 
 

@@ -36,7 +36,7 @@ class StageActor:
     """
 
     def __init__(self, kind: str, factory: StageFactory, job: Job, collector: Any) -> None:
-        self.kind = kind
+        self.kind, self.threads = kind, job.threads
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         fix_threads(job.threads)
         self.fatal: FatalRow | None = None
@@ -70,6 +70,7 @@ class StageActor:
             if not isinstance(row, TAKES[self.kind]):
                 yield row
                 return
+            fix_threads(self.threads)  # OpenMP counts per calling thread, and Ray calls on another than it made us on
             made = self.worker.run(row)
             if isinstance(made, Iterator):
                 yield from made

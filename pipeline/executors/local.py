@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from pipeline.driver import Driver
 from pipeline.executors.base import StageFactory, fix_threads
+from pipeline.executors.memory import keep_memory
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.rows import ChunkRow, SourceRow
 from pipeline.wrap_assemble import AssembleWorker
@@ -25,6 +26,7 @@ class LocalExecutor:
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
     ) -> None:
         """See ``Executor.execute``."""
+        keep_memory()
         fix_threads(job.threads)
         with ExitStack() as stack:
             split = SplitWorker(stages["split"](), job, driver.record)

@@ -30,6 +30,7 @@ from pipeline.executors.actors import StageActor
 from pipeline.executors.assembly import AssemblyPool
 from pipeline.executors.base import StageFactory
 from pipeline.executors.collector import start_collector
+from pipeline.executors.memory import WORKER_ENVIRONMENT
 from pipeline.executors.sizing import Share, check_fits, shares
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.rows import FatalRow, SourceRow, pack, unpack
@@ -39,13 +40,6 @@ from pipeline.wrapper import Job, line
 
 OBJECT_STORE_BYTES = 200 << 20
 SILENCE_SECONDS = 600
-WORKER_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(2 << 30),
-    "MALLOC_TOP_PAD_": str(256 << 20),
-}
-"""Workers on a CPU keep the memory of one layer for the next. By default glibc gives every large tensor back to the
-kernel, which took a third of the machine's time in clearing pages."""
 log = logging.getLogger(__name__)
 
 
@@ -109,7 +103,7 @@ class RayExecutor:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address == "local":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            for name, value in WORKER_MEMORY.items():
+            for name, value in WORKER_ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:

@@ -15,7 +15,7 @@ class SplitConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    chunk_frames: int = Field(default=24, ge=1, le=1000, description="frames of a chunk at most, overlaps included")
+    chunk_frames: int = Field(default=30, ge=1, le=1000, description="frames of a chunk at most, overlaps included")
     overlap_frames: int = Field(
         default=4, ge=0, le=100, description="frames that neighbouring chunks of a shot share and that are cross-faded"
     )
