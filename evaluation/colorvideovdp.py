@@ -64,6 +64,7 @@ def colorvideovdp(
         raise ClipError(f"display {display!r} is not known to ColorVideoVDP ({error})") from None
     source = _source(package, metric, pairs, size, frames, rate)
     quality, _ = metric.predict_video_source(source)
+    source.pair = None  # the class made for this clip lives until the next garbage collection; its frames need not
     return float(quality)
 
 

@@ -7,7 +7,8 @@ memory does not grow with the clip, but for some hundred bytes a frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,13 +137,14 @@ def _cvvdp(
 ) -> float:
     restored, reference = clips[:2]
 
-    def pairs() -> Iterator[tuple[Rgb, Rgb]]:
+    def pairs() -> Generator[tuple[Rgb, Rgb]]:
         for number, (sharp, true) in enumerate(side_by_side((restored, reference), frames), start=1):
             if progress is not None:
                 progress("cvvdp", number)
             yield sharp, true
 
-    return colorvideovdp(pairs(), restored.size, frames, restored.facts.rate, device, settings.display)
+    with closing(pairs()) as stream:
+        return colorvideovdp(stream, restored.size, frames, restored.facts.rate, device, settings.display)
 
 
 def _seams(gathering: Gathering, plan: BorderPlan) -> SeamRatios:

@@ -31,8 +31,10 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Model folder with the flow network; default: embedded.")] = None,
     window: Annotated[int, typer.Option(min=1, help="Seams: frames of a window.")] = 5,
     window_overlap: Annotated[int, typer.Option(min=0, help="Seams: frames that windows share.")] = 0,
-    chunk: Annotated[int, typer.Option(min=1, help="Seams: frames of a chunk, overlaps included.")] = 24,
-    chunk_overlap: Annotated[int, typer.Option(min=0, help="Seams: frames that chunks share.")] = 4,
+    chunk: Annotated[
+        int | None, typer.Option(min=1, help="Seams: frames of a chunk, overlaps included; default: as restore cuts.")
+    ] = None,
+    chunk_overlap: Annotated[int | None, typer.Option(min=0, help="Seams: frames that chunks share; likewise.")] = None,
     workspace: Annotated[
         str | None, typer.Option(help="Seams: take windows and chunks from this run, instead of from the options.")
     ] = None,
@@ -88,14 +90,17 @@ def _refuse(console: Console, message: str) -> int:
     return 1
 
 
-def _plan_of_options(window: tuple[int, int], chunk: tuple[int, int]) -> BorderPlan:
+def _plan_of_options(window: tuple[int, int], chunk: tuple[int | None, int | None]) -> BorderPlan:
     from evaluation.evaluate import BorderPlan
     from evaluation.seams import Windows, find_borders, plan_chunks
+    from stages.split.config import SplitConfig
 
-    windows = Windows(*window)
-    plan_chunks(1, *chunk)
-    told = f"windows of {window[0]} overlapping by {window[1]}, chunks of {chunk[0]} overlapping by {chunk[1]}"
-    return BorderPlan(told, lambda frames: find_borders(frames, plan_chunks(frames, *chunk), [windows]))
+    usual, windows = SplitConfig(), Windows(*window)
+    length = usual.chunk_frames if chunk[0] is None else chunk[0]
+    overlap = usual.overlap_frames if chunk[1] is None else chunk[1]
+    plan_chunks(1, length, overlap)
+    told = f"windows of {window[0]} overlapping by {window[1]}, chunks of {length} overlapping by {overlap}"
+    return BorderPlan(told, lambda frames: find_borders(frames, plan_chunks(frames, length, overlap), [windows]))
 
 
 def _plan_of_run(workspace: str, restored: Path) -> BorderPlan:
