@@ -1,13 +1,15 @@
 """Cutting a canvas into tiles and a chunk into windows, and how overlapping predictions are blended.
 
 The published rules (golden README, section 8) are ``tile_starts``, ``canvas_tiles``, ``gaussian_weights`` and, for the
-outer split in pixels, ``pixel_tiles`` with its flow crops. ``shifted_starts`` and ``window_weights`` are ours.
+outer split in pixels, ``pixel_tiles`` with its flow crops. ``shifted_starts``, ``partition`` and ``window_weights`` are
+ours.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -82,6 +84,17 @@ def canvas_tiles(height: int, width: int, tile: int, overlap: int, shift: int = 
 
     high, wide = min(tile, height), min(tile, width)
     return [Tile(y, x, y + high, x + wide) for x in starts(width) for y in starts(height)]
+
+
+def partition(height: int, width: int, side: int) -> list[Tile]:
+    """Tiles that cover a canvas without overlap, of sides at most ``side`` and as equal as can be; row by row."""
+
+    def cuts(length: int) -> list[int]:
+        count = max(1, math.ceil(length / side))
+        return [length * number // count for number in range(count + 1)]
+
+    rows, columns = list(pairwise(cuts(height))), list(pairwise(cuts(width)))
+    return [Tile(top, left, bottom, right) for top, bottom in rows for left, right in columns]
 
 
 def gaussian_weights(height: int, width: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from models.layers import per_level
 from models.vae_decoder import TemporalDecoder
 from models.vae_encoder import FrameEncoder
+from models.vae_tiled import Memory, decode_tiled, encode_tiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,13 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         """How many tensors ``features`` holds."""
         return len(self.config.block_out_channels) - 1 + int(self.config.image_fusion)
 
-    def encode(self, images: Tensor) -> EncodedFrames:
+    def encode(self, images: Tensor, tile: int | None = None, keep: Memory = "less") -> EncodedFrames:
         """Encode frames, each for itself.
 
         Args:
             images: ``[n, 3, H, W]`` in [-1, 1]; H and W multiples of ``downscale``.
+            tile: largest side, in latent pixels, of what is computed at once; see ``decode``.
+            keep: see ``decode``.
 
         Raises:
             ValueError: the size is no multiple of ``downscale``.
@@ -126,7 +129,10 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         if height % self.downscale or width % self.downscale:
             raise ValueError(f"frames of {width}x{height} must be padded to multiples of {self.downscale}")
         patches = functional.pixel_unshuffle(images, self.config.patch_size)
-        moments, features = self.encoder(patches)
+        if tile is None or max(height, width) <= tile * self.downscale:
+            moments, features = self.encoder(patches)
+        else:
+            moments, features = encode_tiled(self.encoder, patches, tile, keep)
         mean, logvar = self.quant_conv(moments).chunk(2, dim=1)
         if self.config.image_fusion:
             features = (patches, *features)
@@ -138,6 +144,8 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         features: Sequence[Tensor] = (),
         fusion_weight: float = 1.0,
         num_frames: int | None = None,
+        tile: int | None = None,
+        keep: Memory = "less",
     ) -> Tensor:
         """Decode whole windows.
 
@@ -146,6 +154,9 @@ class TemporalVAE(ModelMixin, ConfigMixin):
             features: the ``features`` of ``encode`` for the same n frames.
             fusion_weight: how much of the fusion layers' output is added; with 0 they are skipped.
             num_frames: frames in a window; n must be a multiple. None means the configured number.
+            tile: largest side, in latent pixels, of what is computed at once at full width; None means all of it. Tiles
+                leave no trace (``models.exact_tiles``), save memory, and cost time: see there. For inference alone.
+            keep: how far to go: "less" memory with little more work, or the "least" with more than twice the work.
 
         Returns:
             frames ``[n, 3, H, W]``, about [-1, 1], not clamped.
@@ -155,12 +166,12 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         """
         if fusion_weight and len(features) != self.feature_count:
             raise ValueError(f"fusion needs {self.feature_count} features, not {len(features)}")
-        patches = self.decoder(
-            self.post_quant_conv(latents),
-            features if fusion_weight else (),
-            fusion_weight,
-            self.config.num_frames if num_frames is None else num_frames,
-        )
+        window = self.config.num_frames if num_frames is None else num_frames
+        inputs = self.post_quant_conv(latents), features if fusion_weight else (), fusion_weight, window
+        if tile is None or max(latents.shape[-2:]) <= tile:
+            patches = self.decoder(*inputs)
+        else:
+            patches = decode_tiled(self.decoder, *inputs, tile, keep)
         return functional.pixel_shuffle(patches, self.config.patch_size)
 
     def forward(

@@ -82,7 +82,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "balanced": Preset(
         "The full model without the published seams: windows that overlap, corrected guidance over the whole chunk, "
-        "wavelet colour correction of whole frames, no truncation.",
+        "decoding in tiles that leave no trace, wavelet colour correction of whole frames, no truncation.",
         {
             "flow": {"estimator": "raft", "reduction": 4},
             "sample": {

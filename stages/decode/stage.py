@@ -17,7 +17,7 @@ from models.folder import ModelFolder
 from stages.contract import Resources, Result, Stage
 from stages.decode.config import DecodeConfig
 from stages.decode.moving import MovingFrames
-from stages.decode.tiles import cut, joined, smooth_weights
+from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
 from stages.device import placed, prepare_device
 from stages.geometry import canvas_of
@@ -75,10 +75,6 @@ class DecodeStage(Stage[ChunkTask, Result]):
         file, factor = sampled / ESTIMATE_NAME, self.folder.downscale
         estimates = MovingFrames(read_frames(file), frames, str(file)) if file.exists() else None
         pieces = load_pieces(sampled, factor)
-        # Tiles of the published outer split are finished each by itself, ours (for memory) are parts of one picture.
-        apart = len(pieces) > 1
-        if not apart:
-            pieces = cut(pieces[0], self.config.tile, self.config.tile_overlap, factor)
         tiles = [piece.tile for piece in pieces]
         latents = [piece.latents.to(self.device) / self.vae.config.scaling_factor for piece in pieces]
 
@@ -86,17 +82,17 @@ class DecodeStage(Stage[ChunkTask, Result]):
             enlarged = canvas.enter(inputs.to(self.device))
             images = enlarged if estimates is None else canvas.pad(estimates.take(numbers).to(self.device))
             parts = (self._decode(pick(z, numbers), tile.crop(images)) for tile, z in zip(tiles, latents, strict=True))
-            if not apart:
-                return self._fix_colour(joined(tiles, parts, canvas.padded, smooth_weights), enlarged)
+            # Tiles of the published outer split are finished each by itself.
             coloured = (self._fix_colour(part, t.crop(enlarged)) for t, part in zip(tiles, parts, strict=True))
             return joined(tiles, coloured, canvas.padded)
 
         return restore
 
     def _decode(self, latents: Tensor, images: Tensor) -> Tensor:
-        features = self.vae.encode(images.to(self.dtype)).features
+        c = self.config
+        features = self.vae.encode(images.to(self.dtype), c.tile, c.tile_memory).features
         decoded = self.vae.decode(
-            latents.to(self.dtype), features, fusion_weight=self.config.fusion_weight, num_frames=len(latents)
+            latents.to(self.dtype), features, c.fusion_weight, len(latents), tile=c.tile, keep=c.tile_memory
         )
         return decoded.float()
 

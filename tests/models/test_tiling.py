@@ -13,6 +13,7 @@ from models.tiling import (
     Tile,
     canvas_tiles,
     gaussian_weights,
+    partition,
     pixel_tiles,
     published_flow_tiles,
     shifted_starts,
@@ -78,6 +79,15 @@ def test_tiles_cover_every_pixel_and_stay_inside(length, tile, data):
 def test_shifted_tiles_have_no_border_where_the_others_have_one():
     plain, shifted = tile_starts(64, 16, 0), shifted_starts(64, 16, 8)
     assert not set(plain[1:]) & set(shifted[1:-1])
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(1, 20))
+def test_a_partition_covers_every_pixel_once_with_tiles_no_larger_than_asked(height, width, side):
+    seen = torch.zeros(height, width)
+    for tile in partition(height, width, side):
+        assert 0 < tile.bottom - tile.top <= side and 0 < tile.right - tile.left <= side
+        tile.crop(seen).add_(1)
+    assert torch.equal(seen, torch.ones(height, width))
 
 
 def test_weights_of_a_window_are_positive_and_largest_in_the_middle():

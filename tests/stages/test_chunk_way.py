@@ -65,15 +65,17 @@ def test_flow_follows_the_motion(tmp_path: Path, setting: ModelSetting) -> None:
     assert flow["forward_occlusion"].shape[1] == 1
 
 
-def test_a_canvas_can_be_decoded_in_blended_tiles_of_the_same_latents(tmp_path: Path, setting: ModelSetting) -> None:
+@pytest.mark.parametrize("memory", ["less", "least"])
+def test_a_canvas_decoded_in_tiles_is_the_same_picture(tmp_path: Path, setting: ModelSetting, memory: str) -> None:
     frames = moving_texture(4)
     whole = way(tmp_path / "a", setting, frames, SMALL, DecodeConfig())
-    tiled = way(tmp_path / "b", setting, frames, SMALL, DecodeConfig(tile=10, tile_overlap=6))
+    tiled = way(tmp_path / "b", setting, frames, SMALL, DecodeConfig(tile=8, tile_memory=memory))
     assert (whole.parent / "sample/latents.safetensors").read_bytes() == (
         tiled.parent / "sample/latents.safetensors"
     ).read_bytes()
     for one, other in zip(read_frames(whole / "segment.mkv"), read_frames(tiled / "segment.mkv"), strict=True):
-        assert one.shape == other.shape and 0 < abs(one - other).mean() < 0.1  # of random networks
+        # Frames are written with 10 bits: a value at the edge of two levels may fall on either side.
+        assert one.shape == other.shape and abs(one - other).max() < 3 / 1023 and abs(one - other).mean() < 1e-4
 
 
 def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setting: ModelSetting) -> None:
