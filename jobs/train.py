@@ -27,6 +27,7 @@ def train(
     checkpoints: Annotated[Path, typer.Option(help="Where the state of training is kept.")] = Path("checkpoints"),
     recipe: Annotated[Path | None, typer.Option(help="Recipe (YAML); the shipped one if not given.")] = None,
     seconds: Annotated[float, typer.Option(help="Stop after this long; the same line goes on.")] = math.inf,
+    device: Annotated[str, typer.Option(help="torch device, or 'auto': the first GPU, else the CPU.")] = "auto",
     threads: Annotated[int, typer.Option(help="torch threads; 0 leaves torch's choice.")] = 0,
 ) -> int:
     """Train one stage; interrupted runs go on where they were."""
@@ -42,11 +43,12 @@ def train(
         torch.set_num_threads(threads)
     try:
         chosen = load_recipe(recipe or RECIPES / f"{stage.value}.yaml")
-        estimates = ensure_estimates(data, model, chosen)
-    except (ValueError, OSError) as error:
+        place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+        estimates = ensure_estimates(data, model, chosen, place)
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}")
         return 1
-    finished = train_stage(chosen, estimates, model, checkpoints, seconds)
+    finished = train_stage(chosen, estimates, model, checkpoints, seconds, place)
     means = last_losses(checkpoints, stage.value)
     print("  ".join(f"{name} {value:.4g}" for name, value in means.items()))
     print(f"{stage.value}: {'finished' if finished else 'stopped; the same line goes on'}; weights are in {model}")

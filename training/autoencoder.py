@@ -33,13 +33,14 @@ def autoencoder_step(vae: TemporalVAE, clips: EstimateDataset, recipe: Recipe) -
     """Make the step function: pixel, pyramid and KL terms of one reconstructed clip."""
 
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
-        clip = draw_batch(clips, recipe.batch, recipe.frames, generator)
+        clip = draw_batch(clips, recipe, generator, vae.device)
         target = clip.target * 2 - 1
         encoded = vae.encode(target)
-        noise = torch.randn(encoded.mean.shape, generator=generator)
+        noise = torch.randn(encoded.mean.shape, generator=generator).to(target)
         with torch.no_grad():
             features = vae.encode(degrade_estimate(clip, generator) * 2 - 1).features
-        weight = 0.0 if number % 4 == 3 else 1.0
+        alone = torch.rand((), generator=generator).item() < recipe.latent_alone
+        weight = 0.0 if alone else 1.0
         restored = vae.decode(encoded.sample(noise), features, fusion_weight=weight, num_frames=recipe.frames)
         return {
             "pixel": (restored - target).abs().mean(),
@@ -53,7 +54,7 @@ def autoencoder_step(vae: TemporalVAE, clips: EstimateDataset, recipe: Recipe) -
 @torch.no_grad()
 def measure_scaling_factor(vae: TemporalVAE, clips: EstimateDataset, count: int = 32) -> float:
     """One over the standard deviation of the latents of ``count`` targets: scaled latents have unit variance."""
-    latents = [vae.encode(clips[i].target * 2 - 1).mean for i in range(min(count, len(clips)))]
+    latents = [vae.encode(clips[i].target.to(vae.device) * 2 - 1).mean for i in range(min(count, len(clips)))]
     return 1.0 / float(torch.cat(latents).std())
 
 

@@ -33,9 +33,10 @@ def denoised_latents(
     generator: torch.Generator,
 ) -> Tensor:
     """Noise the estimate's scaled latents [N, C, h, w] to the start level and denoise them again (DDIM, eta 0)."""
-    abar = torch.as_tensor(schedule.alphas_cumprod, dtype=torch.float32)
+    abar = torch.as_tensor(schedule.alphas_cumprod, dtype=torch.float32, device=structure.device)
     levels = torch.linspace(recipe.sampling_start * (len(abar) - 1), 0, recipe.sampling_steps + 1).round().long()
-    noise = torch.randn(structure.shape, generator=generator)
+    levels = levels.to(structure.device)
+    noise = torch.randn(structure.shape, generator=generator).to(structure)
     latents = abar[levels[0]].sqrt() * structure + (1 - abar[levels[0]]).sqrt() * noise
     for now, following in pairwise(levels):
         predicted = denoiser(latents, structure, now[None], recipe.frames)
@@ -56,7 +57,7 @@ def decoder_step(
     """Make the step function: pixel, pyramid, frame-difference and structure-weighted consistency terms."""
 
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
-        clip = draw_batch(clips, recipe.batch, recipe.frames, generator)
+        clip = draw_batch(clips, recipe, generator, vae.device)
         target = clip.target * 2 - 1
         with torch.no_grad():
             encoded = vae.encode(clip.estimate * 2 - 1)

@@ -37,17 +37,17 @@ def denoiser_step(
     denoiser: Denoiser, vae: TemporalVAE, schedule: DiffusionSchedule, clips: EstimateDataset, recipe: Recipe
 ) -> StepFunction:
     """Make the step function: mean squared error of the predicted noise."""
-    abar = torch.as_tensor(schedule.alphas_cumprod, dtype=torch.float32)
+    abar = torch.as_tensor(schedule.alphas_cumprod, dtype=torch.float32, device=vae.device)
     low, high = (round(level * (len(abar) - 1)) for level in recipe.start_levels)
 
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
-        clip = draw_batch(clips, recipe.batch, recipe.frames, generator)
+        clip = draw_batch(clips, recipe, generator, vae.device)
         with torch.no_grad():
             scale = vae.config.scaling_factor
             target = vae.encode(clip.target * 2 - 1).mean * scale
             structure = vae.encode(clip.estimate * 2 - 1).mean * scale
-        timesteps = torch.randint(low, high + 1, (target.shape[0],), generator=generator)
-        noise = torch.randn(target.shape, generator=generator)
+        timesteps = torch.randint(low, high + 1, (target.shape[0],), generator=generator).to(target.device)
+        noise = torch.randn(target.shape, generator=generator).to(target)
         level = abar[timesteps][:, None, None, None]
         noisy = level.sqrt() * target + (1 - level).sqrt() * noise
         predicted = denoiser(noisy, structure, timesteps, recipe.frames)

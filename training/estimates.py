@@ -18,6 +18,8 @@ from models.folder import ModelFolder
 from training.clips import ClipDataset
 from training.recipe import Recipe
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, slots=True)
 class RestorationClip:
@@ -55,7 +57,8 @@ def compute_estimates(
         path = folder / f"estimates-{taken // shard:05d}.safetensors"
         if not path.exists():
             low, target = (torch.stack(frames) for frames in zip(*batch, strict=True))
-            parts = {"low": _to_bytes(low), "estimate": _to_bytes(network(low)), "target": _to_bytes(target)}
+            estimate = network(low.to(network.device)).cpu()
+            parts = {"low": _to_bytes(low), "estimate": _to_bytes(estimate), "target": _to_bytes(target)}
             draft = path.with_suffix(".draft")
             save_file(parts, draft)
             draft.replace(path)
@@ -86,24 +89,30 @@ class EstimateDataset:
         return RestorationClip(low, estimate, target)
 
 
-def draw_batch(clips: EstimateDataset, batch: int, frames: int, generator: torch.Generator) -> RestorationClip:
-    """Draw clips at random and mirror, turn or reverse them; the clips stand one after another along the first axis."""
+def draw_batch(
+    clips: EstimateDataset, recipe: Recipe, generator: torch.Generator, device: torch.device
+) -> RestorationClip:
+    """Draw a batch of clips at random and mirror, turn or reverse them.
+
+    The clips stand one after another along the first axis. All draws are made on the CPU, so that a device does not
+    change what is learned from.
+    """
     low: list[Tensor] = []
     estimate: list[Tensor] = []
     target: list[Tensor] = []
-    for _ in range(batch):
+    for _ in range(recipe.batch):
         clip = clips[int(torch.randint(len(clips), (), generator=generator))]
         flip_x, flip_y, turn, reverse = torch.randint(2, (4,), generator=generator).tolist()
         for kept, frames_of_clip in ((low, clip.low), (estimate, clip.estimate), (target, clip.target)):
-            x = frames_of_clip[:frames]
+            x = frames_of_clip[: recipe.frames]
             x = x.flip(0) if reverse else x
             x = x.transpose(2, 3) if turn else x
             dims = [d for d, flipped in ((2, flip_y), (3, flip_x)) if flipped]
             kept.append(x.flip(dims) if dims else x)
-    return RestorationClip(torch.cat(low), torch.cat(estimate), torch.cat(target))
+    return RestorationClip(*(torch.cat(frames).to(device) for frames in (low, estimate, target)))
 
 
-def ensure_estimates(data: Path, model: Path, recipe: Recipe) -> Path:
+def ensure_estimates(data: Path, model: Path, recipe: Recipe, device: torch.device = CPU) -> Path:
     """Compute the recipe's clips with their initial estimates below the data folder, unless that has been done.
 
     Returns:
@@ -116,7 +125,7 @@ def ensure_estimates(data: Path, model: Path, recipe: Recipe) -> Path:
     index = folder / "index.json"
     if index.exists() and json.loads(index.read_text())["clips"] >= recipe.clips:
         return folder
-    network = ModelFolder(model).initial_estimate().eval()
+    network = ModelFolder(model).initial_estimate().eval().to(device)
     compute_estimates(network, training_clips(data, recipe), folder, count=recipe.clips)
     return folder
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -29,10 +30,14 @@ class TrainingLoop:
         network: its parameters with ``requires_grad`` are optimised and averaged.
         recipe: numbers of the optimiser and the weights of the loss terms.
         folder: checkpoints and ``log.jsonl`` are kept here.
+        accelerator: the device, to which the network is moved, and the precision; by default the CPU in float32.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe, folder: Path) -> None:
-        self.network, self.recipe, self.folder = network, recipe, folder
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, folder: Path, accelerator: Accelerator | None = None
+    ) -> None:
+        self.accelerator = accelerator or Accelerator(cpu=True)
+        self.network, self.recipe, self.folder = network.to(self.accelerator.device), recipe, folder
         self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.optimiser = torch.optim.AdamW(
@@ -43,10 +48,15 @@ class TrainingLoop:
         if (folder / "state.json").exists():
             self._resume()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the recipe's last step has been taken."""
+        return self.step >= self.recipe.steps
+
     def run(self, step_function: StepFunction, seconds: float = math.inf) -> None:
         """Train until the recipe's last step or until ``seconds`` have passed; always ends on a checkpoint."""
         started = time.monotonic()
-        while self.step < self.recipe.steps and time.monotonic() - started < seconds:
+        while not self.finished and time.monotonic() - started < seconds:
             self._one_step(step_function)
             if self.step % self.recipe.checkpoint_every == 0:
                 self.checkpoint()
@@ -57,10 +67,11 @@ class TrainingLoop:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         generator = torch.Generator().manual_seed((self.recipe.seed << 32) + self.step)
-        terms = step_function(self.step, generator)
+        with self.accelerator.autocast():
+            terms = step_function(self.step, generator)
         loss = torch.stack([self.recipe.terms.get(name, 1.0) * value for name, value in terms.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.accelerator.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm)
         self.optimiser.step()
         self._update_average()
@@ -109,8 +120,8 @@ class TrainingLoop:
                 parameter.copy_(tensors[f"weights.{name}"])
                 self.average[name].copy_(tensors[f"average.{name}"])
                 if f"exp_avg.{name}" in tensors:
-                    keys = ("step", "exp_avg", "exp_avg_sq")
-                    self.optimiser.state[parameter] = {key: tensors[f"{key}.{name}"].to(parameter) for key in keys}
+                    moments = {key: tensors[f"{key}.{name}"].to(parameter) for key in ("exp_avg", "exp_avg_sq")}
+                    self.optimiser.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
 
     @torch.no_grad()
     def apply_average(self) -> None:

@@ -33,11 +33,17 @@ class Recipe(BaseModel):
     betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's moments.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay.")
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Precision of convolutions and matrix products; weights and moments are float32."
+    )
     ema: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights, which are the ones kept.")
     checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
     terms: dict[str, float] = Field(default_factory=dict, description="Weights of the terms of the loss, by name.")
     start_levels: tuple[float, float] = Field(
         (0.0, 1.0), description="Range of noise levels (as parts of the schedule) that the denoiser is trained on."
+    )
+    latent_alone: float = Field(
+        0.25, ge=0, le=1, description="Share of the autoencoder's steps without fused features: the latent alone."
     )
     sampling_steps: int = Field(3, ge=1, description="Steps with which the decoder's training latents are denoised.")
     sampling_start: float = Field(0.3, gt=0, le=1, description="Noise level at which that denoising starts.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from models.configurations import EMBEDDED
@@ -18,14 +20,25 @@ from models.vae import TemporalVAE
 from training.autoencoder import autoencoder_step, measure_scaling_factor
 from training.decoder import decoder_step
 from training.denoiser import Denoiser, denoiser_step
-from training.estimates import EstimateDataset
+from training.estimates import CPU, EstimateDataset
 from training.loop import TrainingLoop
 from training.recipe import Recipe
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
-def train(recipe: Recipe, estimates: Path, model: Path, checkpoints: Path, seconds: float = math.inf) -> bool:
+PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
+"""What Accelerate calls them."""
+
+
+def train(
+    recipe: Recipe,
+    estimates: Path,
+    model: Path,
+    checkpoints: Path,
+    seconds: float = math.inf,
+    device: torch.device = CPU,
+) -> bool:
     """Train one stage for at most ``seconds`` and save its networks into the model folder.
 
     Args:
@@ -34,54 +47,72 @@ def train(recipe: Recipe, estimates: Path, model: Path, checkpoints: Path, secon
         model: model folder to read the earlier stages' networks from and to write this stage's into.
         checkpoints: state is kept in ``checkpoints/<stage>``; an interrupted stage goes on from there.
         seconds: length of this slice.
+        device: where the arithmetic runs.
 
     Returns:
         whether the recipe's last step has been reached.
     """
     torch.manual_seed(recipe.seed)
-    clips = EstimateDataset(estimates)
-    run = {"autoencoder": _autoencoder, "denoiser": _denoiser, "decoder": _decoder}[recipe.stage]
-    return run(recipe, clips, model, checkpoints / recipe.stage, seconds)
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=PRECISIONS[recipe.precision])
+    piece = _Slice(recipe, EstimateDataset(estimates), model, checkpoints / recipe.stage, accelerator, seconds)
+    return {"autoencoder": _autoencoder, "denoiser": _denoiser, "decoder": _decoder}[recipe.stage](piece)
 
 
-def _autoencoder(recipe: Recipe, clips: EstimateDataset, model: Path, checkpoints: Path, seconds: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """What the three stages share."""
+
+    recipe: Recipe
+    clips: EstimateDataset
+    model: Path
+    checkpoints: Path
+    accelerator: Accelerator
+    seconds: float
+
+    @property
+    def folder(self) -> ModelFolder:
+        return ModelFolder(self.model)
+
+    def loop(self, network: nn.Module) -> TrainingLoop:
+        return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator)
+
+    def frozen(self, network: NetworkT) -> NetworkT:
+        """The network on the device, in evaluation mode, without gradients."""
+        return network.to(self.accelerator.device).eval().requires_grad_(False)
+
+
+def _autoencoder(piece: _Slice) -> bool:
     vae = TemporalVAE(**EMBEDDED.vae).train()
-    loop = TrainingLoop(vae, recipe, checkpoints)
-    loop.run(autoencoder_step(vae, clips, recipe), seconds)
+    loop = piece.loop(vae)
+    loop.run(autoencoder_step(vae, piece.clips, piece.recipe), piece.seconds)
     loop.apply_average()
-    vae.eval().register_to_config(scaling_factor=measure_scaling_factor(vae, clips))
-    vae.save_pretrained(model / "vae")
-    return loop.step >= recipe.steps
+    vae.eval().register_to_config(scaling_factor=measure_scaling_factor(vae, piece.clips))
+    vae.save_pretrained(piece.model / "vae")
+    return loop.finished
 
 
-def _denoiser(recipe: Recipe, clips: EstimateDataset, model: Path, checkpoints: Path, seconds: float) -> bool:
-    folder = ModelFolder(model)
-    vae, schedule = frozen(folder.vae()), folder.schedule()
+def _denoiser(piece: _Slice) -> bool:
+    vae, schedule = piece.frozen(piece.folder.vae()), piece.folder.schedule()
     denoiser = Denoiser(DenoisingUNet(**EMBEDDED.unet), StructureEncoder(**EMBEDDED.structure_encoder)).train()
-    loop = TrainingLoop(denoiser, recipe, checkpoints)
-    loop.run(denoiser_step(denoiser, vae, schedule, clips, recipe), seconds)
+    loop = piece.loop(denoiser)
+    loop.run(denoiser_step(denoiser, vae, schedule, piece.clips, piece.recipe), piece.seconds)
     loop.apply_average()
-    denoiser.unet.save_pretrained(model / "unet")
-    denoiser.structure_encoder.save_pretrained(model / "structure_encoder")
-    return loop.step >= recipe.steps
+    denoiser.unet.save_pretrained(piece.model / "unet")
+    denoiser.structure_encoder.save_pretrained(piece.model / "structure_encoder")
+    return loop.finished
 
 
-def _decoder(recipe: Recipe, clips: EstimateDataset, model: Path, checkpoints: Path, seconds: float) -> bool:
-    folder = ModelFolder(model)
-    vae, schedule = frozen(folder.vae()), folder.schedule()
-    denoiser = Denoiser(frozen(folder.unet()), frozen(folder.structure_encoder()))
+def _decoder(piece: _Slice) -> bool:
+    vae, schedule = piece.frozen(piece.folder.vae()), piece.folder.schedule()
+    denoiser = Denoiser(piece.frozen(piece.folder.unet()), piece.frozen(piece.folder.structure_encoder()))
+    flow = piece.frozen(piece.folder.flow("spynet"))
     for part in (vae.decoder, vae.post_quant_conv):
         part.requires_grad_(True)
-    loop = TrainingLoop(vae, recipe, checkpoints)
-    loop.run(decoder_step(vae, denoiser, schedule, frozen(folder.flow("spynet")), clips, recipe), seconds)
+    loop = piece.loop(vae)
+    loop.run(decoder_step(vae, denoiser, schedule, flow, piece.clips, piece.recipe), piece.seconds)
     loop.apply_average()
-    vae.save_pretrained(model / "vae")
-    return loop.step >= recipe.steps
-
-
-def frozen(network: NetworkT) -> NetworkT:
-    """The network in evaluation mode, without gradients."""
-    return network.eval().requires_grad_(False)
+    vae.save_pretrained(piece.model / "vae")
+    return loop.finished
 
 
 def last_losses(checkpoints: Path, stage: str, count: int = 50) -> dict[str, float]:
