@@ -1,14 +1,15 @@
-"""The temporal losses that train the decoder (golden README, section 11; arXiv 2312.00853, section 3.3).
+"""The temporal terms of the decoder's loss (golden README, section 11; arXiv 2312.00853, section 3.3).
 
 The published training passes the ground truth where the functions expect the reconstruction and vice versa. So the
 warped frames are the ground truth and the decoder learns from the consistency loss through the flow network alone.
 ``decoder_temporal_losses`` offers both orders; the published one is called that, the other is what was meant.
+``models.losses_sequence`` puts these and the other terms together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -29,8 +30,10 @@ class DecoderLossWeights:
         perceptual: distance between features of a VGG network.
         frame_difference: ``frame_difference_loss``.
         consistency: ``consistency_loss``.
-        adversarial: the discriminator's, from step ``adversarial_start`` on.
+        adversarial: the discriminator's, from step ``adversarial_start`` on; multiplied by the adaptive weight.
         adversarial_start: first step, counted from 0, that has a discriminator.
+        adaptive_limit: the adaptive weight is at most this.
+        adaptive_floor: is added to the gradient norm that the adaptive weight divides by.
         kl: divergence of the posterior; the encoder is frozen.
         edge: w in the consistency loss's ``1 + w * sobel``.
     """
@@ -41,8 +44,15 @@ class DecoderLossWeights:
     consistency: float = 0.5
     adversarial: float = 0.025
     adversarial_start: int = 501
+    adaptive_limit: float = 1e4
+    adaptive_floor: float = 1e-4
     kl: float = 0.0
     edge: float = 3.0
+
+    def __post_init__(self) -> None:
+        for name in fields(self):
+            if getattr(self, name.name) < 0:
+                raise ValueError(f"{name.name} must not be negative: {getattr(self, name.name)}")
 
 
 def frame_difference_map(first: Tensor, second: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -113,6 +113,12 @@ class TemporalVAE(ModelMixin, ConfigMixin):
     def feature_count(self) -> int:
         """How many tensors ``features`` holds."""
         return len(self.config.block_out_channels) - 1 + int(self.config.image_fusion)
+
+    @property
+    def last_layer(self) -> nn.Parameter:
+        """The weight of the last convolution on the way to the frames; an adversarial loss is weighed there."""
+        fusion = self.decoder.image_fusion
+        return cast(nn.Parameter, self.decoder.conv_out.weight if fusion is None else fusion.conv2.weight)
 
     def encode(self, images: Tensor, tile: int | None = None, keep: Memory = "less") -> EncodedFrames:
         """Encode frames, each for itself.
