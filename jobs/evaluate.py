@@ -61,9 +61,9 @@ def evaluate(
     try:
         settings = EvaluationSettings(**given)
         if workspace is not None:
-            plan = _plan_of_run(workspace, restored)
+            plan = borders_of_run(workspace, restored)
         else:
-            plan = _plan_of_options((window, window_overlap), (chunk, chunk_overlap))
+            plan = borders_of_options((window, window_overlap), (chunk, chunk_overlap))
         with console.status("") as status:
             report = run(
                 reference,
@@ -90,7 +90,12 @@ def _refuse(console: Console, message: str) -> int:
     return 1
 
 
-def _plan_of_options(window: tuple[int, int], chunk: tuple[int | None, int | None]) -> BorderPlan:
+def borders_of_options(window: tuple[int, int], chunk: tuple[int | None, int | None]) -> BorderPlan:
+    """Windows and chunks as (frames, overlap); None is the default of ``split``.
+
+    Raises:
+        ValueError: they cannot overlap by that much.
+    """
     from evaluation.evaluate import BorderPlan
     from evaluation.seams import Windows, find_borders, plan_chunks
     from stages.split.config import SplitConfig
@@ -103,7 +108,7 @@ def _plan_of_options(window: tuple[int, int], chunk: tuple[int | None, int | Non
     return BorderPlan(told, lambda frames: find_borders(frames, plan_chunks(frames, length, overlap), [windows]))
 
 
-def _plan_of_run(workspace: str, restored: Path) -> BorderPlan:
+def borders_of_run(workspace: str, restored: Path) -> BorderPlan:
     """The chunks of the video that became ``restored``, and the windows of the run's settings.
 
     Raises:
