@@ -7,6 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from jobs.evaluate import borders_of_run
+from pipeline.config import load_config
+from pipeline.epoch import Epoch
+from pipeline.manifest import ManifestWriter
+from pipeline.run import resolve
+from pipeline.schemas import ChunkRecord, VideoRecord
+from pipeline.workspace import Workspace
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CITY, ORIGINAL = SAMPLES / "city.mkv", SAMPLES / "city_original.mkv"
@@ -48,3 +55,29 @@ def test_wrong_calls_end_in_one_line() -> None:
         output = call(*words, code=1)
         assert "error:" in output and said in output, output
         assert len(output.strip().splitlines()) == 1, output
+
+
+def test_borders_are_those_of_the_run(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "run")
+    config = load_config(overrides=["decode.window_frames=6", "decode.window_overlap=0"])
+    workspace.open(resolve(config, [], "out"))
+    epoch = Epoch.claim(workspace.storage)
+    writer = ManifestWriter(workspace.storage, epoch)
+    identity = "0123456789abcdef"
+    # The first plan was made with other settings and replaced.
+    chunks = [("old", 0, 0, 20), ("new", 0, 0, 12), ("new", 1, 10, 20)]
+    writer.append([VideoRecord("in/city.mkv", "tapes/city", identity), VideoRecord("in/b.mkv", "tapes/b", "1" * 16)])
+    writer.append(
+        [ChunkRecord(identity, plan, "f", chunk, 0, start, stop, 0, 0) for plan, chunk, start, stop in chunks]
+    )
+    writer.append([ChunkRecord("1" * 16, "other", "f", 0, 0, 0, 3, 0, 0)])
+    writer.close()
+    epoch.close()
+    found = borders_of_run(str(tmp_path / "run"), Path("elsewhere/city.mkv"))
+    borders = found.find(20)
+    assert borders.chunk.nonzero()[0].tolist() == [9, 10, 11]
+    # Windows begin at 0, 5, 7 and 10, 15 for the denoiser, which sees 5 frames, and at 0, 6 and 10, 14 for the decoder.
+    assert borders.window.nonzero()[0].tolist() == [4, 5, 6, 7, 8, 13, 14, 15]
+    assert "2 chunks" in found.told
+    with pytest.raises(ValueError, match="no video became absent"):
+        borders_of_run(str(tmp_path / "run"), Path("absent.mkv"))
