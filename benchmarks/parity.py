@@ -27,9 +27,10 @@ from benchmarks.parity_networks import (
     check_temporal_conv,
     check_unet,
     check_vae,
+    sibling,
 )
 from benchmarks.parity_sampling import check_end_to_end, check_sampling
-from benchmarks.parity_vectors import Row, Vectors, failed, format_table, to_json
+from benchmarks.parity_vectors import WEIGHTS, Row, Vectors, failed, format_table, to_json
 
 CHECKS: dict[str, Callable[[Vectors], Iterator[Row]]] = {
     "schedule": check_schedule,
@@ -46,6 +47,8 @@ CHECKS: dict[str, Callable[[Vectors], Iterator[Row]]] = {
     "sampling": check_sampling,
     "end_to_end": check_end_to_end,
 }
+ROLES = {"unet": ("encoder",), "sampling": ("unet", "encoder"), "end_to_end": ("unet", "encoder", "vae")}
+"""Whose weights a check loads besides those of its own file."""
 LAYOUT = "official_checkpoint_layout"
 DOCUMENTS = (".md", ".txt")
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
@@ -79,16 +82,19 @@ def check_folder(folder: Path, only: Sequence[str] = ()) -> Iterator[Row]:
 def check_file(vectors: Vectors) -> Iterator[Row]:
     """All verdicts on one file; what stops the check is a verdict, too, and so is what it left out."""
     kind, count = kind_of(vectors.name), 0
+    for statement in vectors.misstated():
+        yield failed(vectors.name, statement)
     try:
         with torch.no_grad() if kind not in ("motion_guidance", "decoder_losses") else torch.enable_grad():
             for row in CHECKS[str(kind)](vectors):
                 count += 1
                 yield row
     except Exception as error:  # One file that cannot be checked must not hide what the others say.
-        yield failed(vectors.name, f"{type(error).__name__}: {error}"[:500])
+        yield failed(vectors.name, " ".join(f"{type(error).__name__}: {error}".split())[:500])
     else:
         for key in vectors.forgotten():
-            yield failed(f"{vectors.name} {key}", "nothing was compared with this")
+            unused = "no network has a place for this" if key.startswith(WEIGHTS) else "nothing was compared with this"
+            yield failed(f"{vectors.name} {key}", unused)
         if not count:
             yield failed(vectors.name, "holds nothing to compare with")
 
@@ -104,12 +110,12 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def _referenced(folder: Path) -> set[str]:
-    """Files of weights that some file's configuration names."""
+    """Files of weights that are loaded because some file's configuration names them."""
     names: set[str] = set()
     for path in folder.glob("*.json"):
-        facts = json.loads(path.read_text())
-        for source in (facts, facts.get("config", {})):
-            names |= {str(source[role]) for role in ("unet", "encoder", "vae") if isinstance(source.get(role), str)}
+        roles = ROLES.get(str(kind_of(path.stem)), ())
+        vectors = Vectors(folder, path.stem) if roles else None
+        names |= {f"{sibling(vectors, role).name}.safetensors" for role in roles if vectors is not None}
     return names
 
 

@@ -15,6 +15,7 @@ from models.checkpoint import raft as raft_checkpoint
 from models.checkpoint import structure_encoder as structure_checkpoint
 from models.checkpoint import unet as unet_checkpoint
 from models.checkpoint import vae as vae_checkpoint
+from models.checkpoint.renaming import CheckpointError
 from models.raft import RAFT
 from models.structure_encoder import StructureEncoder
 from models.temporal import SpatialTemporalConv, TemporalAttention
@@ -49,8 +50,12 @@ def load_structure_encoder(v: Vectors) -> StructureEncoder:
 
 def load_vae(v: Vectors) -> TemporalVAE:
     """Every weight of the file in a network built from its configuration."""
-    vae = TemporalVAE(**vae_checkpoint.from_official_config(v.config))
-    return vae_checkpoint.load(vae, v.weights()).eval()
+    vae, weights = TemporalVAE(**vae_checkpoint.from_official_config(v.config)), v.weights()
+    # The converter passes these over; here nothing may be.
+    unused = [key for key in weights if key.startswith(vae_checkpoint.TRAINING_ONLY)]
+    if unused:
+        raise CheckpointError(f"{len(unused)} weights of the training alone: {', '.join(unused[:5])}")
+    return vae_checkpoint.load(vae, weights).eval()
 
 
 def check_temporal_conv(v: Vectors) -> Iterator[Row]:
@@ -84,13 +89,7 @@ def check_structure_encoder(v: Vectors) -> Iterator[Row]:
         time, width = re.fullmatch(r"(\w+)\.(\d+)(?:_frames?[_\d]+)?", name).groups()  # type: ignore[union-attr]
         if time not in results:
             results[time] = encoder(v.input("x"), v.input(time))
-        yield close(f"{v.name} {name}", _stored(v, name, results[time][int(width)]), v.output(name), BLOCK_TOLERANCE)
-
-
-def _stored(v: Vectors, name: str, x: Tensor) -> Tensor:
-    """Only the frames that the name says are stored."""
-    frames = v.frames(name)
-    return x[frames] if frames else x
+        yield close(f"{v.name} {name}", v.stored(name, results[time][int(width)]), v.output(name), BLOCK_TOLERANCE)
 
 
 def check_unet(v: Vectors) -> Iterator[Row]:
@@ -104,20 +103,20 @@ def check_unet(v: Vectors) -> Iterator[Row]:
     middle: list[Tensor] = []
     unet.middle.register_forward_hook(lambda module, arguments, result: middle.append(result))
     for name in v.names(OUTPUT):
-        found = re.fullmatch(r"eps(?:_(\w+?)|(\d+))", name)
+        found = re.fullmatch(r"eps(?:(\d+)|_([^\W_]+))(?:_frames?[_\d]+)?", name)
         if not found:
             continue
-        count = found[2] or ""
-        timesteps = v.input(f"t{count}" if count else f"t_{found[1]}")
+        count, run = found[1] or "", found[2]
+        timesteps = v.input(f"t{count}" if count else f"t_{run}")
         segments = int(count) // window if count else 1
         prompt = v.input(f"context{segments}" if segments > 1 else "context")
         structure = encoder(v.input(f"struct_latent{count}"), timesteps)
         middle.clear()
         eps = unet(v.input(f"x{count}"), timesteps, prompt, structure, num_frames=window)
-        yield close(f"{v.name} {name}", eps, v.output(name), BLOCK_TOLERANCE)
-        inside = f"middle_block_{found[1]}"
-        if found[1] and v.has(OUTPUT + inside):
-            yield close(f"{v.name} {inside}", middle[0], v.output(inside), BLOCK_TOLERANCE)
+        yield close(f"{v.name} {name}", v.stored(name, eps), v.output(name), BLOCK_TOLERANCE)
+        for inside in v.names(OUTPUT):
+            if run and re.fullmatch(rf"middle_block_{run}(?:_frames?[_\d]+)?", inside):
+                yield close(f"{v.name} {inside}", v.stored(inside, middle[0]), v.output(inside), BLOCK_TOLERANCE)
 
 
 def check_vae(v: Vectors) -> Iterator[Row]:
@@ -139,20 +138,18 @@ def check_vae(v: Vectors) -> Iterator[Row]:
         "scaled_latent": vae.config.scaling_factor * sample,
     }
     for name in v.names(OUTPUT):
-        feature = re.match(r"enc_fea_(\d+)", name)
-        decoded = re.match(r"decoded(\d*)_w([\d.]+)(?:_frames|$)", name)
+        whole = re.sub(r"_frames?[_\d]+$", "", name)
+        feature = re.fullmatch(r"enc_fea_(\d+)", whole)
+        decoded = re.fullmatch(r"decoded(\d*)_w([\d.]+)", whole)
         if feature:
-            yield close(
-                f"{v.name} {name}",
-                _stored(v, name, encoded.features[int(feature[1])]),
-                v.output(name),
-                BLOCK_TOLERANCE,
-            )
+            result, tolerance = encoded.features[int(feature[1])], BLOCK_TOLERANCE
         elif decoded:
-            frames = _decode(v, vae, decoded[1], float(decoded[2]))
-            yield close(f"{v.name} {name}", _stored(v, name, frames), v.output(name), DECODE_TOLERANCE)
-        elif name in found:
-            yield close(f"{v.name} {name}", found[name], v.output(name), BLOCK_TOLERANCE)
+            result, tolerance = _decode(v, vae, decoded[1], float(decoded[2])), DECODE_TOLERANCE
+        elif whole in found:
+            result, tolerance = found[whole], BLOCK_TOLERANCE
+        else:
+            continue
+        yield close(f"{v.name} {name}", v.stored(name, result), v.output(name), tolerance)
 
 
 def _decode(v: Vectors, vae: TemporalVAE, count: str, fusion_weight: float) -> Tensor:

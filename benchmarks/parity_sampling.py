@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -150,9 +151,8 @@ def check_end_to_end(v: Vectors) -> Iterator[Row]:
     canvas = reference_canvas((low.shape[-2], low.shape[-1]), c["upscale"])
     yield exact(f"{v.name} sizes", [list(canvas.upscaled), list(canvas.padded)], [c["upsampled_hw"], c["padded_hw"]])
     padded = canvas.enter(from_uint8(low))
-    yield close(f"{v.name} upsampled, padded", padded[0], v.output("upsampled_padded_frame0"), ARITHMETIC_TOLERANCE)
-    frames01 = flow_frames(padded)
-    yield close(f"{v.name} flow input", frames01, v.output("flow_input_frames01"), ARITHMETIC_TOLERANCE)
+    yield from _check_named(v, {"upsampled_padded": padded}, ARITHMETIC_TOLERANCE)
+    yield close(f"{v.name} flow input", flow_frames(padded), v.output("flow_input_frames01"), ARITHMETIC_TOLERANCE)
     backward, forward = (resize_flow(v.input(f"flow{i}_src"), canvas.latent(vae.downscale)) for i in (0, 1))
     yield close(f"{v.name} flow0", backward, v.output("flow0"), ARITHMETIC_TOLERANCE)
     yield close(f"{v.name} flow1", forward, v.output("flow1"), ARITHMETIC_TOLERANCE)
@@ -173,19 +173,21 @@ def check_end_to_end(v: Vectors) -> Iterator[Row]:
         return decoded, coloured, truncate_to_uint8(canvas.crop(coloured)).permute(0, 2, 3, 1)
 
     decoded, coloured, final = restore(v.output("samples"))
-    for name in v.names(OUTPUT):
-        stored = v.frames(name)
-        if name.startswith("decoded_frame"):
-            yield close(f"{v.name} {name}", decoded[stored], v.output(name), FRAME_TOLERANCE)
-        elif name.startswith("adain_frame"):
-            yield close(f"{v.name} {name}", coloured[stored], v.output(name), FRAME_TOLERANCE)
-        elif name.startswith("final_uint8_frames"):
-            yield close(f"{v.name} {name}", final[stored], v.output(name), 1.0)
+    yield from _check_named(v, {"decoded": decoded, "adain": coloured}, FRAME_TOLERANCE)
+    yield from _check_named(v, {"final_uint8": final}, 1.0)
 
     samples, records = replace(run, structure=initial).sample(run.settings)
     yield run.latents_row("all steps", torch.stack([r.latents for r in records]), v.output("latents"))
     final = restore(samples)[2]
     for name in v.names(OUTPUT):
-        if name.startswith("final_uint8_frames"):
+        if name.startswith("final_uint8"):
             label = f"{v.name} {name} in one go"
-            yield outliers_allowed(label, final[v.frames(name)].float(), v.output(name).float(), 1.0, 255.0)
+            yield outliers_allowed(label, v.stored(name, final).float(), v.output(name).float(), 1.0, 255.0)
+
+
+def _check_named(v: Vectors, found: Mapping[str, Tensor], tolerance: float) -> Iterator[Row]:
+    """All outputs called ``NAME``, ``NAME_frameN`` or ``NAME_frames_N_M``."""
+    for name in v.names(OUTPUT):
+        whole = re.sub(r"_frames?[_\d]+$", "", name)
+        if whole in found:
+            yield close(f"{v.name} {name}", v.stored(name, found[whole]), v.output(name), tolerance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -53,11 +53,15 @@ class Vectors:
         self._asked: set[str] = set()
 
     def weights(self) -> dict[str, Tensor]:
-        """All weights under their official keys; stored in 8 bits to save space, meant as float32."""
+        """All weights under their official keys; stored in 8 bits to save space, meant as float32.
+
+        Who asks for them must find a place for every one.
+        """
+        found = {key: value for key, value in self._tensors.items() if key.startswith(WEIGHTS)}
+        self._asked |= found.keys()
         return {
             key.removeprefix(WEIGHTS): value.float() if value.is_floating_point() else value
-            for key, value in self._tensors.items()
-            if key.startswith(WEIGHTS)
+            for key, value in found.items()
         }
 
     def names(self, prefix: str) -> list[str]:
@@ -83,8 +87,25 @@ class Vectors:
         return self._tensors[key]
 
     def forgotten(self) -> list[str]:
-        """Inputs and outputs that nothing asked for: those were not checked."""
-        return sorted(key for key in self._tensors if not key.startswith(WEIGHTS) and key not in self._asked)
+        """Weights, inputs and outputs that nothing asked for: those were not checked."""
+        return sorted(key for key in self._tensors if key not in self._asked)
+
+    def misstated(self) -> Iterator[str]:
+        """What the json's table of tensors says that is not so: a line for each that is missing or of another shape."""
+        for key, (shape, *_) in self.facts.get("tensors", {}).items():
+            if key not in self._tensors:
+                yield f"{key} is listed in the json, but is not there"
+            elif list(self._tensors[key].shape) != list(shape):
+                yield f"{key} has shape {list(self._tensors[key].shape)}, but is listed in the json as {shape}"
+
+    def stored(self, name: str, x: Tensor) -> Tensor:
+        """Of ``x [n, ...]`` only the frames that the name says are stored, all if it says nothing.
+
+        Where the expected tensor has no dimension of frames, neither has the result.
+        """
+        frames = self.frames(name)
+        part = x[frames] if frames else x
+        return part[0] if len(frames) == 1 and self.output(name).ndim < x.ndim else part
 
     @staticmethod
     def frames(key: str) -> list[int]:

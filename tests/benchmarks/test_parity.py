@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,9 @@ def put(folder: Path, name: str, as_name: str | None = None, **changes: torch.Te
         if value is not None:
             tensors[key] = value
     save_file(tensors, folder / f"{as_name or name}.safetensors")
-    shutil.copy(GOLDEN / f"{name}.json", folder / f"{as_name or name}.json")
+    facts = json.loads((GOLDEN / f"{name}.json").read_text())
+    facts["tensors"] = {key: entry for key, entry in facts["tensors"].items() if key in tensors}
+    (folder / f"{as_name or name}.json").write_text(json.dumps(facts))
 
 
 ONE_RUN = dict.fromkeys(
@@ -86,6 +87,36 @@ def test_an_output_that_nothing_is_compared_with_fails(folder):
 def test_a_missing_output_fails(folder):
     put(folder, "color_fix", **{"out.wavelet": None})
     assert len(failures(folder)) == 1
+
+
+def test_what_the_table_lists_must_be_there_in_that_shape(folder):
+    put(folder, "color_fix")
+    table = folder / "color_fix.json"
+    facts = json.loads(table.read_text())
+    facts["tensors"] |= {"out.third": [[2], "float32"], "in.style": [[2, 3, 34, 41], "float32"]}
+    table.write_text(json.dumps(facts))
+    assert failures(folder) == [
+        "color_fix: in.style has shape [2, 3, 34, 40], but is listed in the json as [2, 3, 34, 41]",
+        "color_fix: out.third is listed in the json, but is not there",
+    ]
+
+
+def test_weights_in_a_file_that_loads_none_fail(folder):
+    put(folder, "color_fix", **{"weights.conv.weight": torch.zeros(1)})
+    assert failures(folder) == ["color_fix weights.conv.weight: no network has a place for this"]
+
+
+def test_weights_that_only_training_needs_fail(folder):
+    put(folder, "vae", **{"weights.loss.logvar": torch.zeros(1)})
+    assert any("loss.logvar" in failure for failure in failures(folder))
+
+
+def test_a_file_is_not_known_because_one_that_does_not_load_it_names_it(folder):
+    put(folder, "color_fix")
+    table = folder / "color_fix.json"
+    table.write_text(json.dumps(json.loads(table.read_text()) | {"vae": "surprise.safetensors"}))
+    (folder / "surprise.safetensors").write_bytes(b"")
+    assert failures(folder) == ["surprise.safetensors: nobody knows this file"]
 
 
 @pytest.mark.parametrize("change", [{"weights.norm.extra": torch.zeros(1)}, {"weights.norm.bias": None}])
