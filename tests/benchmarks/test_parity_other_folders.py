@@ -125,7 +125,7 @@ SHALLOW = Form(
     iterations=5,
     eight_bits=False,
 )
-"""One level (the structure encoder has one more than are used), odd sizes, other channels of the latent, windows of 3, no padding."""
+"""One level (the structure encoder has one more), odd sizes, other latent channels, windows of 3, no padding."""
 
 FILES: tuple[Callable[[Folder], None], ...] = (
     schedule,
