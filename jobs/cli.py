@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs import config, convert_checkpoint, demo, evaluate, prepare_data, restore, status, train
+from jobs import config, convert_checkpoint, demo, evaluate, prepare_data, restore, status, train, verify
 from jobs.invocation import run_app
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("restore")(restore.restore)
 app.command("status")(status.status)
+app.command("verify")(verify.verify)
 app.add_typer(config.app, name="config")
 app.command("prepare-data")(prepare_data.prepare_data)
 app.command("train")(train.train)

@@ -157,6 +157,12 @@ class Storage:
         names = {str(path).rstrip("/").rsplit("/", 1)[-1] for path in found}
         return sorted(name for name in names if ".partial" not in name)
 
+    def tree(self) -> list[str]:
+        """Return the names of all files, at any depth, sorted."""
+        with plain_errors(self.url):
+            found = self.fs.find(self.root)
+        return sorted(str(path).removeprefix(self.root).lstrip("/") for path in found)
+
     def put(self, name: str, data: bytes, *, durable: bool = True) -> None:
         """Write a file atomically. ``durable=False`` skips the flush to disk: enough against the death of a process."""
         with plain_errors(f"{self.url}/{name}"):

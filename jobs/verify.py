@@ -1,0 +1,48 @@
+"""``reelift verify``: hold what was published against its record, its fixity file and its source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def verify(
+    place: Annotated[str, typer.Argument(help="Workspace of a run, or an output folder by itself.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Check that nothing was lost or altered: files, frames, timestamps and audio packets of every restored video.
+
+    Of an output folder alone only frames and audio packets can be checked, by the framemd5 files.
+
+    Exit code: 0 all is as it must be, 2 something differs, 1 the call itself is wrong.
+    """
+    from pipeline.storage import StorageError
+    from pipeline.verify import verify as verify_all
+
+    console = Console(stderr=True)
+    verdicts = []
+    try:
+        for verdict in verify_all(place):
+            verdicts.append(verdict)
+            for difference in verdict.differences:
+                where = verdict.video or verdict.source
+                console.print(f"{where}: {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
+    except StorageError as error:
+        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    wrong = sum(bool(verdict.differences) for verdict in verdicts)
+    if as_json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
+    else:
+        console.print(f"{len(verdicts)} videos verified: {len(verdicts) - wrong} whole, {wrong} not", highlight=False)
+    return 2 if wrong else 0
+
+
+if __name__ == "__main__":
+    from jobs.invocation import run_function
+
+    run_function(verify, "verify")

@@ -1,0 +1,151 @@
+"""What was published, held against the record, the fixity files and the sources."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline import manifest
+from pipeline.artifacts import Artifact, Artifacts, digest, digest_file
+from pipeline.publish import STAGE, SUFFIX
+from pipeline.schemas import DONE, REUSED
+from pipeline.storage import Storage, StorageError
+from pipeline.workspace import Workspace
+from stages.contract import ItemError
+from stages.split.config import SplitConfig
+from stages.verification import against_fixity, against_source
+
+FIXITY = ".framemd5"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about one published video.
+
+    Attributes:
+        video: its path below the output folder.
+        source: what it was made from, "" where only the output is known.
+        differences: one line each; empty if everything is as it must be.
+    """
+
+    video: str
+    source: str
+    differences: tuple[str, ...]
+
+
+def verify(place: str | Path) -> Iterator[Verdict]:
+    """Verify a workspace, or an output folder by itself.
+
+    Of a workspace, every published video is checked for: size and SHA-256 of all its files, its framemd5, and frames,
+    timestamps and audio packets of its source. Of an output folder, only the framemd5 files can be.
+
+    Raises:
+        StorageError: if there is neither.
+    """
+    storage = Storage(place)
+    if storage.exists("manifest"):
+        yield from _verify_workspace(Workspace(place))
+        return
+    fixities = [name for name in storage.tree() if name.endswith(FIXITY)]
+    if not fixities:
+        raise StorageError(f"{storage.url}: neither a workspace nor a folder with videos and their {FIXITY} files")
+    for name in fixities:
+        video = name.removesuffix(FIXITY) + SUFFIX
+        if not storage.exists(video):
+            yield Verdict(video, "", ("is missing; its framemd5 is there",))
+            continue
+        with _local(storage, video) as restored, _local(storage, name) as fixity:
+            yield Verdict(video, "", tuple(against_fixity(restored, fixity)))
+
+
+def _verify_workspace(workspace: Workspace) -> Iterator[Verdict]:
+    settings = workspace.settings()
+    if "output" not in settings:
+        raise StorageError(f"{workspace.url}/run.yaml does not say where the output is; restore it")
+    output = Storage(settings["output"])
+    config = SplitConfig.model_validate(settings["split"])
+    artifacts = Artifacts(workspace.storage, Path(tempfile.gettempdir()))
+    sources = _sources(workspace.storage)
+    for source, plan in sorted(_published(workspace.storage).items()):
+        record = artifacts.record(STAGE, plan)
+        if record is None:
+            yield Verdict("", source, ("the workspace has lost the record of it; run restore again",))
+            continue
+        video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
+        differences = list(_against_record(output, record))
+        if not differences:  # the rest would only say the same again, at length
+            differences = [
+                *_against_sidecar(output, record, video),
+                *_against_source(output, record, video, source, sources.get(source, ""), config),
+            ]
+        yield Verdict(video, source, tuple(differences))
+
+
+def _published(storage: Storage) -> dict[str, str]:
+    """Fingerprint of the published video of each source, the newest where there are several."""
+    plans: dict[str, str] = {}
+    for table in manifest.read(storage, "events", ("stage", "outcome", "source", "plan")):
+        for event in table.to_pylist():
+            if event["stage"] == STAGE and event["outcome"] in (DONE, REUSED):
+                plans[event["source"]] = event["plan"]
+    return plans
+
+
+def _sources(storage: Storage) -> dict[str, str]:
+    """SHA-256 of each source when it was restored."""
+    found: dict[str, str] = {}
+    for table in manifest.read(storage, "videos", ("source", "sha256")):
+        found |= {row["source"]: row["sha256"] for row in table.to_pylist() if row["sha256"]}
+    return found
+
+
+def _against_record(output: Storage, record: Artifact) -> Iterator[str]:
+    for file in record.files:
+        name = PurePosixPath(file.name).name
+        try:
+            size, sha256 = digest(output.blocks(file.name))
+        except FileNotFoundError:
+            yield f"{name} is missing"
+            continue
+        if size != file.size:
+            yield f"{name} has {size} bytes, {file.size} were written"
+        elif sha256 != file.sha256:
+            yield f"{name} has another SHA-256 than it was written with"
+
+
+def _against_sidecar(output: Storage, record: Artifact, video: str) -> list[str]:
+    fixities = [file.name for file in record.files if file.name.endswith(FIXITY)]
+    if not fixities:
+        return []
+    with _local(output, video) as restored, _local(output, fixities[0]) as fixity:
+        return against_fixity(restored, fixity)
+
+
+def _against_source(
+    output: Storage, record: Artifact, video: str, source: str, sha256: str, config: SplitConfig
+) -> list[str]:
+    folder, _, name = source.rpartition("/")
+    try:
+        with _local(Storage(folder or "."), name) as original, _local(output, video) as restored:
+            if sha256 and digest_file(original)[1] != sha256:
+                return ["the source is not the file that was restored"]
+            return against_source(restored, original, config, int(record.facts.get("shift_ms", 0)))
+    except FileNotFoundError:
+        return ["the source is not there any more"]
+    except ItemError as error:
+        return [f"the source cannot be read: {error}"]
+
+
+@contextmanager
+def _local(storage: Storage, name: str) -> Iterator[Path]:
+    """Lend a file as a local one."""
+    if storage.is_local:
+        yield Path(storage.path(name))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / PurePosixPath(name).name
+        storage.download(name, target)
+        yield target

@@ -1,0 +1,135 @@
+"""A finished video against its source and its fixity file: every difference as one line of text."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+import av
+
+from stages.assemble.check import write_framemd5
+from stages.assemble.companions import PacketDigest
+from stages.assemble.ticks import to_ticks
+from stages.media.ffmpeg import FfmpegError, file_url
+from stages.media.matroska import holds
+from stages.media.probe import describe, open_video
+from stages.split.config import SplitConfig
+from stages.split.source import SourceReader
+
+MOST = 10
+"""Differences of one kind that are named one by one; the others are counted."""
+
+
+def against_source(restored: Path, source: Path, config: SplitConfig, shift: int = 0) -> list[str]:
+    """Recount frames, timestamps and audio packets of a finished video against those of its source.
+
+    Args:
+        restored: the Matroska file.
+        source: what it was made from.
+        config: how the source was read (deinterlacing changes which frames there are).
+        shift: milliseconds by which all timestamps were moved.
+
+    Returns:
+        one line per difference; empty if there is none.
+
+    Raises:
+        ItemError: if the source cannot be read.
+    """
+    times, digests = _contents(restored)
+    with open_video(source) as container:
+        facts = describe(container, source.name)
+        reader = SourceReader(container, facts, source.name, config.deinterlace)
+        expected = [to_ticks(stamp.pts, facts.time_base) + shift for _, stamp in reader]
+    return [*_times(times, expected), *_audio(digests, _audio_of(source))]
+
+
+def against_fixity(restored: Path, fixity: Path) -> list[str]:
+    """Decode a finished video and compare every frame and audio packet with its framemd5.
+
+    Returns:
+        one line per difference; empty if there is none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        again = Path(folder) / "again.framemd5"
+        rows = fixity.read_text().splitlines()
+        audio = any(row.startswith("#media_type 1: audio") for row in rows)
+        try:
+            write_framemd5(restored, again, audio)
+        except FfmpegError as error:
+            return [f"cannot be decoded whole: {error}"]
+        return _shortened(_differing(rows, again.read_text().splitlines()), "rows of framemd5")
+
+
+def _differing(expected: list[str], found: list[str]) -> Iterator[str]:
+    before, now = _by_stream(expected), _by_stream(found)
+    for stream in sorted(before.keys() | now.keys()):
+        pairs = zip_longest(before.get(stream, []), now.get(stream, []), fillvalue="nothing")
+        for number, (then, here) in enumerate(pairs):
+            if then != here:
+                place = f"stream {stream}, number {number}" if stream else "header"
+                yield f"framemd5, {place}: {then} was recorded, {here} is there"
+
+
+def _by_stream(rows: list[str]) -> dict[str, list[str]]:
+    """Timestamp and MD5 of each row, by stream; the header's lines under ""."""
+    streams: dict[str, list[str]] = {}
+    for row in rows:
+        fields = [field.strip() for field in row.split(",")]
+        stream, fact = ("", row) if row.startswith("#") else (fields[0], f"{fields[5]} at {fields[2]} ms")
+        streams.setdefault(stream, []).append(fact)
+    return streams
+
+
+def _contents(path: Path) -> tuple[list[int], list[PacketDigest]]:
+    """Timestamps of all video packets in milliseconds, and the digest of each audio stream."""
+    times: list[int] = []
+    with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
+        video = container.streams.video[0]
+        digests = {stream.index: PacketDigest() for stream in container.streams.audio}
+        for packet in container.demux(video, *container.streams.audio):
+            if not packet.size:
+                continue
+            if packet.stream.index == video.index:
+                times.append(int(packet.pts))
+            else:
+                digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
+    return times, list(digests.values())
+
+
+def _audio_of(source: Path) -> list[PacketDigest]:
+    with open_video(source) as container:
+        streams = [stream for stream in container.streams.audio if holds(stream)]
+        digests = {stream.index: PacketDigest() for stream in streams}
+        try:
+            for packet in container.demux(*streams) if streams else ():
+                if packet.size:
+                    digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
+        except av.error.InvalidDataError:
+            pass  # a source that breaks off: what came before is what there is
+    return list(digests.values())
+
+
+def _times(found: list[int], expected: list[int]) -> Iterator[str]:
+    if len(found) != len(expected):
+        yield f"{len(found)} frames, the source has {len(expected)}"
+    differing = (
+        f"frame {number} is at {now} ms, must be at {then} ms"
+        for number, (now, then) in enumerate(zip(found, expected, strict=False))
+        if now != then
+    )
+    yield from _shortened(differing, "timestamps")
+
+
+def _audio(found: list[PacketDigest], expected: list[PacketDigest]) -> Iterator[str]:
+    if len(found) != len(expected):
+        yield f"{len(found)} audio streams, the source has {len(expected)}"
+    for number, (now, then) in enumerate(zip(found, expected, strict=False)):
+        if now != then:
+            yield f"audio stream {number}: its {now.count} packets are not the source's {then.count}"
+
+
+def _shortened(lines: Iterable[str], what: str) -> list[str]:
+    every = list(lines)
+    return every if len(every) <= MOST else [*every[:MOST], f"and {len(every) - MOST} more differing {what}"]

@@ -1,0 +1,99 @@
+"""Verification finds nothing where nothing was altered, and names what was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from stages.split.config import SplitConfig
+from stages.verification import MOST, against_fixity, against_source
+
+CONFIG = SplitConfig()
+CLIPS: dict[str, dict[str, Any]] = {
+    "both.mkv": {"frames": 9, "audio": ("pcm_s16le", "aac")},
+    "vfr.mkv": {"times": [0, 40, 81, 200, 210, 400, 433, 1000, 1001, 1500], "frames": 10},
+    "bframes.mp4": {"codec": "libx264", "options": (("bf", "2"),), "frames": 20, "audio": ("aac",)},
+    "adts.ts": {"codec": "mpeg2video", "frames": 15, "audio": ("aac",)},
+    "tape.avi": {"codec": "mpeg4", "options": (("bf", "2"),), "frames": 15, "audio": ("pcm_s16le",)},
+}
+
+
+def remux(source: Path, target: Path, keep: Callable[[Any, int], bool], move: Callable[[int], int] = int) -> Path:
+    """Copy a file's packets, those that ``keep(stream, number)`` wants, video timestamps put through ``move``."""
+    with av.open(str(source)) as given, av.open(str(target), "w", format="matroska") as made:
+        streams = {stream.index: made.add_stream_from_template(stream) for stream in given.streams}
+        numbers = dict.fromkeys(streams, -1)
+        for packet in given.demux():
+            if not packet.size:
+                continue
+            stream = packet.stream
+            numbers[stream.index] += 1
+            if not keep(stream, numbers[stream.index]):
+                continue
+            if stream.type == "video":
+                packet.pts = packet.dts = move(packet.pts)
+            packet.stream = streams[stream.index]
+            made.mux(packet)
+    return target
+
+
+@pytest.fixture
+def way(clip: Callable[..., Path], go: Callable[..., Any]) -> Any:
+    return go(clip("both.mkv", **CLIPS["both.mkv"]))
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_what_was_not_altered_passes(clip: Callable[..., Path], go: Callable[..., Any], name: str) -> None:
+    done = go(clip(name, **CLIPS[name]))
+    assert against_source(done.output, done.source, CONFIG, done.result.facts["shift_ms"]) == []
+    assert against_fixity(done.output, done.output.with_suffix(".framemd5")) == []
+
+
+def test_a_missing_frame_is_found(way: Any, tmp_path: Path) -> None:
+    altered = remux(way.output, tmp_path / "altered.mkv", lambda stream, n: stream.type != "video" or n != 8)
+    assert against_source(altered, way.source, CONFIG) == ["8 frames, the source has 9"]
+    (line,) = against_fixity(altered, way.output.with_suffix(".framemd5"))
+    assert line.startswith("framemd5, stream 0, number 8: ") and line.endswith(" was recorded, nothing is there")
+
+
+def test_a_frame_at_another_time_is_named(way: Any, tmp_path: Path) -> None:
+    def late(pts: int) -> int:
+        return pts + 3 if pts == 120 else pts
+
+    altered = remux(way.output, tmp_path / "altered.mkv", lambda stream, n: True, late)
+    assert against_source(altered, way.source, CONFIG) == ["frame 3 is at 123 ms, must be at 120 ms"]
+
+
+def test_a_missing_audio_packet_is_found_in_its_stream(way: Any, tmp_path: Path) -> None:
+    altered = remux(way.output, tmp_path / "altered.mkv", lambda stream, n: stream.index != 2 or n != 1)
+    (line,) = against_source(altered, way.source, CONFIG)
+    assert line.startswith("audio stream 1: its ")
+
+
+def test_a_missing_audio_stream_is_found(way: Any, tmp_path: Path) -> None:
+    altered = remux(way.output, tmp_path / "altered.mkv", lambda stream, n: stream.index != 2)
+    assert against_source(altered, way.source, CONFIG)
+
+
+def test_a_flipped_byte_in_a_picture_is_found(way: Any, tmp_path: Path) -> None:
+    altered = tmp_path / "altered.mkv"
+    shutil.copy(way.output, altered)
+    with av.open(str(way.output)) as container:
+        packet = next(packet for packet in container.demux(video=0) if packet.size)
+    data = bytearray(altered.read_bytes())
+    place = data.index(bytes(packet)) + packet.size // 2
+    data[place] ^= 0x10
+    altered.write_bytes(data)
+    assert against_fixity(altered, way.output.with_suffix(".framemd5"))
+
+
+def test_many_differences_are_counted_not_listed(clip: Callable[..., Path], go: Callable[..., Any]) -> None:
+    done = go(clip("long.mkv", frames=40))
+    lines = against_source(done.output, done.source, CONFIG, shift=5)
+    assert len(lines) == MOST + 1
+    assert lines[-1] == "and 30 more differing timestamps"
