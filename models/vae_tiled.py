@@ -15,9 +15,10 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.exact_tiles import Doubling, Halving, Keep, Layer, Merge, NormSiLU, Save, Step, TiledChain
+from models.exact_tiles import TiledChain
 from models.fusion import FeatureFusion
 from models.image_fusion import ImageFusion
+from models.tile_steps import Doubling, Halving, Keep, Layer, Merge, NormSiLU, Save, Step
 from models.vae_decoder import DecoderLevel, TemporalDecoder
 from models.vae_encoder import EncoderLevel, FrameEncoder
 

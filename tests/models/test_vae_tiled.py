@@ -13,11 +13,12 @@ from torch import nn
 
 from benchmarks.live_tensors import LiveTensors
 from models.checkpoint import vae as official
-from models.exact_tiles import Layer, NormSiLU, Placed, TiledChain
+from models.exact_tiles import TiledChain
+from models.tile_steps import Layer, NormSiLU, Placed
 from models.tiling import Tile
 from models.vae import TemporalVAE
 
-SHRUNK = {"block_out_channels": (8, 16, 24, 24), "layers_per_block": 2, "norm_groups": 8, "fusion_growth": 4}
+SHRUNK = {"block_out_channels": (8, 16, 24, 24), "layers_per_block": 2, "norm_groups": 4, "fusion_growth": 4}
 EMBEDDED = {
     "block_out_channels": (8, 16, 24),
     "layers_per_block": 1,
@@ -34,10 +35,10 @@ WAYS = {
     "one level": {"block_out_channels": (8,), "layers_per_block": 1, "norm_groups": 4},
     "two levels": {"block_out_channels": (12, 8), "layers_per_block": (2, 1), "norm_groups": 4, "image_fusion": True},
     "narrow in the middle": {
-        "block_out_channels": (16, 4, 8, 4),
+        "block_out_channels": (16, 8, 12, 8),
         "layers_per_block": 1,
         "norm_groups": 4,
-        "base_channels": 4,
+        "base_channels": 8,
         "z_channels": 6,
         "fusion_growth": 3,
     },
