@@ -13,7 +13,7 @@ from stages.assemble.check import write_framemd5
 from stages.assemble.companions import PacketDigest
 from stages.assemble.ticks import to_ticks
 from stages.media.ffmpeg import FfmpegError, file_url
-from stages.media.matroska import holds
+from stages.media.matroska import holds, holds_late
 from stages.media.probe import describe, open_video
 from stages.split.config import SplitConfig
 from stages.split.source import SourceReader
@@ -100,7 +100,9 @@ def _contents(path: Path) -> tuple[list[int], list[PacketDigest]]:
 
 def _audio_of(source: Path) -> list[PacketDigest]:
     with open_video(source) as container:
-        streams = [stream for stream in container.streams.audio if holds(stream)]
+        held = [stream for stream in container.streams.audio if holds(stream)]
+        late = [s for s in container.streams.audio if s not in held and holds_late(source, s.index)]
+        streams = [*held, *late]  # in the order in which assemble writes them
         digests = {stream.index: PacketDigest() for stream in streams}
         try:
             for packet in container.demux(*streams) if streams else ():

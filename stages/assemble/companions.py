@@ -14,7 +14,7 @@ import av
 
 from stages.assemble.config import AssembleConfig
 from stages.assemble.ticks import TICK, to_ticks
-from stages.media.matroska import holds
+from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_cover, open_video
 
 _OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
@@ -93,12 +93,14 @@ class Companions:
 
     Attributes:
         left_out: streams that Matroska cannot hold, as text.
+        late: indices of the source's audio streams that PyAV cannot write (see ``late_audio``).
         moved: packets whose timestamps went backwards and were put off to the one before.
         shift: ticks added to every timestamp of the file, so that none is negative; 0 for nearly every video.
     """
 
     def __init__(self, source: Path, config: AssembleConfig, first_picture: int) -> None:
         self.left_out: list[str] = []
+        self.late: list[int] = []
         self.moved = 0
         self._container = open_video(source)
         self._config = config
@@ -123,6 +125,9 @@ class Companions:
             return False
         if kind in ("audio", "subtitle") and (holds(stream) or _is_mov_text(stream)):
             return True
+        if kind == "audio" and holds_late(path_of(self._container), stream.index):
+            self.late.append(stream.index)
+            return False
         codec = stream.codec_context.name if stream.codec_context is not None else ""
         self.left_out.append(f"{stream.index} {kind} {codec}".strip())
         return False
@@ -193,7 +198,7 @@ class Companions:
             self.left_out.append(f"{stream.index} cover {codec}".strip())
             return
         suffix, mimetype = _COVER_TYPES[codec]
-        with open_video(Path(self._container.name.removeprefix("file:"))) as again:
+        with open_video(path_of(self._container)) as again:
             packet = next((p for p in again.demux(again.streams[stream.index]) if p.size), None)
         if packet is not None:
             output.add_attachment(stream.metadata.get("filename", f"cover.{suffix}"), mimetype, bytes(packet))
@@ -220,6 +225,11 @@ class Companions:
             packet.dts, packet.pts = tick, max(pts, tick)
             packet.stream = copied.target
             yield tick, packet
+
+    @property
+    def count(self) -> int:
+        """Number of streams that are copied."""
+        return len(self._copied)
 
     @property
     def digests(self) -> list[tuple[int, PacketDigest]]:

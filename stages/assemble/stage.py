@@ -22,6 +22,7 @@ from stages.assemble.joining import (
     reference_file,
     stream_format,
 )
+from stages.assemble.late_audio import add_late_audio
 from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
@@ -70,16 +71,20 @@ class AssembleStage(Stage[AssembleTask, Result]):
             self._mux(task, path, joiner, companions)
         finally:
             companions.close()
+        late = []
+        if companions.late:
+            late = add_late_audio(path, task.source, companions.late, companions.shift, 1 + companions.count)
         self._amend(path, fmt, companions)
+        digests = [*companions.digests, *late]
         shifted = (tick + companions.shift for tick, _ in frame_times(task))
-        frames = check_file(path, shifted, companions.digests)
+        frames = check_file(path, shifted, digests)
         if self.config.framemd5:
-            write_framemd5(path, md5, bool(companions.digests))
+            write_framemd5(path, md5, bool(digests))
         facts: dict[str, Fact] = {
             "frames": frames,
             "seconds": _seconds(task),
             "bytes": path.stat().st_size,
-            "audio_packets": sum(digest.count for _, digest in companions.digests),
+            "audio_packets": sum(digest.count for _, digest in digests),
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,

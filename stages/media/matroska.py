@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import io
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import av
+import ffmpeg
 
 from stages.contract import ItemError
+from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
 
 
 @functools.cache
@@ -19,8 +23,24 @@ def held_codecs() -> frozenset[str]:
 
 
 def holds(stream: Any) -> bool:
-    """Whether the packets of a stream can be copied into Matroska."""
+    """Whether the packets of a stream can be copied into Matroska by PyAV."""
     return stream.codec_context is not None and stream.codec_context.codec.name in held_codecs()
+
+
+def holds_late(path: Path, index: int) -> bool:
+    """Whether the ffmpeg program copies a stream into Matroska that PyAV does not; found out by letting it try."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = file_url(Path(folder) / "try.mkv")
+        try:
+            run(ffmpeg.output(open_input(path)[str(index)], target, c="copy", t=1, format="matroska"))
+        except FfmpegError:
+            return False
+    return True
+
+
+def path_of(container: Any) -> Path:
+    """The file that a container was opened from."""
+    return Path(container.name.removeprefix("file:"))
 
 
 def check_audio(container: Any, name: str) -> None:
@@ -30,7 +50,7 @@ def check_audio(container: Any, name: str) -> None:
         ItemError: an audio stream cannot.
     """
     for stream in container.streams:
-        if stream.type == "audio" and not holds(stream):
+        if stream.type == "audio" and not holds(stream) and not holds_late(path_of(container), stream.index):
             codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
             raise ItemError(
                 f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska; convert it to FLAC"

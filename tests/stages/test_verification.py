@@ -19,6 +19,7 @@ CLIPS: dict[str, dict[str, Any]] = {
     "vfr.mkv": {"times": [0, 40, 81, 200, 210, 400, 433, 1000, 1001, 1500], "frames": 10},
     "bframes.mp4": {"codec": "libx264", "options": (("bf", "2"),), "frames": 20, "audio": ("aac",)},
     "adts.ts": {"codec": "mpeg2video", "frames": 15, "audio": ("aac",)},
+    "mixed.mov": {"codec": "mpeg4", "frames": 15, "audio": ("pcm_mulaw", "aac")},
     "tape.avi": {"codec": "mpeg4", "options": (("bf", "2"),), "frames": 15, "audio": ("pcm_s16le",)},
 }
 

@@ -57,6 +57,8 @@ CLIPS: dict[str, dict[str, Any]] = {
     "capture.ts": {"codec": "mpeg2video", "options": (("bf", "2"),), "frames": 15, "audio": ("mp2",)},
     "adts.ts": {"codec": "mpeg2video", "frames": 15, "audio": ("aac",)},
     "tape.avi": {"codec": "mpeg4", "options": (("bf", "2"),), "frames": 15, "audio": ("pcm_s16le",)},
+    "mulaw.mov": {"codec": "mpeg4", "frames": 15, "audio": ("pcm_mulaw",)},
+    "mixed.mov": {"codec": "mpeg4", "frames": 15, "audio": ("aac", "pcm_mulaw")},
     "rgb.mkv": {"frames": 4, "pix_fmt": "bgr0"},
     "gray.mkv": {"frames": 4, "pix_fmt": "gray"},
 }

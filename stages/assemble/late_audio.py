@@ -1,0 +1,61 @@
+"""Audio that only the ffmpeg program writes into Matroska: WMA, mu-law, ADPCM, AMR and others under Microsoft's tags.
+
+FFmpeg's libraries say that Matroska does not hold them, and PyAV goes by that. The program copies them all the same, as
+``A_MS/ACM``, and players read them. So they are added in a second pass over the finished file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import ffmpeg
+
+from stages.assemble.companions import PacketDigest
+from stages.media.ffmpeg import file_url, open_input, run
+from stages.media.probe import open_video
+
+
+def add_late_audio(
+    path: Path, source: Path, streams: Sequence[int], shift: int, position: int
+) -> list[tuple[int, PacketDigest]]:
+    """Add audio streams of the source to a Matroska file, behind those that it has.
+
+    Args:
+        path: the file; replaced.
+        source: the video that the file was made from.
+        streams: indices of the source's streams.
+        shift: milliseconds to add to their timestamps.
+        position: number of streams in the file, attachments not counted.
+
+    Returns:
+        (index of the finished file's stream, digest of the source's packets) for each of them.
+
+    Raises:
+        FfmpegError: ffmpeg failed.
+    """
+    target = path.with_name(f"{path.name}.joined")
+    ours = open_input(path, copyts=None)
+    theirs = open_input(source, copyts=None, itsoffset=shift / 1000)
+    options = {
+        "c": "copy",
+        "map_metadata": 0,
+        "map_chapters": 0,
+        "fflags": "+bitexact",
+        "avoid_negative_ts": "disabled",
+    }
+    inputs = [ours, *(theirs[str(index)] for index in streams)]
+    run(ffmpeg.output(*inputs, file_url(target), format="matroska", **options))
+    target.replace(path)
+    return [(position + number, packet_digest(source, index)) for number, index in enumerate(streams)]
+
+
+def packet_digest(source: Path, index: int) -> PacketDigest:
+    """Digest of one audio stream's packets, as far as they can be read."""
+    digest = PacketDigest()
+    with open_video(source) as container:
+        stream = container.streams[index]
+        for packet in container.demux(stream):
+            if packet.size:
+                digest.add(packet, stream.codec_context.name)
+    return digest
