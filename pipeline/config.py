@@ -42,6 +42,12 @@ class Limits(BaseModel):
         description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
         "while the GPUs are at its beginning; null: eight per worker.",
     )
+    keep_artifacts: bool = Field(
+        True,
+        description="Whether the artifacts of a video's chunks stay when it is published. They let other settings "
+        "reuse what they do not reach, and take several times the space of the result; without them, further copies of the "
+        "same content are computed again.",
+    )
     verify: Literal["full", "size"] = Field(
         "full",
         description="How an artifact is checked before it is reused: 'full' compares sizes and SHA-256, 'size' only "

@@ -81,6 +81,7 @@ def run(
             scratch=config.runtime.scratch,
             threads=config.runtime.threads,
             ahead=config.limits.ahead,
+            keep_artifacts=config.limits.keep_artifacts,
         )
         driver = Driver(writer, len(sources), progress)
         writer.start()

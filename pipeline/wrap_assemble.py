@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.artifacts import Artifact
+from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import AssembleRow, DoneRow
 from pipeline.sources import check, localise
@@ -49,6 +50,8 @@ class AssembleWorker(Worker):
             return self.publisher.publish(plan, folder, source.output, result.facts)
 
         artifact = self.settle(item, lambda: self.publisher.lookup(plan), make)
+        if artifact is not None and not self.job.keep_artifacts:
+            prune(self.artifacts, self.job.recipe, source.sha256, row.chunks)
         return DoneRow(source.shown, "failed" if artifact is None else "done")
 
     def _fetch(self, stack: ExitStack, stage: str, fingerprint: str) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.artifacts import Artifact, describe
 from pipeline.attempts import Attempt
+from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, Event, VideoRecord, moment
@@ -87,6 +88,8 @@ class SplitWorker(Worker):
             item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
             event = self.event(item, REUSED, clock=clock, artifact=published)
             self.report([replace(event, stage="assemble")])
+            if not self.job.keep_artifacts and self.artifacts.record("split", plan["split"]):
+                prune(self.artifacts, self.job.recipe, source.sha256, self._planned(plan["split"]))
             yield VideoRow(source, "finished")
             return
         if source.first and not self.attempts.claim(plan["split"], source.shown):
@@ -182,12 +185,16 @@ class SplitWorker(Worker):
         artifact = self.artifacts.lookup("split", item.fingerprint)
         if artifact is None:
             return None
-        folder = self.artifacts.fetch("split", item.fingerprint)
-        chunks = [Chunk(**chunk) for chunk in json.loads((folder / PLAN).read_text())]
-        self.artifacts.release(folder)
+        chunks = self._planned(item.fingerprint)
         # All are looked up, also after the first that is missing: what is damaged must be reported and removed.
         missing = [chunk for chunk in chunks if self.artifacts.lookup("split", self._print(sha256, chunk)) is None]
         return None if missing else chunks
+
+    def _planned(self, plan: str) -> list[Chunk]:
+        folder = self.artifacts.fetch("split", plan)
+        chunks = [Chunk(**chunk) for chunk in json.loads((folder / PLAN).read_text())]
+        self.artifacts.release(folder)
+        return chunks
 
     def _print(self, sha256: str, chunk: Chunk) -> str:
         return self.job.recipe.chunk(sha256, chunk)["split"]

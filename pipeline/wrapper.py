@@ -60,6 +60,7 @@ class Job:
         scratch: folder for temporary files, None for the default.
         threads: torch threads per worker; fixed, so that bytes do not depend on the size of the pools.
         ahead: chunks that split may be ahead of decode on Ray; None: eight per worker.
+        keep_artifacts: whether the artifacts of published videos stay.
     """
 
     workspace: str
@@ -71,6 +72,7 @@ class Job:
     scratch: str | None = None
     threads: int = 1
     ahead: int | None = None
+    keep_artifacts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,35 @@ def test_the_same_line_again_does_nothing_twice(restore: Restore, tmp_path: Path
     assert runs(tmp_path) == counted
 
 
+def test_artifacts_of_published_videos_are_removed_if_asked(restore: Restore, tmp_path: Path) -> None:
+    config = RunConfig.model_validate({"limits": {"keep_artifacts": False}})
+    assert restore(config=config).count("done") == 3
+    before = tree(tmp_path / "restored")
+    kept = {path.relative_to(tmp_path / "workspace").parts[1] for path in artifact_records(tmp_path)}
+    assert kept == {"assemble"}
+    again = restore(config=config)
+    assert again.count("reused") == 3 and again.computed() == 0
+    assert tree(tmp_path / "restored") == before
+
+
+def test_the_next_run_removes_what_an_earlier_one_kept(restore: Restore, tmp_path: Path) -> None:
+    restore()
+    assert len(artifact_records(tmp_path)) > 3
+    report = restore(config=RunConfig.model_validate({"limits": {"keep_artifacts": False}}))
+    assert report.computed() == 0
+    assert len(artifact_records(tmp_path)) == 3
+
+
+def artifact_records(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "workspace" / "artifacts").rglob("artifact.json"))
+
+
+def test_a_failed_video_keeps_its_artifacts(restore: Restore, tmp_path: Path) -> None:
+    config = RunConfig.model_validate({"limits": {"keep_artifacts": False}})
+    restore(Simulation(faults={("decode", 1): "item"}), config=config)
+    assert any("/sample/" in str(path) for path in artifact_records(tmp_path))
+
+
 def test_changing_a_late_setting_reuses_the_early_stages(restore: Restore, tmp_path: Path) -> None:
     restore()
     journal = tmp_path / "journal"
