@@ -45,8 +45,8 @@ class Limits(BaseModel):
     keep_artifacts: bool = Field(
         True,
         description="Whether the artifacts of a video's chunks stay when it is published. They let other settings "
-        "reuse what they do not reach, and take several times the space of the result; without them, further copies of the "
-        "same content are computed again.",
+        "reuse what they do not reach, and take several times the space of the result; without them, further "
+        "copies of the same content are computed again.",
     )
     verify: Literal["full", "size"] = Field(
         "full",
