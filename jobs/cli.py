@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from jobs import config, convert_checkpoint, demo, evaluate, prepare_data, restore, status, train, verify
@@ -9,11 +12,27 @@ from jobs.invocation import run_app
 
 app = typer.Typer(
     name="reelift",
-    help="Restore whole video libraries with motion-guided latent diffusion.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"reelift {version('reelift')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Restore whole video libraries with motion-guided latent diffusion."""
+
+
 app.command("demo")(demo.demo)
 app.command("restore")(restore.restore)
 app.command("status")(status.status)
