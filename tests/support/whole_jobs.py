@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -65,7 +66,14 @@ class Line:
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it; what it says goes to the end of ``log``."""
         with log.open("ab") as out:
-            return subprocess.Popen(self.words, cwd=ROOT, env=environment(), stdout=out, stderr=out)
+            return subprocess.Popen(
+                self.words, cwd=ROOT, env=environment(), stdout=out, stderr=out, preexec_fn=_hear_interrupts
+            )
+
+
+def _hear_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would everything that the tests start there."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def environment() -> dict[str, str]:
