@@ -86,7 +86,8 @@ except SetupError as error:
     print("ended:", error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
-    assert done.stdout == "ended: stage decode cannot start: no weights in models/; convert a checkpoint first\n"
+    expected = "ended: stage decode cannot start: no weights in models/; convert a checkpoint first\n"
+    assert done.stdout == expected, f"exit code {done.returncode}: {done.stderr}"
     assert done.stderr == ""
     assert SetupError
     assert restore().ok
