@@ -27,6 +27,7 @@ class Simulation:
 
     Attributes:
         seconds: stage -> sleep per chunk (assemble: per video).
+        setup_seconds: stage -> sleep when it is set up.
         chunk_frames: frames per chunk.
         settings: stage -> a number that enters the fingerprint.
         faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process), "once" (raises the first
@@ -36,6 +37,7 @@ class Simulation:
     """
 
     seconds: Mapping[str, float] = field(default_factory=dict)
+    setup_seconds: Mapping[str, float] = field(default_factory=dict)
     chunk_frames: int = 10
     settings: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[tuple[str, int], str] = field(default_factory=dict)
@@ -67,7 +69,8 @@ class Simulation:
             raise RuntimeError(f"{stage} of chunk {chunk} went wrong")
 
     def setup(self, stage: str) -> None:
-        """Fail where asked."""
+        """Sleep, fail where asked."""
+        time.sleep(self.setup_seconds.get(stage, 0.0))
         if self.faults.get((stage, -1)) == "setup":
             raise FileNotFoundError("no weights in models/; convert a checkpoint first")
 

@@ -24,6 +24,7 @@ from evaluation.seams import Borders, seam_ratio
 from evaluation.settings import MEASURES, EvaluationSettings
 from evaluation.temporal_profile import TemporalProfile
 from evaluation.warping_error import SCALE
+from models.device import choose_device
 from stages.contract import ItemError
 
 Progress = Callable[[str, int], None]
@@ -69,7 +70,7 @@ def evaluate(
     settings = settings or EvaluationSettings()
     clips = _open(reference, restored, low)
     wanted, notes = _possible(settings, low is not None)
-    device = _device(settings.device)
+    device = choose_device(settings.device)
     warping = None
     if "warping" in wanted:
         warping = WarpingErrors(load_estimator(settings.flow, settings.model, device), device)
@@ -111,15 +112,6 @@ def _possible(settings: EvaluationSettings, has_low: bool) -> tuple[frozenset[st
         wanted.remove("consistency")
         notes.append("consistency and sharpness gain need the input of the restoration (--lr)")
     return frozenset(wanted), notes
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
 def _profile(settings: EvaluationSettings, clip: Clip) -> TemporalProfile | None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from evaluation.warping_error import PairErrors
 from models.tiling import tile_starts
+from stages.split.plan import plan_video
 
 FLOOR = 1e-7
 """Added to every mean, so that a clip that stands still has the ratio 1: a twelfth of an 8-bit step, squared."""
@@ -54,13 +55,7 @@ def plan_chunks(frames: int, chunk: int, overlap: int) -> list[Span]:
     Raises:
         ValueError: chunks cannot overlap by that much.
     """
-    if overlap < 0 or chunk <= 2 * overlap:
-        raise ValueError(f"chunks of {chunk} frames cannot overlap by {overlap} on both sides")
-    spans = [(0, min(chunk, frames))]
-    while spans[-1][1] < frames:
-        start = spans[-1][1] - overlap
-        spans.append((start, min(start + chunk, frames)))
-    return spans
+    return [(planned.start, planned.stop) for planned in plan_video("", [frames], chunk, overlap)]
 
 
 def border_pairs(spans: Sequence[Span]) -> set[int]:

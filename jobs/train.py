@@ -34,6 +34,7 @@ def train(
     # Imported here, so that the other commands do not wait for torch.
     import torch
 
+    from models.device import choose_device
     from training.estimates import ensure_estimates
     from training.recipe import load_recipe
     from training.run import last_losses
@@ -43,9 +44,9 @@ def train(
         torch.set_num_threads(threads)
     try:
         chosen = load_recipe(recipe or RECIPES / f"{stage.value}.yaml")
-        place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+        place = choose_device(device)
         estimates = ensure_estimates(data, model, chosen, place)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}")
         return 1
     finished = train_stage(chosen, estimates, model, checkpoints, seconds, place)

@@ -77,10 +77,12 @@ def _verify_workspace(workspace: Workspace) -> Iterator[Verdict]:
         video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
         differences = list(_against_record(output, record))
         if not differences:  # the rest would only say the same again, at length
-            differences = [
-                *_against_sidecar(output, record, video),
-                *_against_source(output, record, video, source, sources.get(source, ""), config),
-            ]
+            shift = int(record.facts.get("shift_ms", 0))
+            with _local(output, video) as restored:
+                differences = [
+                    *_against_sidecar(output, record, restored),
+                    *_against_source(restored, shift, source, sources.get(source, ""), config),
+                ]
         yield Verdict(video, source, tuple(differences))
 
 
@@ -116,23 +118,21 @@ def _against_record(output: Storage, record: Artifact) -> Iterator[str]:
             yield f"{name} has another SHA-256 than it was written with"
 
 
-def _against_sidecar(output: Storage, record: Artifact, video: str) -> list[str]:
+def _against_sidecar(output: Storage, record: Artifact, restored: Path) -> list[str]:
     fixities = [file.name for file in record.files if file.name.endswith(FIXITY)]
     if not fixities:
         return []
-    with _local(output, video) as restored, _local(output, fixities[0]) as fixity:
+    with _local(output, fixities[0]) as fixity:
         return against_fixity(restored, fixity)
 
 
-def _against_source(
-    output: Storage, record: Artifact, video: str, source: str, sha256: str, config: SplitConfig
-) -> list[str]:
+def _against_source(restored: Path, shift: int, source: str, sha256: str, config: SplitConfig) -> list[str]:
     folder, _, name = source.rpartition("/")
     try:
-        with _local(Storage(folder or "."), name) as original, _local(output, video) as restored:
+        with _local(Storage(folder or "."), name) as original:
             if sha256 and digest_file(original)[1] != sha256:
                 return ["the source is not the file that was restored"]
-            return against_source(restored, original, config, int(record.facts.get("shift_ms", 0)))
+            return against_source(restored, original, config, shift)
     except FileNotFoundError:
         return ["the source is not there any more"]
     except ItemError as error:

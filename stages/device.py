@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from models.device import choose_device
 from stages.setting import ModelSetting
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -25,14 +26,10 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    name = setting.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"models.device: {setting.device!r} asked for, but torch sees no GPU here; use 'auto' or 'cpu'"
-        )
+    try:
+        device = choose_device(setting.device)
+    except ValueError as error:
+        raise ValueError(f"models.device: {error}; use 'auto' or 'cpu'") from None
     return device, _DTYPES[setting.precision]
 
 

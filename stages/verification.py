@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from stages.assemble.check import write_framemd5
-from stages.assemble.companions import PacketDigest
+from stages.assemble.companions import PacketDigest, audio_digests
 from stages.assemble.ticks import to_ticks
 from stages.media.ffmpeg import FfmpegError, file_url
 from stages.media.matroska import holds, holds_late
@@ -99,18 +99,11 @@ def _contents(path: Path) -> tuple[list[int], list[PacketDigest]]:
 
 
 def _audio_of(source: Path) -> list[PacketDigest]:
+    """Digests of the streams that assemble copies, in the order in which it writes them."""
     with open_video(source) as container:
-        held = [stream for stream in container.streams.audio if holds(stream)]
-        late = [s for s in container.streams.audio if s not in held and holds_late(source, s.index)]
-        streams = [*held, *late]  # in the order in which assemble writes them
-        digests = {stream.index: PacketDigest() for stream in streams}
-        try:
-            for packet in container.demux(*streams) if streams else ():
-                if packet.size:
-                    digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
-        except av.error.InvalidDataError:
-            pass  # a source that breaks off: what came before is what there is
-    return list(digests.values())
+        held = [stream.index for stream in container.streams.audio if holds(stream)]
+        others = [stream.index for stream in container.streams.audio if not holds(stream)]
+    return audio_digests(source, [*held, *(index for index in others if holds_late(source, index))])
 
 
 def _times(found: list[int], expected: list[int]) -> Iterator[str]:

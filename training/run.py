@@ -53,6 +53,8 @@ def train(
         whether the recipe's last step has been reached.
     """
     torch.manual_seed(recipe.seed)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where Accelerate goes by itself
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=PRECISIONS[recipe.precision])
     piece = _Slice(recipe, EstimateDataset(estimates), model, checkpoints / recipe.stage, accelerator, seconds)
     return {"autoencoder": _autoencoder, "denoiser": _denoiser, "decoder": _decoder}[recipe.stage](piece)

@@ -44,7 +44,6 @@ class StageActor:
         try:
             node = ray.get_runtime_context().get_node_id()[:8]
             self.worker: Any = self._make(kind, factory, job, collector, f"{os.uname().nodename}/{node}")
-            fix_threads(job.threads)
             self.worker.setup()
         except (SetupError, StorageError) as error:
             self._end(FatalRow(str(error), isinstance(error, SetupError)), collector)
@@ -70,7 +69,7 @@ class StageActor:
             if not isinstance(row, TAKES[self.kind]):
                 yield row
                 return
-            fix_threads(self.threads)  # OpenMP counts per calling thread, and Ray calls on another than it made us on
+            fix_threads(self.threads)  # Ray calls on another thread than it made us on
             made = self.worker.run(row)
             if isinstance(made, Iterator):
                 yield from made

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 
 from pipeline.executors.actors import StageActor
 from pipeline.executors.base import StageFactory
 from pipeline.executors.sizing import Share
 from pipeline.rows import AssembleRow, FatalRow, pack
 from pipeline.wrapper import Job, line
+
+RESTART_SECONDS = 600.0
 
 
 class AssemblyPool:
@@ -50,14 +53,16 @@ class AssemblyPool:
 
     def _assemble(self, row: AssembleRow) -> None:
         packed = pack(row)
-        # Each death is an attempt that the wrapper has counted; it gives up before this loop does, unless the actor
-        # dies before it gets as far as counting.
+        # Each death at work is an attempt that the wrapper has counted; it gives up before this loop does, unless the
+        # actor dies before it gets as far as counting.
         for _ in range(self.job.attempts + 3):
+            actor = self._actor()
             try:
-                self.arrivals.put(("assembled", ray.get(self._actor().take.remote(packed))))
+                self.arrivals.put(("assembled", ray.get(actor.take.remote(packed))))
                 return
             except RayActorError:
-                continue
+                if not _restarted(actor):
+                    break
             except Exception as error:
                 self.arrivals.put(("assembled", pack(FatalRow(f"Ray ended the run: {line(error)}"))))
                 return
@@ -77,3 +82,18 @@ class AssemblyPool:
     def _start(self) -> Any:
         options = {**self.share.options, "max_restarts": -1, "max_task_retries": 0}
         return ray.remote(**options)(StageActor).remote("assemble", self.factory, self.job, self.collector)
+
+
+def _restarted(actor: Any) -> bool:
+    """Wait until Ray has started a dead actor again; until then every call to it fails at once."""
+    deadline = time.monotonic() + RESTART_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            ray.get(actor.__ray_ready__.remote(), timeout=left)
+        except GetTimeoutError:
+            return False
+        except RayActorError:
+            time.sleep(0.2)
+        else:
+            return True
+    return False

@@ -33,11 +33,11 @@ class Executor(Protocol):
 
 
 def fix_threads(threads: int) -> None:
-    """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads in this process.
+    """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads.
 
     The number of threads decides how sums are split, and so their last bits: it must not follow the size of the pools.
-    Called before a stage is made (torch reads the variable when it is imported) and after (if it is imported by now);
-    a process whose stage needs no torch does not import it.
+    Called before a stage is made, because torch reads the variable when it is imported, and again on the thread that
+    does the work, because torch counts per thread. A process whose stage needs no torch does not import it.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if "torch" in sys.modules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice
@@ -75,6 +75,25 @@ class PacketDigest:
         return self._hash.hexdigest()
 
 
+def audio_digests(source: Path, streams: Sequence[int]) -> list[PacketDigest]:
+    """Digests of a video's audio streams, given by their indices, as far as the file can be read."""
+    if not streams:
+        return []
+    digests = {index: PacketDigest() for index in streams}
+    with open_video(source) as container:
+        for packet in _readable(container.demux([container.streams[index] for index in streams])):
+            digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
+    return list(digests.values())
+
+
+def _readable(packets: Iterator[Any]) -> Iterator[Any]:
+    """The packets that hold something, up to where the file breaks off: split has met the same end."""
+    try:
+        yield from (packet for packet in packets if packet.size)
+    except av.error.FFmpegError:
+        return
+
+
 @dataclass
 class _Copied:
     source: Any
@@ -135,16 +154,8 @@ class Companions:
     def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied, Any]]:
         if not by_index:
             return
-        packets = self._container.demux([copied.source for copied in self._copied])
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:  # a truncated file: split has met the same end
-                return
-            if packet is None:
-                return
-            if packet.size:
-                yield by_index[packet.stream.index], packet
+        for packet in _readable(self._container.demux([copied.source for copied in self._copied])):
+            yield by_index[packet.stream.index], packet
 
     def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
         earliest = first_picture

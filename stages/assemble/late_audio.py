@@ -11,9 +11,8 @@ from pathlib import Path
 
 import ffmpeg
 
-from stages.assemble.companions import PacketDigest
+from stages.assemble.companions import PacketDigest, audio_digests
 from stages.media.ffmpeg import file_url, open_input, run
-from stages.media.probe import open_video
 
 
 def add_late_audio(
@@ -47,15 +46,4 @@ def add_late_audio(
     inputs = [ours, *(theirs[str(index)] for index in streams)]
     run(ffmpeg.output(*inputs, file_url(target), format="matroska", **options))
     target.replace(path)
-    return [(position + number, packet_digest(source, index)) for number, index in enumerate(streams)]
-
-
-def packet_digest(source: Path, index: int) -> PacketDigest:
-    """Digest of one audio stream's packets, as far as they can be read."""
-    digest = PacketDigest()
-    with open_video(source) as container:
-        stream = container.streams[index]
-        for packet in container.demux(stream):
-            if packet.size:
-                digest.add(packet, stream.codec_context.name)
-    return digest
+    return list(enumerate(audio_digests(source, streams), start=position))

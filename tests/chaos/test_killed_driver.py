@@ -99,9 +99,7 @@ def test_a_kill_while_it_starts_costs_nothing(unbroken: Line, tmp_path: Path) ->
 def test_an_interrupted_run_says_that_it_can_go_on_and_does(unbroken: Line, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     line = replace(unbroken, output=tmp_path / "restored", workspace=workspace)
-    process = line.start(tmp_path / "log")
-    while process.poll() is None and len(committed(workspace)) < 6:
-        time.sleep(0.005)
+    process = line.start_until(6, tmp_path / "log")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     said = (tmp_path / "log").read_text()

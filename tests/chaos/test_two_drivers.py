@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from whole_jobs import Line, committed, made_twice, published
+from whole_jobs import Line, made_twice, published
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -16,9 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 def test_the_second_is_refused_or_the_first_stops(unbroken: Line, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     line = replace(unbroken, output=tmp_path / "restored", workspace=workspace)
-    first = line.start(tmp_path / "log")
-    while first.poll() is None and len(committed(workspace)) < 8:
-        time.sleep(0.005)
+    first = line.start_until(8, tmp_path / "log")
     first.send_signal(signal.SIGSTOP)
     try:
         assert first.poll() is None

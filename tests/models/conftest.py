@@ -1,4 +1,4 @@
-"""The golden vectors, read once per test session."""
+"""The golden vectors, read once per test session, and the networks that they were made with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+
+from models.checkpoint import structure_encoder as structure_checkpoint
+from models.checkpoint import unet as unet_checkpoint
+from models.checkpoint import vae as vae_checkpoint
+from models.structure_encoder import StructureEncoder
+from models.unet import DenoisingUNet
+from models.vae import TemporalVAE
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -46,6 +53,34 @@ def golden() -> Callable[[str], Golden]:
 @pytest.fixture(scope="session")
 def official_layout() -> Mapping[str, Any]:
     return json.loads((GOLDEN / "official_checkpoint_layout.json").read_text())
+
+
+@pytest.fixture
+def without_gradients():
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def encoder(golden) -> StructureEncoder:
+    """The public vectors' network; so the two below."""
+    vectors = golden("structcond_encoder")
+    network = StructureEncoder(**structure_checkpoint.from_official_config(vectors.facts["config"]))
+    return structure_checkpoint.load(network, vectors.weights).eval()
+
+
+@pytest.fixture(scope="module")
+def unet(golden) -> DenoisingUNet:
+    vectors = golden("unet")
+    network = DenoisingUNet(**unet_checkpoint.from_official_config(vectors.facts["config"]))
+    return unet_checkpoint.load(network, vectors.weights).eval()
+
+
+@pytest.fixture(scope="module")
+def vae(golden) -> TemporalVAE:
+    vectors = golden("vae")
+    network = TemporalVAE(**vae_checkpoint.from_official_config(vectors.facts["config"]))
+    return vae_checkpoint.load(network, vectors.weights).eval()
 
 
 @pytest.fixture(scope="session")

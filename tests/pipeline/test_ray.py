@@ -52,7 +52,11 @@ def test_ray_gives_the_bytes_of_local_and_does_nothing_twice(
 def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
     restore: Restore, executor: RayExecutor, tmp_path: Path, stage: str
 ) -> None:
-    simulation = Simulation(journal=tmp_path / "journal", faults={(stage, 2 if stage != "assemble" else -1): "die"})
+    simulation = Simulation(
+        journal=tmp_path / "journal",
+        faults={(stage, 2 if stage != "assemble" else -1): "die"},
+        setup_seconds={"assemble": 3.0},  # so long a dead assemble worker answers every call with an error
+    )
     inputs = [tmp_path / "library" / "a"] if stage == "assemble" else None
     report = restore(simulation, executor=executor, inputs=inputs)
     assert sorted(report.videos.values()) == (["failed"] if inputs else ["done", "done", "failed"])

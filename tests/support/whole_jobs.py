@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,14 @@ class Line:
             return subprocess.Popen(
                 self.words, cwd=ROOT, env=environment(), stdout=out, stderr=out, preexec_fn=_hear_interrupts
             )
+
+    def start_until(self, artifacts: int, log: Path) -> subprocess.Popen[bytes]:
+        """Start it, and return when that many artifacts are committed, while it goes on."""
+        process = self.start(log)
+        while process.poll() is None and len(committed(Path(self.workspace))) < artifacts:
+            time.sleep(0.005)
+        assert process.poll() is None, log.read_text()
+        return process
 
 
 def _hear_interrupts() -> None:

@@ -1,0 +1,81 @@
+"""What a worker's process does with memory and cores."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.executors.actors import StageActor
+from pipeline.executors.memory import WORKER_ENVIRONMENT
+from pipeline.rows import ChunkRow, Row, pack
+from stages.items import Chunk
+
+PROGRAM = """
+import torch
+from pipeline.executors.memory import keep_memory
+{call}
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) >> 8
+before = resident()
+torch.ones(64 << 20)
+print(resident() - before)
+"""
+
+
+def kept(call: str, environment: dict[str, str]) -> int:
+    """MiB (256 pages) that a new process still holds of a tensor of 256 MiB when it has freed it."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(call=call)],
+        cwd=Path(__file__).parents[2],
+        env={name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's settings")
+def test_memory_that_was_freed_is_kept_for_the_next_layer() -> None:
+    assert kept("", {}) < 64
+    assert kept("keep_memory()", {}) > 200
+    assert kept("", WORKER_ENVIRONMENT) > 200
+
+
+class Counting:
+    """A worker that notes how many threads torch has where it runs."""
+
+    def __init__(self) -> None:
+        self.found: list[int] = []
+
+    def run(self, row: Row) -> Iterator[Row]:
+        self.found.append(torch.get_num_threads())
+        yield row
+
+
+class BareActor(StageActor):
+    """A stage's actor outside Ray, around a worker that is there already."""
+
+    def __init__(self, worker: Any, threads: int) -> None:
+        self.kind, self.threads, self.fatal, self.worker = "chunk", threads, None, worker
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_stage_has_its_threads_on_whatever_thread_it_is_called(threads: int) -> None:
+    worker = Counting()
+    actor = BareActor(worker, threads)
+    packed = pack(ChunkRow("one.mp4", "0" * 64, Chunk("0" * 16, 0, 0, 0, 5, 0, 0)))
+    thread = threading.Thread(target=actor.take, args=[packed])
+    thread.start()
+    thread.join()
+    assert worker.found == [threads]
