@@ -46,6 +46,12 @@ class SampleConfig(BaseModel):
     sample_posterior: bool = Field(
         False, description="Encode by a random draw of the posterior, as published, rather than by its mean."
     )
+    encode_tile: int | None = Field(
+        None,
+        ge=8,
+        description="Largest side in latent pixels of what is encoded at once; see decode.tile. With pixel tiles, of "
+        "each of them.",
+    )
     steps: int = Field(3, ge=1, le=1000, description="Denoising steps.")
     start: float = Field(
         0.3, gt=0.0, le=1.0, description="Noise level to start from: 1 is all of the schedule, as published."

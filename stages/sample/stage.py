@@ -117,7 +117,7 @@ class SampleStage(Stage[ChunkTask, Result]):
         for offset, image in enumerate(images):
             repetitions = range(offset, self._filled(frames) if offset == frames - 1 else offset + 1)
             for tile, found in zip(tiles, latents, strict=True):
-                encoded = self.vae.encode(tile.picture.crop(image).to(self.dtype))
+                encoded = self.vae.encode(tile.picture.crop(image).to(self.dtype), self.config.encode_tile)
                 for number in repetitions:
                     latent = encoded.mode()
                     if self.config.sample_posterior:

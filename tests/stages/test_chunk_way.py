@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from small_chunks import HEIGHT, WIDTH, moving_texture, small_model, way
 
+import models.vae
 from stages.decode.config import DecodeConfig
 from stages.decode.stage import DecodeStage
 from stages.flow.config import FlowConfig
@@ -48,6 +49,25 @@ def test_the_same_chunk_gives_the_same_bytes_whatever_the_memory(tmp_path: Path,
     assert SampleStage(SMALL, setting).parameters == SampleStage(lean, setting).parameters
     for file in ("sample/estimate.mkv", "sample/latents.safetensors", "decode/head.mkv", "decode/segment.mkv"):
         assert (first.parent / file).read_bytes() == (second.parent / file).read_bytes()
+
+
+def test_tiles_of_the_autoencoder_leave_no_trace(
+    tmp_path: Path, setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+    for name in ("encode_tiled", "decode_tiled"):
+        original = getattr(models.vae, name)
+        monkeypatch.setattr(models.vae, name, lambda *given, n=name, f=original: used.append(n) or f(*given))
+    frames = moving_texture(2)
+    whole = way(tmp_path / "whole", setting, frames, SMALL, DecodeConfig())
+    assert not used
+    tiled = way(tmp_path / "tiled", setting, frames, SMALL.model_copy(update={"encode_tile": 8}), DecodeConfig(tile=8))
+    assert set(used) == {"encode_tiled", "decode_tiled"}
+    latents = [load_file(folder.parent / "sample" / "latents.safetensors")["latents"] for folder in (whole, tiled)]
+    assert torch.allclose(*latents, atol=1e-4)
+    for file in ("head.mkv", "segment.mkv"):
+        for one, other in zip(read_frames(whole / file), read_frames(tiled / file), strict=True):
+            assert abs(one - other).max() < 0.005
 
 
 def test_another_seed_gives_other_latents(tmp_path: Path, setting: ModelSetting) -> None:
