@@ -1,27 +1,78 @@
 """Third stage of training: the temporal decoder with the sequence-oriented loss, on latents that the denoiser produced.
 
 The encoder stays as it is. Unlike the published training, flows and edges come from the ground truth and the warped
-frames are the reconstruction's, so that the consistency loss reaches the decoder.
+frames are the reconstruction's, so that the consistency loss reaches the decoder (``models.losses``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from models.discriminator import PatchDiscriminator
 from models.guidance import Motion
-from models.losses import corrected_consistency_loss, edge_weights, frame_difference_loss
+from models.losses import DecoderLossWeights
+from models.losses_adversarial import FeatureNetwork, discriminator_loss
+from models.losses_sequence import Judges, sequence_loss
 from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
 from models.vae import TemporalVAE
 from training.denoiser import Denoiser
-from training.estimates import EstimateDataset, RestorationClip, draw_batch
+from training.estimates import EstimateDataset, draw_batch
 from training.loop import StepFunction
 from training.recipe import Recipe
 from training.terms import pyramid_l1
+
+SEQUENCE_TERMS = ("pixel", "perceptual", "frame_difference", "consistency", "adversarial")
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderNetworks:
+    """What takes part besides the decoder that is trained.
+
+    Attributes:
+        vae: its decoder is trained.
+        denoiser: makes the latents; frozen.
+        schedule: of the denoiser.
+        flow: for the ground truth's motion; frozen.
+        features: for the perceptual term; frozen.
+        channel_weights: of the layers of ``features``; see ``perceptual_loss``.
+        discriminator: trained beside the decoder, where the adversarial term counts.
+    """
+
+    vae: TemporalVAE
+    denoiser: Denoiser
+    schedule: DiffusionSchedule
+    flow: SPyNet
+    features: FeatureNetwork | None = None
+    channel_weights: tuple[Tensor, ...] | None = None
+    discriminator: PatchDiscriminator | None = None
+
+    @property
+    def judges(self) -> Judges:
+        """What the sequence-oriented loss needs."""
+        scores = None if self.discriminator is None else self._scores
+        return Judges(self.features, self.channel_weights, scores, self.vae.last_layer)
+
+    def motion(self, frames: Tensor) -> Motion:
+        """Flow and occlusion of one clip ``[t, 3, H, W]`` in [-1, 1], without gradient."""
+        with torch.no_grad():
+            pictures = (frames + 1) / 2
+            first, second = pictures[:-1], pictures[1:]
+            return Motion.from_flow(self.flow(first, second), self.flow(second, first))
+
+    def _scores(self, frames: Tensor) -> Tensor:
+        """What the discriminator thinks, as the decoder's teacher: it learns nothing from it itself."""
+        assert self.discriminator is not None
+        self.discriminator.requires_grad_(False)
+        try:
+            return self.discriminator(frames)
+        finally:
+            self.discriminator.requires_grad_(True)
 
 
 @torch.no_grad()
@@ -46,15 +97,16 @@ def denoised_latents(
     return latents
 
 
-def decoder_step(
-    vae: TemporalVAE,
-    denoiser: Denoiser,
-    schedule: DiffusionSchedule,
-    flow: SPyNet,
-    clips: EstimateDataset,
-    recipe: Recipe,
-) -> StepFunction:
-    """Make the step function: pixel, pyramid, frame-difference and structure-weighted consistency terms."""
+def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Recipe) -> StepFunction:
+    """Make the step function: the terms of the sequence-oriented loss that the recipe weighs, and the pyramid's.
+
+    The discriminator's own loss is one more term: it reaches no weight of the decoder, and the adversarial term none of
+    the discriminator's, so one optimiser serves both.
+    """
+    vae = networks.vae
+    weights = DecoderLossWeights(
+        **{name: recipe.terms.get(name, 0.0) for name in SEQUENCE_TERMS}, adversarial_start=recipe.adversarial_start
+    )
 
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
         clip = draw_batch(clips, recipe, generator, vae.device)
@@ -62,29 +114,14 @@ def decoder_step(
         with torch.no_grad():
             encoded = vae.encode(clip.estimate * 2 - 1)
             structure = encoded.mean * vae.config.scaling_factor
-            latents = denoised_latents(denoiser, schedule, structure, recipe, generator)
-        features = tuple(feature.detach() for feature in encoded.features)
-        unscaled = latents / vae.config.scaling_factor
-        restored = vae.decode(unscaled, features, fusion_weight=1.0, num_frames=recipe.frames)
-        return {
-            "pixel": (restored - target).abs().mean(),
-            "pyramid": pyramid_l1(restored, target),
-            **_temporal_terms(restored, target, clip, flow, recipe),
-        }
+            latents = denoised_latents(networks.denoiser, networks.schedule, structure, recipe, generator)
+        restored = vae.decode(latents / vae.config.scaling_factor, encoded.features, 1.0, recipe.frames)
+        loss = sequence_loss(restored, target, networks.motion, recipe.frames, number, networks.judges, weights)
+        terms = {**loss.terms, "pyramid": pyramid_l1(restored, target)}
+        if "adversarial" in terms:
+            assert networks.discriminator is not None
+            terms["adversarial"] = terms["adversarial"] * loss.adversarial_weight / weights.adversarial
+            terms["discriminator"] = discriminator_loss(networks.discriminator, restored, target)
+        return terms
 
     return step
-
-
-def _temporal_terms(
-    restored: Tensor, target: Tensor, clip: RestorationClip, flow: SPyNet, recipe: Recipe
-) -> Mapping[str, Tensor]:
-    per_clip = recipe.frames
-    differences, consistencies = [], []
-    for start in range(0, len(target), per_clip):
-        truth, ours = target[start : start + per_clip], restored[start : start + per_clip]
-        frames = clip.target[start : start + per_clip]
-        with torch.no_grad():
-            motion = Motion.from_flow(flow(frames[:-1], frames[1:]), flow(frames[1:], frames[:-1]))
-        differences.append(frame_difference_loss(ours, truth))
-        consistencies.append(corrected_consistency_loss(ours, edge_weights(truth), motion))
-    return {"difference": torch.stack(differences).mean(), "consistency": torch.stack(consistencies).mean()}

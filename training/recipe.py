@@ -12,6 +12,17 @@ from training.clips import DEFAULT_MIX
 from training.degradations import Degradation
 
 
+class LpipsFiles(BaseModel):
+    """Where the weights of the perceptual distance lie on disk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vgg: Path = Field(..., description="VGG-16 by torchvision's key names (vgg16-397923af.pth).")
+    lpips: Path | None = Field(
+        None, description="LPIPS' weights of its channels (vgg.pth of version 0.1); null weighs all alike."
+    )
+
+
 class Recipe(BaseModel):
     """What all training stages share."""
 
@@ -47,6 +58,14 @@ class Recipe(BaseModel):
     )
     sampling_steps: int = Field(3, ge=1, description="Steps with which the decoder's training latents are denoised.")
     sampling_start: float = Field(0.3, gt=0, le=1, description="Noise level at which that denoising starts.")
+    perceptual: Literal["autoencoder"] | LpipsFiles = Field(
+        "autoencoder",
+        description="Judge of the decoder's perceptual term: features of the trained encoder, or the files of LPIPS.",
+    )
+    adversarial_start: int = Field(
+        501, ge=0, description="First of the decoder's steps, from 0, that has a discriminator, if that term counts."
+    )
+    discriminator_channels: int = Field(32, ge=4, description="Width of the discriminator's first layer.")
 
 
 def load_recipe(path: Path) -> Recipe:

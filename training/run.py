@@ -13,15 +13,17 @@ from accelerate import Accelerator
 from torch import nn
 
 from models.configurations import EMBEDDED
+from models.discriminator import PatchDiscriminator
 from models.folder import ModelFolder
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from training.autoencoder import autoencoder_step, measure_scaling_factor
-from training.decoder import decoder_step
+from training.decoder import DecoderNetworks, decoder_step
 from training.denoiser import Denoiser, denoiser_step
 from training.estimates import CPU, EstimateDataset
 from training.loop import TrainingLoop
+from training.perceptual import perceptual_judge
 from training.recipe import Recipe
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -110,8 +112,14 @@ def _decoder(piece: _Slice) -> bool:
     flow = piece.frozen(piece.folder.flow("spynet"))
     for part in (vae.decoder, vae.post_quant_conv):
         part.requires_grad_(True)
-    loop = piece.loop(vae)
-    loop.run(decoder_step(vae, denoiser, schedule, flow, piece.clips, piece.recipe), piece.seconds)
+    features, channel_weights = perceptual_judge(piece.recipe, vae, piece.accelerator.device)
+    discriminator = None
+    if piece.recipe.terms.get("adversarial"):
+        discriminator = PatchDiscriminator(base_channels=piece.recipe.discriminator_channels).train()
+    trained = nn.ModuleDict({"vae": vae} | ({"discriminator": discriminator} if discriminator else {}))
+    loop = piece.loop(trained)
+    networks = DecoderNetworks(vae, denoiser, schedule, flow, features, channel_weights, discriminator)
+    loop.run(decoder_step(networks, piece.clips, piece.recipe), piece.seconds)
     loop.apply_average()
     vae.save_pretrained(piece.model / "vae")
     return loop.finished
