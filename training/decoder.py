@@ -24,10 +24,8 @@ from models.vae import TemporalVAE
 from training.denoiser import Denoiser
 from training.estimates import EstimateDataset, draw_batch
 from training.loop import StepFunction
-from training.recipe import Recipe
+from training.recipe import SEQUENCE_TERMS, Recipe
 from training.terms import pyramid_l1
-
-SEQUENCE_TERMS = ("pixel", "perceptual", "frame_difference", "consistency", "adversarial")
 
 
 @dataclass(frozen=True, slots=True)

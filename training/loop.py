@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from training.recipe import Recipe
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, Tensor]]
-"""Returns the terms of the loss by name, unweighted; the recipe's ``terms`` weigh them."""
+"""Returns the terms of the loss by name, unweighted; the recipe's ``terms`` weigh them, those it leaves out by 0."""
 
 
 class TrainingLoop:
@@ -69,7 +69,7 @@ class TrainingLoop:
         generator = torch.Generator().manual_seed((self.recipe.seed << 32) + self.step)
         with self.accelerator.autocast():
             terms = step_function(self.step, generator)
-        loss = torch.stack([self.recipe.terms.get(name, 1.0) * value for name, value in terms.items()]).sum()
+        loss = torch.stack([self.recipe.terms.get(name, 0.0) * value for name, value in terms.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm)

@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.clips import DEFAULT_MIX
 from training.degradations import Degradation
+
+SEQUENCE_TERMS = ("pixel", "perceptual", "frame_difference", "consistency", "adversarial")
+"""Those of ``models.losses_sequence`` that training uses."""
+TERMS = {
+    "autoencoder": {"pixel", "pyramid", "kl"},
+    "denoiser": {"noise"},
+    "decoder": {*SEQUENCE_TERMS, "pyramid", "discriminator"},
+}
+"""Stage -> the terms of its loss."""
 
 
 class LpipsFiles(BaseModel):
@@ -66,6 +75,15 @@ class Recipe(BaseModel):
         501, ge=0, description="First of the decoder's steps, from 0, that has a discriminator, if that term counts."
     )
     discriminator_channels: int = Field(32, ge=4, description="Width of the discriminator's first layer.")
+
+    @model_validator(mode="after")
+    def _terms_are_known(self) -> Recipe:
+        unknown = set(self.terms) - TERMS[self.stage]
+        if unknown:
+            raise ValueError(
+                f"terms: {self.stage} has no {min(unknown)}; it has {', '.join(sorted(TERMS[self.stage]))}"
+            )
+        return self
 
 
 def load_recipe(path: Path) -> Recipe:

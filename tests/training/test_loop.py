@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from training.loop import TrainingLoop
-from training.recipe import Recipe
+from training.recipe import Recipe, load_recipe
 
-RECIPE = Recipe(stage="autoencoder", steps=12, warmup=2, rate=0.05, checkpoint_every=5)
+RECIPE = Recipe(stage="autoencoder", steps=12, warmup=2, rate=0.05, checkpoint_every=5, terms={"pixel": 1.0})
 
 
 def network() -> nn.Module:
@@ -24,7 +24,7 @@ def network() -> nn.Module:
 def stepper(net: nn.Module):
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
         x = torch.randn(8, 4, generator=generator)
-        return {"square": (net(x) - x.sum(1, keepdim=True)).square().mean()}
+        return {"pixel": (net(x) - x.sum(1, keepdim=True)).square().mean()}
 
     return step
 
@@ -77,3 +77,11 @@ def test_a_slice_ends_by_the_clock_with_a_checkpoint(tmp_path: Path) -> None:
 def test_only_the_newest_checkpoint_is_kept(tmp_path: Path) -> None:
     whole(tmp_path)
     assert [file.name for file in tmp_path.glob("state-*.safetensors")] == ["state-12.safetensors"]
+
+
+def test_a_term_that_the_stage_does_not_have_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("stage: denoiser\nsteps: 1\nterms: {noice: 1.0}\n")
+    with pytest.raises(ValueError, match=r"recipe.yaml: .*terms: denoiser has no noice; it has noise") as found:
+        load_recipe(path)
+    assert "\n" not in str(found.value)
