@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from models.vae import TemporalVAE
-from training.estimates import EstimateDataset, RestorationClip, draw_batch
+from training.estimates import EstimateDataset, RestorationClip, draw_batch, first_clip
+from training.log import Pictures
 from training.loop import StepFunction
 from training.recipe import Recipe
 from training.terms import gaussian_kl, pyramid_l1
@@ -49,6 +50,19 @@ def autoencoder_step(vae: TemporalVAE, clips: EstimateDataset, recipe: Recipe) -
         }
 
     return step
+
+
+def autoencoder_pictures(vae: TemporalVAE, clips: EstimateDataset, recipe: Recipe) -> Pictures:
+    """Target, what the latent alone gives of it, and with the estimate's features."""
+    clip = first_clip(clips, recipe, vae.device)
+
+    def pictures() -> Mapping[str, Tensor]:
+        target, features = clip.target * 2 - 1, vae.encode(clip.estimate * 2 - 1).features
+        latents = vae.encode(target).mean
+        alone, whole = (vae.decode(latents, features, weight, recipe.frames) for weight in (0.0, 1.0))
+        return {"target": target, "latent alone": alone, "latent and features": whole}
+
+    return pictures
 
 
 @torch.no_grad()

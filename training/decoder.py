@@ -22,7 +22,8 @@ from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
 from models.vae import TemporalVAE
 from training.denoiser import Denoiser
-from training.estimates import EstimateDataset, draw_batch
+from training.estimates import EstimateDataset, RestorationClip, draw_batch, first_clip
+from training.log import Pictures
 from training.loop import StepFunction
 from training.recipe import SEQUENCE_TERMS, Recipe
 from training.terms import pyramid_l1
@@ -45,7 +46,7 @@ class DecoderNetworks:
     vae: TemporalVAE
     denoiser: Denoiser
     schedule: DiffusionSchedule
-    flow: SPyNet
+    flow: SPyNet | None = None
     features: FeatureNetwork | None = None
     channel_weights: tuple[Tensor, ...] | None = None
     discriminator: PatchDiscriminator | None = None
@@ -59,9 +60,19 @@ class DecoderNetworks:
     def motion(self, frames: Tensor) -> Motion:
         """Flow and occlusion of one clip ``[t, 3, H, W]`` in [-1, 1], without gradient."""
         with torch.no_grad():
+            assert self.flow is not None
             pictures = (frames + 1) / 2
             first, second = pictures[:-1], pictures[1:]
             return Motion.from_flow(self.flow(first, second), self.flow(second, first))
+
+    def restore(self, clip: RestorationClip, recipe: Recipe, generator: torch.Generator) -> Tensor:
+        """Sample latents from the clip's estimate and decode them, ``[n, 3, H, W]`` in about [-1, 1]."""
+        vae = self.vae
+        with torch.no_grad():
+            encoded = vae.encode(clip.estimate * 2 - 1)
+            structure = encoded.mean * vae.config.scaling_factor
+            latents = denoised_latents(self.denoiser, self.schedule, structure, recipe, generator)
+        return vae.decode(latents / vae.config.scaling_factor, encoded.features, 1.0, recipe.frames)
 
     def _scores(self, frames: Tensor) -> Tensor:
         """What the discriminator thinks, as the decoder's teacher: it learns nothing from it itself."""
@@ -109,11 +120,7 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
         clip = draw_batch(clips, recipe, generator, vae.device)
         target = clip.target * 2 - 1
-        with torch.no_grad():
-            encoded = vae.encode(clip.estimate * 2 - 1)
-            structure = encoded.mean * vae.config.scaling_factor
-            latents = denoised_latents(networks.denoiser, networks.schedule, structure, recipe, generator)
-        restored = vae.decode(latents / vae.config.scaling_factor, encoded.features, 1.0, recipe.frames)
+        restored = networks.restore(clip, recipe, generator)
         loss = sequence_loss(restored, target, networks.motion, recipe.frames, number, networks.judges, weights)
         terms = {**loss.terms, "pyramid": pyramid_l1(restored, target)}
         if "adversarial" in terms:
@@ -123,3 +130,14 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
         return terms
 
     return step
+
+
+def decoder_pictures(networks: DecoderNetworks, clips: EstimateDataset, recipe: Recipe) -> Pictures:
+    """Estimate, restored, target; always of the same clip and noise."""
+    clip = first_clip(clips, recipe, networks.vae.device)
+
+    def pictures() -> Mapping[str, Tensor]:
+        restored = networks.restore(clip, recipe, torch.Generator().manual_seed(recipe.seed))
+        return {"estimate": clip.estimate * 2 - 1, "restored": restored, "target": clip.target * 2 - 1}
+
+    return pictures

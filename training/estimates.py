@@ -89,6 +89,12 @@ class EstimateDataset:
         return RestorationClip(low, estimate, target)
 
 
+def first_clip(clips: EstimateDataset, recipe: Recipe, device: torch.device) -> RestorationClip:
+    """The clip that the training log shows."""
+    clip = clips[0]
+    return RestorationClip(*(part[: recipe.frames].to(device) for part in (clip.low, clip.estimate, clip.target)))
+
+
 def draw_batch(
     clips: EstimateDataset, recipe: Recipe, generator: torch.Generator, device: torch.device
 ) -> RestorationClip:

@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from training.log import Pictures, TrainingLog
 from training.recipe import Recipe
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, Tensor]]
@@ -45,6 +46,7 @@ class TrainingLoop:
         )
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
+        self.log = TrainingLog(folder)
         if (folder / "state.json").exists():
             self._resume()
 
@@ -53,14 +55,20 @@ class TrainingLoop:
         """Whether the recipe's last step has been taken."""
         return self.step >= self.recipe.steps
 
-    def run(self, step_function: StepFunction, seconds: float = math.inf) -> None:
-        """Train until the recipe's last step or until ``seconds`` have passed; always ends on a checkpoint."""
+    def run(self, step_function: StepFunction, seconds: float = math.inf, pictures: Pictures | None = None) -> None:
+        """Train until the recipe's last step or until ``seconds`` have passed; always ends on a checkpoint.
+
+        Pictures are made at every checkpoint on the way and have no influence on what is learned.
+        """
         started = time.monotonic()
         while not self.finished and time.monotonic() - started < seconds:
             self._one_step(step_function)
             if self.step % self.recipe.checkpoint_every == 0:
                 self.checkpoint()
+                if pictures:
+                    self.log.pictures(self.step, pictures)
         self.checkpoint()
+        self.log.close()
 
     def _one_step(self, step_function: StepFunction) -> None:
         began = time.monotonic()
@@ -76,10 +84,9 @@ class TrainingLoop:
         self.optimiser.step()
         self._update_average()
         self.step += 1
-        row = {"step": self.step, "loss": loss.item(), "gradient_norm": norm.item()}
+        row = {"loss": loss.item(), "gradient_norm": norm.item()}
         row |= {name: value.item() for name, value in terms.items()} | {"seconds": time.monotonic() - began}
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(row) + "\n")
+        self.log.losses(self.step, row)
 
     def _rate(self) -> float:
         recipe, step = self.recipe, self.step

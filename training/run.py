@@ -18,8 +18,8 @@ from models.folder import ModelFolder
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
-from training.autoencoder import autoencoder_step, measure_scaling_factor
-from training.decoder import DecoderNetworks, decoder_step
+from training.autoencoder import autoencoder_pictures, autoencoder_step, measure_scaling_factor
+from training.decoder import DecoderNetworks, decoder_pictures, decoder_step
 from training.denoiser import Denoiser, denoiser_step
 from training.estimates import CPU, EstimateDataset
 from training.loop import TrainingLoop
@@ -88,7 +88,8 @@ class _Slice:
 def _autoencoder(piece: _Slice) -> bool:
     vae = TemporalVAE(**EMBEDDED.vae).train()
     loop = piece.loop(vae)
-    loop.run(autoencoder_step(vae, piece.clips, piece.recipe), piece.seconds)
+    pictures = autoencoder_pictures(vae, piece.clips, piece.recipe)
+    loop.run(autoencoder_step(vae, piece.clips, piece.recipe), piece.seconds, pictures)
     loop.apply_average()
     vae.eval().register_to_config(scaling_factor=measure_scaling_factor(vae, piece.clips))
     vae.save_pretrained(piece.model / "vae")
@@ -99,7 +100,8 @@ def _denoiser(piece: _Slice) -> bool:
     vae, schedule = piece.frozen(piece.folder.vae()), piece.folder.schedule()
     denoiser = Denoiser(DenoisingUNet(**EMBEDDED.unet), StructureEncoder(**EMBEDDED.structure_encoder)).train()
     loop = piece.loop(denoiser)
-    loop.run(denoiser_step(denoiser, vae, schedule, piece.clips, piece.recipe), piece.seconds)
+    pictures = decoder_pictures(DecoderNetworks(vae, denoiser, schedule), piece.clips, piece.recipe)
+    loop.run(denoiser_step(denoiser, vae, schedule, piece.clips, piece.recipe), piece.seconds, pictures)
     loop.apply_average()
     denoiser.unet.save_pretrained(piece.model / "unet")
     denoiser.structure_encoder.save_pretrained(piece.model / "structure_encoder")
@@ -119,7 +121,8 @@ def _decoder(piece: _Slice) -> bool:
     trained = nn.ModuleDict({"vae": vae} | ({"discriminator": discriminator} if discriminator else {}))
     loop = piece.loop(trained)
     networks = DecoderNetworks(vae, denoiser, schedule, flow, features, channel_weights, discriminator)
-    loop.run(decoder_step(networks, piece.clips, piece.recipe), piece.seconds)
+    pictures = decoder_pictures(networks, piece.clips, piece.recipe)
+    loop.run(decoder_step(networks, piece.clips, piece.recipe), piece.seconds, pictures)
     loop.apply_average()
     vae.save_pretrained(piece.model / "vae")
     return loop.finished
