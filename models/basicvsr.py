@@ -2,7 +2,8 @@
 
 Two recurrent branches walk through the frames, one from the last to the first and one from the first to the last.
 Each warps its hidden features along the optical flow to the next frame (section 3.2, alignment on features) and refines
-them there; both are fused, upsampled by pixel shuffle and added to the bilinearly enlarged frame.
+them there; both are fused, upsampled by pixel shuffle and added to the bilinearly enlarged frame. A cleaning module may
+come before them (``models.cleaning``).
 """
 
 from __future__ import annotations
@@ -15,21 +16,10 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from models.cleaning import CleaningNetwork
+from models.residual import ResidualBlock
 from models.spynet import SPyNet
 from models.warping import warp
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with a ReLU between them and no normalisation: ``[N, C, h, w]`` -> the same shape."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Add the block's correction to ``x``."""
-        return x + self.conv2(F.relu(self.conv1(x)))
 
 
 class Branch(nn.Module):
@@ -56,13 +46,27 @@ class BasicVSR(ModelMixin, ConfigMixin):
         channels: width of the hidden features.
         num_blocks: residual blocks of each branch.
         num_levels: pyramid levels of the flow network.
+        cleaning_channels: width of the cleaning module; 0 for none.
+        cleaning_blocks: its residual blocks.
+        cleaning_passes: how often it is applied to a frame at most.
     """
 
     scale = 4
 
     @register_to_config
-    def __init__(self, channels: int = 64, num_blocks: int = 30, num_levels: int = 6) -> None:
+    def __init__(
+        self,
+        channels: int = 64,
+        num_blocks: int = 30,
+        num_levels: int = 6,
+        cleaning_channels: int = 0,
+        cleaning_blocks: int = 0,
+        cleaning_passes: int = 1,
+    ) -> None:
         super().__init__()
+        self.cleaning: CleaningNetwork | None = None
+        if cleaning_channels:
+            self.cleaning = CleaningNetwork(cleaning_channels, cleaning_blocks, cleaning_passes)
         self.flow_network = SPyNet(num_levels=num_levels)
         self.backward_branch = Branch(channels, num_blocks)
         self.forward_branch = Branch(channels, num_blocks)
@@ -101,8 +105,18 @@ class BasicVSR(ModelMixin, ConfigMixin):
         Yields:
             T tensors ``[B, 3, 4h, 4w]``, not clamped.
         """
+        yield from self.propagate(self.clean(frames), keep_every)
+
+    def clean(self, frames: Tensor) -> Tensor:
+        """Clean the frames ``[B, T, 3, h, w]``, one after another to spare memory; without the module do nothing."""
         if frames.ndim != 5 or frames.shape[2] != 3 or frames.shape[1] == 0:
             raise ValueError(f"frames must be [B, T, 3, h, w] with T > 0, not {tuple(frames.shape)}")
+        if self.cleaning is None:
+            return frames
+        return torch.stack([self.cleaning(frame) for frame in frames.unbind(1)], dim=1)
+
+    def propagate(self, frames: Tensor, keep_every: int = 1) -> Iterator[Tensor]:
+        """As ``stream``, of frames that have been cleaned."""
         if keep_every < 1:
             raise ValueError(f"keep_every must be at least 1, not {keep_every}")
         count = frames.shape[1]
