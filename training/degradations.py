@@ -1,6 +1,6 @@
 """How a clean clip becomes the input of restoration by 4: clean, degraded as on the web, or damaged as in an archive.
 
-Seeded and torch only. Compression by real video codecs is not among them.
+Seeded: the same generator gives the same clip.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training import archive, optics
+from training.codecs import video_codec
 from training.optics import chance, uniform
 
 SCALE = 4
@@ -58,7 +59,10 @@ def shrink(frames: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _real_world(frames: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Blur, resize, noise and JPEG, twice (Real-ESRGAN, section 3.3), with the second resize ending at ``size``."""
+    """Blur, resize, noise and JPEG, twice (Real-ESRGAN, section 3.3), with the second resize ending at ``size``.
+
+    Half of the clips end as the stream of a video codec in the place of the second JPEG.
+    """
     x = optics.blur(frames, generator, strongest=3.0)
     middle = uniform(1.0, 3.0, generator)
     x = optics.resize(x, (round(size[0] * middle), round(size[1] * middle)), generator)
@@ -69,11 +73,13 @@ def _real_world(frames: Tensor, size: tuple[int, int], generator: torch.Generato
     x = optics.resize(x, size, generator)
     if chance(0.7, generator):
         x = optics.sensor_noise(x, generator, strongest=0.04)
+    if chance(0.5, generator):
+        return video_codec(x, generator)
     return optics.jpeg(x, uniform(40, 95, generator))
 
 
 def _archive(frames: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Film, then tape, then a capture; each step may be missing."""
+    """Film, then tape, then a capture, compressed as a video or as pictures; each step may be missing."""
     x = optics.blur(frames, generator, strongest=2.5)
     x = shrink(x, size)
     if chance(0.5, generator):
@@ -86,4 +92,6 @@ def _archive(frames: Tensor, size: tuple[int, int], generator: torch.Generator) 
         x = archive.interlace(x, generator)
     if chance(0.75, generator):
         x = archive.tape(x.clamp(0, 1), generator)
-    return optics.jpeg(x, uniform(45, 98, generator)) if chance(0.6, generator) else x
+    if chance(0.4, generator):
+        return video_codec(x, generator)
+    return optics.jpeg(x, uniform(45, 98, generator)) if chance(0.5, generator) else x
