@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training.log import Pictures, TrainingLog
 from training.recipe import Recipe
+from training.state import load_state, save_state
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, Tensor]]
 """Returns the terms of the loss by name, unweighted; the recipe's ``terms`` weigh them, those it leaves out by 0."""
@@ -104,23 +104,22 @@ class TrainingLoop:
 
     def checkpoint(self) -> None:
         """Write weights, averages, moments and the step; ``state.json`` is replaced last and decides what is read."""
-        tensors = {f"weights.{name}": p.detach().contiguous() for name, p in self.parameters.items()}
-        tensors |= {f"average.{name}": value.contiguous() for name, value in self.average.items()}
+        tensors = {f"weights.{name}": p.detach() for name, p in self.parameters.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for name, parameter in self.parameters.items():
             for key, value in self.optimiser.state.get(parameter, {}).items():
-                tensors[f"{key}.{name}"] = torch.as_tensor(value).contiguous()
-        file = f"state-{self.step}.safetensors"
-        save_file(tensors, self.folder / file)
+                tensors[f"{key}.{name}"] = torch.as_tensor(value)
+        files = save_state(tensors, self.folder, self.step)
         draft = self.folder / "state.json.draft"
-        draft.write_text(json.dumps({"step": self.step, "file": file, "recipe": self.recipe.model_dump(mode="json")}))
+        draft.write_text(json.dumps({"step": self.step, "files": files, "recipe": self.recipe.model_dump(mode="json")}))
         draft.replace(self.folder / "state.json")
-        for old in self.folder.glob("state-*.safetensors"):
-            if old.name != file:
+        for old in self.folder.glob("state-*"):
+            if old.name not in files:
                 old.unlink()
 
     def _resume(self) -> None:
         state = json.loads((self.folder / "state.json").read_text())
-        tensors = load_file(self.folder / state["file"])
+        tensors = load_state(self.folder, state["files"])
         self.step = state["step"]
         with torch.no_grad():
             for name, parameter in self.parameters.items():

@@ -76,7 +76,7 @@ def test_a_slice_ends_by_the_clock_with_a_checkpoint(tmp_path: Path) -> None:
 
 def test_only_the_newest_checkpoint_is_kept(tmp_path: Path) -> None:
     whole(tmp_path)
-    assert [file.name for file in tmp_path.glob("state-*.safetensors")] == ["state-12.safetensors"]
+    assert [file.name for file in tmp_path.glob("state-*.safetensors")] == ["state-12-0.safetensors"]
 
 
 def test_a_term_that_the_stage_does_not_have_is_an_error(tmp_path: Path) -> None:
