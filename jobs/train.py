@@ -15,6 +15,7 @@ RECIPES = Path(__file__).parent.parent / "training" / "recipes"
 class TrainingStage(StrEnum):
     """The stages of training, in their order."""
 
+    estimate = "estimate"
     autoencoder = "autoencoder"
     denoiser = "denoiser"
     decoder = "decoder"
@@ -45,11 +46,12 @@ def train(
     try:
         chosen = load_recipe(recipe or RECIPES / f"{stage.value}.yaml")
         place = choose_device(device)
-        estimates = ensure_estimates(data, model, chosen, place)
+        # The initial estimate learns from the prepared clips, all that follows it from the estimates that it makes.
+        clips = data if chosen.stage == "estimate" else ensure_estimates(data, model, chosen, place)
+        finished = train_stage(chosen, clips, model, checkpoints, seconds, place)
     except (ValueError, OSError) as error:
         print(f"error: {error}")
         return 1
-    finished = train_stage(chosen, estimates, model, checkpoints, seconds, place)
     means = last_losses(checkpoints, stage.value)
     print("  ".join(f"{name} {value:.4g}" for name, value in means.items()))
     print(f"{stage.value}: {'finished' if finished else 'stopped; the same line goes on'}; weights are in {model}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,6 @@ def compute_estimates(
             save_file(parts, draft)
             draft.replace(path)
         taken += len(batch)
-    (folder / "index.json").write_text(json.dumps({"clips": taken, "shard": shard}))
     return taken
 
 
@@ -73,7 +73,7 @@ class EstimateDataset:
     def __init__(self, folder: Path) -> None:
         self.files = sorted(folder.glob("estimates-*.safetensors"))
         if not self.files:
-            raise ValueError(f"{folder}: holds no initial estimates; compute them first (reelift train estimate-cache)")
+            raise ValueError(f"{folder}: holds no initial estimates; reelift train computes them")
         self.places: list[tuple[Path, int]] = []
         for file in self.files:
             with safe_open(file, "pt") as shard:
@@ -121,6 +121,8 @@ def draw_batch(
 def ensure_estimates(data: Path, model: Path, recipe: Recipe, device: torch.device = CPU) -> Path:
     """Compute the recipe's clips with their initial estimates below the data folder, unless that has been done.
 
+    Estimates made by other weights than the model folder's (or by none that are known) are thrown away first.
+
     Returns:
         the folder with the estimates.
 
@@ -129,24 +131,42 @@ def ensure_estimates(data: Path, model: Path, recipe: Recipe, device: torch.devi
     """
     folder = data / f"estimates-{recipe.side}-{recipe.frames}"
     index = folder / "index.json"
-    if index.exists() and json.loads(index.read_text())["clips"] >= recipe.clips:
+    digest = ModelFolder(model).digest("initial_estimate")
+    stored = json.loads(index.read_text()) if index.exists() else {}
+    if stored.get("initial_estimate") == digest and stored["clips"] >= recipe.clips:
         return folder
     network = ModelFolder(model).initial_estimate().eval().to(device)
-    compute_estimates(network, training_clips(data, recipe), folder, count=recipe.clips)
+    clips = training_clips(data, recipe)
+    if stored.get("initial_estimate") != digest:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        # Written before the first shard, so that an interrupted computation knows whose shards it finds.
+        _write_index(index, 0, digest)
+    _write_index(index, compute_estimates(network, clips, folder, count=recipe.clips), digest)
     return folder
+
+
+def _write_index(index: Path, clips: int, digest: str) -> None:
+    draft = index.with_suffix(".draft")
+    draft.write_text(json.dumps({"clips": clips, "initial_estimate": digest}))
+    draft.replace(index)
 
 
 def training_clips(data: Path, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
     """Degraded and clean clips without end, cropped to the recipe's size and number of frames."""
     clips = ClipDataset(data, seed=0, mix=recipe.mix)
-    for number in itertools.count():
-        low, target = clips[number % len(clips)]
-        generator = torch.Generator().manual_seed(number)
-        side, frames = recipe.side // 4, recipe.frames
-        top, left = (
-            int(torch.randint(size - side + 1, (), generator=generator)) if size > side else 0
-            for size in low.shape[-2:]
-        )
-        small = low[:frames, :, top : top + side, left : left + side]
-        large = target[:frames, :, 4 * top : 4 * (top + side), 4 * left : 4 * (left + side)]
-        yield small, large
+    return (
+        crop_clip(*clips[number % len(clips)], recipe, torch.Generator().manual_seed(number))
+        for number in itertools.count()
+    )
+
+
+def crop_clip(low: Tensor, target: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cut the recipe's size and number of frames out of a clip ``[T, 3, h, w]`` and its target ``[T, 3, 4h, 4w]``."""
+    side, frames = recipe.side // 4, recipe.frames
+    top, left = (
+        int(torch.randint(size - side + 1, (), generator=generator)) if size > side else 0 for size in low.shape[-2:]
+    )
+    small = low[:frames, :, top : top + side, left : left + side]
+    large = target[:frames, :, 4 * top : 4 * (top + side), 4 * left : 4 * (left + side)]
+    return small, large

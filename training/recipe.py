@@ -14,6 +14,7 @@ from training.degradations import Degradation
 SEQUENCE_TERMS = ("pixel", "perceptual", "frame_difference", "consistency", "adversarial")
 """Those of ``models.losses_sequence`` that training uses."""
 TERMS = {
+    "estimate": {"pixel", "cleaning"},
     "autoencoder": {"pixel", "pyramid", "kl"},
     "denoiser": {"noise"},
     "decoder": {*SEQUENCE_TERMS, "pyramid", "discriminator"},
@@ -37,7 +38,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    stage: Literal["autoencoder", "denoiser", "decoder"]
+    stage: Literal["estimate", "autoencoder", "denoiser", "decoder"]
     seed: int = Field(0, ge=0, description="Seed of the order of clips, the crops and every draw of noise.")
     clips: int = Field(600, ge=1, description="Clips whose initial estimates are computed, once, before training.")
     mix: dict[Degradation, float] = Field(
@@ -59,6 +60,8 @@ class Recipe(BaseModel):
     ema: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights, which are the ones kept.")
     checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
     terms: dict[str, float] = Field(default_factory=dict, description="Weights of the terms of the loss, by name.")
+    cleaning_channels: int = Field(32, ge=4, description="Width of the initial estimate's cleaning module.")
+    cleaning_blocks: int = Field(8, ge=1, description="Residual blocks of the cleaning module.")
     start_levels: tuple[float, float] = Field(
         (0.0, 1.0), description="Range of noise levels (as parts of the schedule) that the denoiser is trained on."
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
+from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from models.configurations import EMBEDDED
@@ -19,8 +21,10 @@ from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from training.autoencoder import autoencoder_pictures, autoencoder_step, measure_scaling_factor
+from training.clips import ClipDataset
 from training.decoder import DecoderNetworks, decoder_pictures, decoder_step
 from training.denoiser import Denoiser, denoiser_step
+from training.estimate import estimate_pictures, estimate_step, with_cleaning
 from training.estimates import CPU, EstimateDataset
 from training.loop import TrainingLoop
 from training.perceptual import perceptual_judge
@@ -35,7 +39,7 @@ PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
 
 def train(
     recipe: Recipe,
-    estimates: Path,
+    data: Path,
     model: Path,
     checkpoints: Path,
     seconds: float = math.inf,
@@ -45,7 +49,8 @@ def train(
 
     Args:
         recipe: which stage, and every number of it.
-        estimates: clips with their initial estimates (``training.estimates``).
+        data: clips with their initial estimates (``training.estimates``); for the stage ``estimate`` itself, the folder
+            of prepared clips.
         model: model folder to read the earlier stages' networks from and to write this stage's into.
         checkpoints: state is kept in ``checkpoints/<stage>``; an interrupted stage goes on from there.
         seconds: length of this slice.
@@ -58,16 +63,16 @@ def train(
     if device.type == "cuda":
         torch.cuda.set_device(device)  # where Accelerate goes by itself
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=PRECISIONS[recipe.precision])
-    piece = _Slice(recipe, EstimateDataset(estimates), model, checkpoints / recipe.stage, accelerator, seconds)
-    return {"autoencoder": _autoencoder, "denoiser": _denoiser, "decoder": _decoder}[recipe.stage](piece)
+    piece = _Slice(recipe, data, model, checkpoints / recipe.stage, accelerator, seconds)
+    return STAGES[recipe.stage](piece)
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What the three stages share."""
+    """What the stages share."""
 
     recipe: Recipe
-    clips: EstimateDataset
+    data: Path
     model: Path
     checkpoints: Path
     accelerator: Accelerator
@@ -77,12 +82,40 @@ class _Slice:
     def folder(self) -> ModelFolder:
         return ModelFolder(self.model)
 
+    @property
+    def clips(self) -> EstimateDataset:
+        return EstimateDataset(self.data)
+
     def loop(self, network: nn.Module) -> TrainingLoop:
         return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator)
 
     def frozen(self, network: NetworkT) -> NetworkT:
         """The network on the device, in evaluation mode, without gradients."""
         return network.to(self.accelerator.device).eval().requires_grad_(False)
+
+    def save(self, network: ModelMixin, part: str) -> None:
+        """Replace a part that this stage itself starts from: as a whole, and a link rather than what it leads to."""
+        folder, draft, old = (self.model / name for name in (part, f"{part}.draft", f"{part}.old"))
+        network.save_pretrained(draft)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            folder.rename(old)
+        draft.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _estimate(piece: _Slice) -> bool:
+    clips = ClipDataset(piece.data, piece.recipe.seed, piece.recipe.mix)
+    network = piece.folder.initial_estimate()
+    network = with_cleaning(network, piece.recipe.cleaning_channels, piece.recipe.cleaning_blocks).train()
+    loop = piece.loop(network)
+    pictures = estimate_pictures(network, clips, piece.recipe)
+    loop.run(estimate_step(network, clips, piece.recipe), piece.seconds, pictures)
+    loop.apply_average()
+    piece.save(network, "initial_estimate")
+    return loop.finished
 
 
 def _autoencoder(piece: _Slice) -> bool:
@@ -126,6 +159,9 @@ def _decoder(piece: _Slice) -> bool:
     loop.apply_average()
     vae.save_pretrained(piece.model / "vae")
     return loop.finished
+
+
+STAGES = {"estimate": _estimate, "autoencoder": _autoencoder, "denoiser": _denoiser, "decoder": _decoder}
 
 
 def last_losses(checkpoints: Path, stage: str, count: int = 50) -> dict[str, float]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,4 +21,18 @@ def clips(tmp_path: Path) -> Path:
         {name: (frames * 255).round().to(torch.uint8).contiguous() for name, frames in parts.items()},
         folder / "estimates-00000.safetensors",
     )
+    return folder
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A prepared folder of three clips of 64x64, a texture that moves; one of them is held out."""
+    noise = torch.rand(3, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    wide = torch.nn.functional.interpolate(noise, (96, 96), mode="bicubic").clamp(0, 1)
+    clips = torch.stack([wide[:, :, 4:68, 3 * shift : 64 + 3 * shift] for shift in range(5)], dim=1)
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    save_file({"clips": (clips * 255).to(torch.uint8).contiguous()}, folder / "photo-0000.safetensors")
+    shard = {"name": "photo-0000", "clips": 3, "held_out": [False, False, True]}
+    (folder / "index.json").write_text(json.dumps({"shards": [shard]}))
     return folder
