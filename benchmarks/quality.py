@@ -51,7 +51,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="model folder; the embedded one")
     parser.add_argument("--flow", choices=("spynet", "dis"), default="dis", help="of E*warp; dis is no network of ours")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--packages", type=Path, default=Path("training-data/packages"), help="of downloaded clips")
+    parser.add_argument(
+        "--packages", type=Path, default=Path("training-data/packages"), help="where downloads are kept"
+    )
     parser.add_argument("--json", type=Path, help="write the result there, after every clip")
     parser.add_argument("--write", type=Path, help="write the page of the manual there")
     parser.add_argument("--pictures", type=Path, help="write a picture side by side of every clip into this folder")
@@ -106,7 +108,7 @@ class Run:
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.options, self.folder = options, folder
-        self.setting = Setting(options.model, options.device)
+        self.setting = Setting(options.model, options.device, options.packages)
         missing = {name: WAYS[name].missing(self.setting) for name in options.ways}
         self.pictures: dict[str, Path] = {}
         kept = configuration(self.setting, {}, "balanced")["sample"]["initial_estimate"] == "recurrent"

