@@ -128,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is not a folder")
+    torch.set_num_threads(1)  # the networks are tiny: threads would only wait for each other
     rows = list(check_folder(options.folder, options.only))
     failures = sum(not row.passed for row in rows)
     print(format_table(rows))
