@@ -1,0 +1,112 @@
+"""The stages can learn at all: a small network learns one clip of five frames by heart.
+
+The clip is always drawn as it is: mirrored, turned and played backwards it would be sixteen.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from stage_runs import recipe
+from torch.nn import functional
+
+from models.schedule import DiffusionSchedule
+from models.structure_encoder import StructureEncoder
+from models.unet import DenoisingUNet
+from models.vae import TemporalVAE
+from training.autoencoder import autoencoder_step, measure_scaling_factor, psnr
+from training.denoiser import Denoiser, denoiser_step
+from training.estimates import EstimateDataset
+from training.loop import TrainingLoop
+
+SIDE = 32
+RUN = {"warmup": 10, "checkpoint_every": 1000}
+
+
+@pytest.fixture
+def one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EstimateDataset:
+    """A texture that moves two pixels a frame, and an estimate that has lost its detail."""
+    noise = torch.rand(1, 3, 8, 10, generator=torch.Generator().manual_seed(3))
+    wide = functional.interpolate(noise, (SIDE, SIDE + 8), mode="bicubic").clamp(0, 1)
+    target = torch.stack([wide[0, :, :, 2 * index : 2 * index + SIDE] for index in range(5)])
+    low = functional.interpolate(target, scale_factor=0.25, mode="bicubic", antialias=True)
+    estimate = functional.interpolate(low, scale_factor=4, mode="bilinear")
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    parts = {"low": low, "estimate": estimate, "target": target}
+    pixels = {name: (x.clamp(0, 1) * 255).round().to(torch.uint8)[None].contiguous() for name, x in parts.items()}
+    save_file(pixels, folder / "estimates-00000.safetensors")
+    for stage in ("autoencoder", "denoiser"):
+        monkeypatch.setattr(f"training.{stage}.draw_batch", lambda clips, *more: clips[0])
+    monkeypatch.setattr("training.autoencoder.degrade_estimate", lambda clip, generator: clip.estimate)
+    return EstimateDataset(folder)
+
+
+def small_vae() -> TemporalVAE:
+    torch.manual_seed(0)
+    return TemporalVAE(
+        latent_channels=8,
+        block_out_channels=(16, 24),
+        layers_per_block=1,
+        norm_groups=4,
+        mid_attention=False,
+        fusion_growth=8,
+        patch_size=2,
+        image_fusion=True,
+        scaling_factor=1.0,
+    )
+
+
+@pytest.mark.slow
+def test_the_autoencoder_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_path: Path) -> None:
+    vae = small_vae()
+    weights = {"pixel": 1.0, "kl": 1e-6}
+    chosen = recipe("autoencoder", steps=300, rate=3e-3, latent_alone=0.0, ema=0.95, terms=weights, **RUN)
+    clip = one_clip[0]
+    target = clip.target * 2 - 1
+
+    def reconstruction() -> float:
+        with torch.no_grad():
+            features = vae.encode(clip.estimate * 2 - 1).features
+            return psnr(vae.decode(vae.encode(target).mean, features, 1.0, 5), target)
+
+    before = reconstruction()
+    loop, step = TrainingLoop(vae, chosen, tmp_path / "checkpoints"), autoencoder_step(vae, one_clip, chosen)
+    loop.run(step)
+    loop.apply_average()
+    after = reconstruction()
+    assert before < 20
+    assert after > 35
+
+
+@pytest.mark.slow
+def test_the_denoiser_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_path: Path) -> None:
+    vae = small_vae().eval().requires_grad_(False)
+    vae.register_to_config(scaling_factor=measure_scaling_factor(vae, one_clip))
+    unet = DenoisingUNet(
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=(32, 32),
+        layers_per_block=1,
+        attention_resolutions=(),
+        head_channels=8,
+        cross_attention_dim=None,
+        structure_channels=16,
+        spade_hidden=16,
+        norm_groups=4,
+    )
+    structure_encoder = StructureEncoder(
+        in_channels=8, out_channels=16, block_out_channels=(16, 16), layers_per_block=1, num_heads=1, norm_groups=4
+    )
+    denoiser = Denoiser(unet, structure_encoder)
+    chosen = recipe("denoiser", steps=180, rate=4e-3, start_levels=(0.3, 1.0), **RUN)
+    loop = TrainingLoop(denoiser, chosen, tmp_path / "checkpoints")
+    step = denoiser_step(denoiser, vae, DiffusionSchedule.base(), one_clip, chosen)
+    loop.run(step)
+    rows = [json.loads(line)["loss"] for line in (tmp_path / "checkpoints" / "log.jsonl").read_text().splitlines()]
+    start, end = (sum(part) / len(part) for part in (rows[:5], rows[-30:]))
+    assert end < start / 10
