@@ -14,8 +14,6 @@ from rich.table import Table
 from jobs.progress import RunProgress
 
 if TYPE_CHECKING:
-    from pipeline.config import RunConfig
-    from pipeline.executors.base import Executor
     from pipeline.report import RunReport
 
 
@@ -91,6 +89,7 @@ def start(
 ) -> RunReport | None:
     """Run the pipeline with progress shown; prints one line and returns None if the call or its set-up is wrong."""
     # Imported here, so that a wrong call is answered before torch and ray are loaded.
+    from pipeline.api import make_executor
     from pipeline.config import ConfigError, load_config
     from pipeline.epoch import BusyError, FencedError
     from pipeline.run import run
@@ -118,17 +117,6 @@ def start(
             f"error: {error}{hints.get(type(error), '')}", style="red", markup=False, highlight=False, soft_wrap=True
         )
         return None
-
-
-def make_executor(name: ExecutorName, settings: RunConfig) -> Executor:
-    """The executor of that name."""
-    if name is ExecutorName.local:
-        from pipeline.executors.local import LocalExecutor
-
-        return LocalExecutor()
-    from pipeline.executors.ray_data import RayExecutor
-
-    return RayExecutor(settings.pools)
 
 
 def show(report: RunReport, console: Console) -> None:

@@ -135,19 +135,21 @@ class RunConfig(BaseModel):
         )
 
 
-def load_config(file: str | Path | None = None, overrides: Sequence[str] = (), preset: str | None = None) -> RunConfig:
+def load_config(
+    file: str | Path | Mapping[str, Any] | None = None, overrides: Sequence[str] = (), preset: str | None = None
+) -> RunConfig:
     """Return the configuration: defaults, then the preset, then the YAML file, then ``a.b=c`` overrides.
 
     Args:
-        file: YAML file, or None.
+        file: YAML file, or its content, or None.
         overrides: ``key=value`` with dotted keys; values are read as YAML.
         preset: name of a preset; goes before the file's.
 
     Raises:
         ConfigError: one line naming file, key, value and what is allowed.
     """
-    where = str(file) if file else "configuration"
-    given = _read(file) if file else {}
+    where = str(file) if isinstance(file, str | Path) else "configuration"
+    given = dict(file) if isinstance(file, Mapping) else _read(file) if file else {}
     asked: dict[str, Any] = {}
     for override in overrides:
         key, equals, text = override.partition("=")

@@ -31,6 +31,10 @@ class Executor(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """End what ``execute`` started and left running."""
+        ...
+
 
 def fix_threads(threads: int) -> None:
     """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads.

@@ -44,3 +44,6 @@ class LocalExecutor:
                     ready = driver.receive(row)
                     if ready:
                         driver.receive(assemble.run(ready))
+
+    def close(self) -> None:
+        """Nothing is left running."""
