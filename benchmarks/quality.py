@@ -111,6 +111,7 @@ class Run:
         self.setting = Setting(options.model, options.device, options.packages)
         missing = {name: WAYS[name].missing(self.setting) for name in options.ways}
         self.pictures: dict[str, Path] = {}
+        self.waiting: list[dict[str, Any]] = []
         kept = configuration(self.setting, {}, "balanced")["sample"]["initial_estimate"] == "recurrent"
         self.result: dict[str, Any] = {
             "command": command_of(options),
@@ -134,18 +135,19 @@ class Run:
             target = self.folder / f"{source.name}.mkv"
             try:
                 facts = write_original(source, self.options.packages, target, self.options.frames, self.options.size)
-                self.result["clips"].append(facts)
+                self.waiting.append(facts)
             except ItemError as error:
                 faults.append(str(error))
             except FetchError as error:
                 self.result["clips_left_out"][source.name] = str(error)
         if faults:
             raise ItemError("; ".join(faults))
-        if not self.result["clips"]:
+        if not self.waiting:
             raise ItemError(f"no clip can be had: {'; '.join(self.result['clips_left_out'].values())}")
 
-    def clip(self, facts: dict[str, Any]) -> None:
-        """Measure all ways on one clip."""
+    def next_clip(self) -> None:
+        """Measure all ways on the first of the clips that wait."""
+        facts = self.waiting.pop(0)
         name, original = facts["name"], self.folder / f"{facts['name']}.mkv"
         grid = Grid(original, facts["frames"]) if self.options.pictures else None
         for damage in self.options.degradations:
@@ -159,6 +161,7 @@ class Run:
             self._record(damage, quality_table.ORIGINAL, name, self._numbers(original, original, low, OF_THE_ORIGINAL))
             if grid is not None:
                 grid.add(damage, quality_table.ORIGINAL, original)
+        self.result["clips"].append(facts)
         if grid is not None:
             self.pictures[name] = grid.write(self.options.pictures / f"{name}.png")
 
@@ -217,8 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="quality-") as name:
         try:
             run = Run(options, Path(name))
-            for facts in run.result["clips"]:
-                run.clip(facts)
+            while run.waiting:
+                run.next_clip()
                 written = json.dumps(run.result, indent=2) + "\n"
                 if options.json:
                     options.json.parent.mkdir(parents=True, exist_ok=True)

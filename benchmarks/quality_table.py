@@ -24,6 +24,7 @@ COLUMNS: dict[str, tuple[str, int]] = {
 """Key in the JSON -> heading and decimals."""
 
 Result = Mapping[str, Any]
+FLOWS = {"dis": "OpenCV's DIS, which none of the ways uses", "spynet": "SPyNet, which Reelift's guidance uses, too"}
 DAMAGE_WORDS = {
     "clean": "reduced by 4 by an antialiased bicubic filter, nothing else",
     "degraded": "blur, resizing, noise and JPEG, twice (`training/degradations.py`, `real_world`), seeded",
@@ -115,8 +116,8 @@ def _scope(result: Result) -> str:
     if whole and options["frames"] >= 24 and set(result["ways"]) == set(WAYS):
         return ""
     return (
-        "**This is a small run**: differences of a few hundredths between ways mean nothing, and figures of other "
-        f"clips will differ. The full run is one command, `python -m benchmarks.quality --write docs/quality.md`: "
+        "**This is a small run**: few frames of few clips, and small ones; others will give other figures. The full "
+        "run is one command, `python -m benchmarks.quality --write docs/quality.md`: "
         f"{len(DEVELOPMENT)} clips, 24 frames, whole pictures."
     )
 
@@ -130,7 +131,7 @@ def _reading(result: Result) -> str:
     notes = [
         "- *original*: the measures that the original has of itself. E*warp and NIQE are best near its values; its "
         "consistency is what a perfect restoration would have.",
-        f"- E*warp follows the original's motion, found by {result['options']['flow']}.",
+        f"- E*warp follows the original's motion, found by {FLOWS[result['options']['flow']]}.",
         "- Seconds count loading the networks and, for Reelift, the whole pipeline from file to file; on few small "
         "frames that is a large part. CPU seconds are those of all threads, without waiting for other programs.",
     ]
@@ -144,9 +145,9 @@ def _kept(result: Result) -> str:
         return ""
     told = ", ".join(f"`{stage}.{key}: {value}`" for stage, values in KEPT.items() for key, value in values.items())
     return (
-        f"The presets for the full model run here on the embedded networks, which were trained for {told}; these were "
-        "kept. Everything else (steps, solver, windows, tiles, guidance, canvas, decoding, rounding) is the preset's, "
-        "so these rows compare ways of running a model, not the full model.\n"
+        f"The presets for the full model run here on the embedded networks, with what those need or were trained for: "
+        f"{told} were kept. Everything else (steps, solver, windows, tiles, guidance, canvas, decoding, rounding) is "
+        "the preset's, so these rows compare ways of running a model, not the full model.\n"
     )
 
 

@@ -203,7 +203,7 @@ WAYS: dict[str, Way] = {
     "lanczos": Way("Lanczos", "Frame by frame, three lobes.", _filter(lanczos)),
     "real-esrgan-animevideov3": Way(
         "Real-ESRGAN animevideov3",
-        "Frame by frame; its authors' small network for drawn video, which users run on any video for its speed.",
+        "Frame by frame; its authors' small network for drawn video.",
         _real_esrgan(2),
         _no_real_esrgan,
     ),
