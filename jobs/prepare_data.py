@@ -26,8 +26,8 @@ def prepare_data(
     """Fetch, render, cut and index the training clips; an interrupted run goes on where it was.
 
     With --videos, --photo-clips 0 and --no-film all clips are your own; files that give none are named and left out.
-    Other files come from Debian (apt-get) and PyPI (pip); each is checked against a recorded SHA-256, and its author and
-    licence are written to sources.json.
+    Other files come from Debian (apt-get) and PyPI (pip); each is checked against a recorded SHA-256, and its author
+    and licence are written to sources.json.
     """
     # Imported here, so that the other commands do not wait for torch.
     import torch

@@ -92,7 +92,7 @@ def test_no_folder_an_empty_one_and_one_without_clips_are_errors(tmp_path: Path)
         prepare(tmp_path / "out", config(tmp_path / "videos"))
     (tmp_path / "videos" / "notes.txt").write_text("not a video")
     lines: list[str] = []
-    with pytest.raises(ValueError, match="none of its 1 files gives a clip; 64 pixels need .* 96 pixels"):
+    with pytest.raises(ValueError, match=r"none of its 1 files gives a clip; 64 pixels need .* 96 pixels"):
         prepare(tmp_path / "out", config(tmp_path / "videos"), report=lines.append)
     assert any(line.startswith("notes.txt: left out: ") for line in lines)
     assert not (tmp_path / "out" / "index.json").exists()
