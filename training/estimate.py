@@ -55,7 +55,9 @@ def draw_clips(
     Every prepared clip comes once before the first comes again, damaged otherwise.
     """
     numbers = range(step * recipe.batch, (step + 1) * recipe.batch)
-    pairs = [crop_clip(*clips[number], recipe, generator) for number in numbers]
+    # Damage is done in full precision, whatever the network is trained in.
+    with torch.autocast("cpu", enabled=False):
+        pairs = [crop_clip(*clips[number], recipe, generator) for number in numbers]
     low, target = (torch.stack(frames).to(device) for frames in zip(*pairs, strict=True))
     return low, target
 

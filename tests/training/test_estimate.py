@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from stage_runs import losses, recipe
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from torch.nn import functional
 
+from jobs.train import TrainingStage
+from jobs.train import train as command
 from models.basicvsr import BasicVSR
 from models.folder import ModelFolder
 from training.clips import ClipDataset
@@ -161,3 +165,33 @@ def test_shards_of_an_interrupted_computation_are_kept(prepared: Path, tmp_path:
     index.write_text(json.dumps(json.loads(index.read_text()) | {"clips": 0}))
     ensure_estimates(prepared, model, chosen)
     assert shard.stat().st_mtime_ns == made and json.loads(index.read_text())["clips"] == 2
+
+
+def test_the_command_trains_shows_pictures_and_names_a_folder_that_was_not_prepared(
+    prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, checkpoints = small_model(tmp_path / "model"), tmp_path / "checkpoints"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe("estimate", **SMALL | {"steps": 1}).model_dump(mode="json")))
+    given = {"model": model, "checkpoints": checkpoints, "recipe": path, "device": "cpu"}
+    assert command(TrainingStage.estimate, data=prepared, **given) == 0
+    assert "estimate: finished" in capsys.readouterr().out
+    board = EventAccumulator(str(checkpoints / "estimate" / "tensorboard")).Reload()
+    assert sorted(board.Tags()["images"]) == ["cleaned", "damaged", "restored", "target"]
+    assert {(image.width, image.height) for image in board.Images("damaged")} == {(5 * 48, 48)}
+    assert not list(prepared.glob("estimates-*"))
+    assert command(TrainingStage.estimate, data=tmp_path, **given) == 1
+    assert "not a prepared folder" in capsys.readouterr().out
+
+
+def test_half_precision_gives_a_like_loss_and_gradients(prepared: Path) -> None:
+    torch.manual_seed(0)
+    network = with_cleaning(BasicVSR(channels=8, num_blocks=1, num_levels=3), 8, 1)
+    chosen = recipe("estimate")
+    step = estimate_step(network, ClipDataset(prepared, 0), chosen)
+    whole = step(0, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = step(0, torch.Generator().manual_seed(0))
+    half["pixel"].backward()
+    assert half["pixel"].item() == pytest.approx(whole["pixel"].item(), rel=0.05)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters() if p.requires_grad)
