@@ -98,7 +98,7 @@ def _mountain(packages: Path) -> Iterator[Rgb]:
 DEVELOPMENT: dict[str, Source] = {
     source.name: source
     for source in (
-        Source("city", "`samples/city_original.mkv`, filmed from the air", "CC0-1.0", Fraction(25), _city),
+        Source("city", "`samples/city_original.mkv`: towers at night", "CC0-1.0", Fraction(25), _city),
         Source(
             "bunny",
             f"Big Buck Bunny (Blender Foundation, www.bigbuckbunny.org), frames {BUNNY_START} to "
