@@ -165,6 +165,7 @@ STAGES = {"estimate": _estimate, "autoencoder": _autoencoder, "denoiser": _denoi
 
 
 def last_losses(checkpoints: Path, stage: str, count: int = 50) -> dict[str, float]:
-    """Mean of each logged value over the last ``count`` steps of a stage."""
-    rows = [json.loads(line) for line in (checkpoints / stage / "log.jsonl").read_text().splitlines()[-count:]]
-    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    """Mean of each logged value over the last ``count`` steps of a stage; nothing if it has taken none."""
+    log = checkpoints / stage / "log.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()[-count:]] if log.exists() else []
+    return {name: sum(row[name] for row in rows) / len(rows) for name in (rows[0] if rows else ())}

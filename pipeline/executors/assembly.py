@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError
 
 from pipeline.executors.actors import StageActor
 from pipeline.executors.base import StageFactory
@@ -46,10 +46,11 @@ class AssemblyPool:
         self._threads.submit(self._assemble, row)
 
     def close(self) -> None:
-        """End all actors."""
+        """End all actors, and the threads that wait on them."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for actor in self._actors:
             ray.kill(actor)
+        self._threads.shutdown(wait=True)
 
     def _assemble(self, row: AssembleRow) -> None:
         packed = pack(row)
@@ -90,10 +91,10 @@ def _restarted(actor: Any) -> bool:
     while (left := deadline - time.monotonic()) > 0:
         try:
             ray.get(actor.__ray_ready__.remote(), timeout=left)
-        except GetTimeoutError:
-            return False
-        except RayActorError:
+        except ActorUnavailableError:
             time.sleep(0.2)
+        except (RayActorError, GetTimeoutError):  # it will not come back
+            return False
         else:
             return True
     return False

@@ -1,14 +1,4 @@
-"""The run on Ray Data: rows stream through one actor pool per stage; the driver alone writes the manifest.
-
-What is set here, and why (Ray 2.60):
-
-* Rows leave a pool one by one (``target_max_block_size`` of 1 byte): by default Ray Data would gather 128 MiB of rows,
-  and a long film would be split to its end before flow saw its first chunk.
-* A row that kills its actor is sent to the next one, for ever. The wrapper counts attempts before it starts and gives
-  the item up at the limit, so "for ever" ends there.
-* There is no time limit on progress (default 30 minutes): one chunk may take longer.
-* Two rows are in flight per actor: one at work, one waiting. Below 1.75 Ray Data would never let a pool grow.
-"""
+"""The run on Ray Data: rows stream through the pools (``stream``); the driver alone writes the manifest."""
 
 from __future__ import annotations
 
@@ -22,17 +12,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray.data import ActorPoolStrategy, DataContext
 
 from pipeline.config import Pools
 from pipeline.driver import Driver
-from pipeline.executors.actors import StageActor
 from pipeline.executors.assembly import AssemblyPool
 from pipeline.executors.base import StageFactory
 from pipeline.executors.collector import start_collector
 from pipeline.executors.memory import WORKER_ENVIRONMENT
-from pipeline.executors.sizing import Share, check_fits, shares
-from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.executors.sizing import check_fits, shares
+from pipeline.executors.stream import Stream
 from pipeline.rows import FatalRow, SourceRow, pack, unpack
 from pipeline.schemas import Record
 from pipeline.storage import StorageError
@@ -40,6 +28,7 @@ from pipeline.wrapper import Job, line
 
 OBJECT_STORE_BYTES = 200 << 20
 SILENCE_SECONDS = 600
+DRAIN_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -68,22 +57,23 @@ class RayExecutor:
         collector = start_collector(job.ahead or 8 * workers)
         arrivals: queue.Queue[Any] = queue.Queue()
         assembly = AssemblyPool(stages["assemble"], job, collector, sizes["assemble"], arrivals)
+        stream = Stream(sources, stages, job, collector, sizes, arrivals)
         stop = threading.Event()
+        drain = threading.Thread(target=_drain, args=(collector, arrivals, stop), daemon=True)
         try:
-            threads = [
-                threading.Thread(target=_drain, args=(collector, arrivals, stop), daemon=True),
-                threading.Thread(target=_stream, args=(sources, stages, job, collector, sizes, arrivals), daemon=True),
-            ]
-            for thread in threads:
-                thread.start()
+            drain.start()
+            stream.start()
             _consume(arrivals, assembly, driver)
             stop.set()
-            threads[0].join()
+            drain.join()
             _record(arrivals, driver)
         except BaseException:
-            stop.set()
-            for name in ("ray", "ray.data"):  # the stream, cut off below, would complain at length
+            for name in ("ray", "ray.data"):  # what is cut off below would complain at length
                 logging.getLogger(name).setLevel(logging.CRITICAL)
+            stop.set()
+            stream.stop()
+            assembly.close()
+            drain.join(DRAIN_SECONDS)
             self.close()
             raise
         assembly.close()
@@ -109,7 +99,7 @@ class RayExecutor:
         try:
             with _quiet():
                 ray.init(address=address, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises bare ones, too
             raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
         self._owned, self._alone = True, address == "local"
         _silence()
@@ -134,50 +124,6 @@ def _quiet() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
-
-
-def _context() -> DataContext:
-    context = DataContext.get_current().copy()
-    context.target_max_block_size = 1
-    context.enable_progress_bars = False
-    context.execution_no_progress_timeout_s = -1
-    context.max_consecutive_actor_init_deaths = 3
-    context.wait_for_min_actors_s = -1
-    context.execution_options.verbose_progress = False
-    return context
-
-
-def _stream(
-    sources: Sequence[SourceRow],
-    stages: Mapping[str, StageFactory],
-    job: Job,
-    collector: Any,
-    sizes: Mapping[str, Share],
-    arrivals: queue.Queue[Any],
-) -> None:
-    """Send the sources through all pools; put (``row``, packed) for each row that comes out, then ``end``."""
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    try:
-        with DataContext.current(_context()):
-            rows = [pack(source) for source in sources]
-            dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-            for stage in ("split", *CHUNK_STAGES):
-                share = sizes[stage]
-                dataset = dataset.map_batches(
-                    StageActor,
-                    fn_constructor_args=("split" if stage == "split" else "chunk", stages[stage], job, collector),
-                    batch_size=1,
-                    compute=ActorPoolStrategy(
-                        min_size=share.least, max_size=share.most, max_tasks_in_flight_per_actor=2
-                    ),
-                    **share.options,
-                )
-            for batch in dataset.iter_batches(batch_size=1, prefetch_batches=0):
-                arrivals.put(("row", {"kind": str(batch["kind"][0]), "row": str(batch["row"][0])}))
-        arrivals.put(("end", None))
-    except BaseException as error:
-        log.debug("the dataset ended early", exc_info=True)
-        arrivals.put(("row", pack(FatalRow(f"Ray ended the run: {line(error)[-600:]}"))))
 
 
 def _drain(collector: Any, arrivals: queue.Queue[Any], stop: threading.Event) -> None:

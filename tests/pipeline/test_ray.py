@@ -76,12 +76,21 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
 
 def test_a_failed_set_up_ends_the_run_in_one_line(restore: Restore, tmp_path: Path) -> None:
     script = f"""
+import threading
 from pathlib import Path
+import ray
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
 from pipeline.executors.ray_data import RayExecutor
 from pipeline.run import run
 from pipeline.wrapper import SetupError
+shutdown = ray.shutdown
+def tell():
+    # Whoever still calls Ray while it is shut down may take the whole process with it.
+    harmless = {{"MainThread", "manifest", "PythonGCThread", "ray_listen_error_messages", "Prefetcher"}}
+    print("left:", sorted({{thread.name for thread in threading.enumerate()}} - harmless))
+    shutdown()
+ray.shutdown = tell
 root = Path({str(tmp_path)!r})
 stages = Simulation(faults={{("decode", -1): "setup"}}).factories()
 try:
@@ -90,7 +99,7 @@ except SetupError as error:
     print("ended:", error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
-    expected = "ended: stage decode cannot start: no weights in models/; convert a checkpoint first\n"
+    expected = "left: []\nended: stage decode cannot start: no weights in models/; convert a checkpoint first\n"
     assert done.stdout == expected, f"exit code {done.returncode}: {done.stderr}"
     assert done.stderr == ""
     assert SetupError

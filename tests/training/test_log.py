@@ -11,7 +11,7 @@ from stage_runs import model_folder, recipe
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.log import TrainingLog
-from training.run import train
+from training.run import last_losses, train
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,8 @@ def test_without_tensorboard_losses_are_written_and_no_pictures_are_made(
     log.close()
     assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
     assert json.loads((tmp_path / "log.jsonl").read_text()) == {"step": 3, "loss": 0.5}
+
+
+def test_a_slice_without_a_step_has_no_losses(clips: Path, tmp_path: Path) -> None:
+    assert not train(recipe("denoiser"), clips, model_folder(tmp_path / "model"), tmp_path / "checkpoints", seconds=0.0)
+    assert last_losses(tmp_path / "checkpoints", "denoiser") == {}
