@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -36,7 +37,7 @@ class AssemblyPool:
     ) -> None:
         self.factory, self.job, self.collector, self.share, self.arrivals = factory, job, collector, share, arrivals
         self._threads = ThreadPoolExecutor(share.most, thread_name_prefix="assemble")
-        self._own, self._lock = threading.local(), threading.Lock()
+        self._own, self._lock, self._closing = threading.local(), threading.Lock(), threading.Event()
         # Started now, before Ray Data's pools, so that they have their place and a set-up that fails is known at once.
         self._actors = [self._start() for _ in range(share.least)]
         self._idle = list(self._actors)
@@ -47,9 +48,11 @@ class AssemblyPool:
 
     def close(self) -> None:
         """End all actors, and the threads that wait on them."""
+        self._closing.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
         for actor in self._actors:
-            ray.kill(actor)
+            with suppress(Exception):  # Ray itself may be gone
+                ray.kill(actor)
         self._threads.shutdown(wait=True)
 
     def _assemble(self, row: AssembleRow) -> None:
@@ -59,15 +62,38 @@ class AssemblyPool:
         for _ in range(self.job.attempts + 3):
             actor = self._actor()
             try:
-                self.arrivals.put(("assembled", ray.get(actor.take.remote(packed))))
+                self.arrivals.put(("assembled", self._result(actor.take.remote(packed))))
                 return
             except RayActorError:
-                if not _restarted(actor):
+                if not self._restarted(actor):
                     break
             except Exception as error:
                 self.arrivals.put(("assembled", pack(FatalRow(f"Ray ended the run: {line(error)}"))))
                 return
         self.arrivals.put(("assembled", pack(FatalRow("assemble workers die before they start; see Ray's logs"))))
+
+    def _result(self, reference: Any) -> Any:
+        """Wait for an actor's answer, but not when the pool is closed."""
+        while True:
+            try:
+                return ray.get(reference, timeout=1.0)
+            except GetTimeoutError:
+                if self._closing.is_set():
+                    raise
+
+    def _restarted(self, actor: Any) -> bool:
+        """Wait until Ray has started a dead actor again; until then every call to it fails at once."""
+        deadline = time.monotonic() + RESTART_SECONDS
+        while time.monotonic() < deadline and not self._closing.is_set():
+            try:
+                ray.get(actor.__ray_ready__.remote(), timeout=1.0)
+            except (ActorUnavailableError, GetTimeoutError):
+                time.sleep(0.2)
+            except RayActorError:  # it will not come back
+                return False
+            else:
+                return True
+        return False
 
     def _actor(self) -> Any:
         """Return the actor of this thread."""
@@ -83,18 +109,3 @@ class AssemblyPool:
     def _start(self) -> Any:
         options = {**self.share.options, "max_restarts": -1, "max_task_retries": 0}
         return ray.remote(**options)(StageActor).remote("assemble", self.factory, self.job, self.collector)
-
-
-def _restarted(actor: Any) -> bool:
-    """Wait until Ray has started a dead actor again; until then every call to it fails at once."""
-    deadline = time.monotonic() + RESTART_SECONDS
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            ray.get(actor.__ray_ready__.remote(), timeout=left)
-        except ActorUnavailableError:
-            time.sleep(0.2)
-        except (RayActorError, GetTimeoutError):  # it will not come back
-            return False
-        else:
-            return True
-    return False
