@@ -55,12 +55,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seams", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--chunk", type=int, default=25, help="frames of a chunk; a multiple of 5 is fair to both")
+    parser.add_argument(
+        "--overlap", type=int, default=4, help="frames that neighbouring chunks share, where they share any"
+    )
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="of the crop; all of it")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--model", type=Path, help="model folder; the embedded one")
     parser.add_argument("--estimate", choices=("recurrent", "bicubic"), default="recurrent")
     parser.add_argument("--start", type=float, help="share of the noise to start from; the preset's")
     parser.add_argument("--steps", type=int, help="the preset's")
+    parser.add_argument(
+        "--fusion", type=float, help="weight of the estimate's features; 0: the latents alone make the picture"
+    )
     parser.add_argument("--flow", choices=("spynet", "dis"), default="spynet", help="of the measure")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write the result there, too")
@@ -90,13 +96,14 @@ def crop(source: Path, target: Path, frames: int, size: tuple[int, int] | None, 
 
 def configuration(options: argparse.Namespace, way: str) -> RunConfig:
     """The run's configuration for one way."""
-    overlap = min(4, (options.chunk - 1) // 2)
+    overlap = min(options.overlap, (options.chunk - 1) // 2)
     sample = {"initial_estimate": options.estimate, "start": options.start, "steps": options.steps}
     shared = {
         "model": options.model,
         "split": {"chunk_frames": options.chunk, "overlap_frames": overlap, "detect_cuts": False},
         "flow": {"reduction": 4},
         "sample": {key: value for key, value in sample.items() if value is not None},
+        "decode": {} if options.fusion is None else {"fusion_weight": options.fusion},
         "runtime": {"device": options.device, "threads": torch.get_num_threads()},
     }
     return validate(merge(shared, WAYS[way]))

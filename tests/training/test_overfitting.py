@@ -12,13 +12,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from stage_runs import recipe
+from torch import Tensor
 from torch.nn import functional
 
+from models.folder import EMBEDDED_FOLDER, ModelFolder
 from models.schedule import DiffusionSchedule
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from training.autoencoder import autoencoder_step, measure_scaling_factor, psnr
+from training.decoder import DecoderNetworks, decoder_step
 from training.denoiser import Denoiser, denoiser_step
 from training.estimates import EstimateDataset
 from training.loop import TrainingLoop
@@ -40,10 +43,30 @@ def one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EstimateDataset
     parts = {"low": low, "estimate": estimate, "target": target}
     pixels = {name: (x.clamp(0, 1) * 255).round().to(torch.uint8)[None].contiguous() for name, x in parts.items()}
     save_file(pixels, folder / "estimates-00000.safetensors")
-    for stage in ("autoencoder", "denoiser"):
+    for stage in ("autoencoder", "denoiser", "decoder"):
         monkeypatch.setattr(f"training.{stage}.draw_batch", lambda clips, *more: clips[0])
     monkeypatch.setattr("training.autoencoder.degrade_estimate", lambda clip, generator: clip.estimate)
     return EstimateDataset(folder)
+
+
+def small_denoiser() -> Denoiser:
+    torch.manual_seed(1)
+    unet = DenoisingUNet(
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=(32, 32),
+        layers_per_block=1,
+        attention_resolutions=(),
+        head_channels=8,
+        cross_attention_dim=None,
+        structure_channels=16,
+        spade_hidden=16,
+        norm_groups=4,
+    )
+    structure_encoder = StructureEncoder(
+        in_channels=8, out_channels=16, block_out_channels=(16, 16), layers_per_block=1, num_heads=1, norm_groups=4
+    )
+    return Denoiser(unet, structure_encoder)
 
 
 def small_vae() -> TemporalVAE:
@@ -87,22 +110,7 @@ def test_the_autoencoder_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_p
 def test_the_denoiser_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_path: Path) -> None:
     vae = small_vae().eval().requires_grad_(False)
     vae.register_to_config(scaling_factor=measure_scaling_factor(vae, one_clip))
-    unet = DenoisingUNet(
-        in_channels=8,
-        out_channels=8,
-        block_out_channels=(32, 32),
-        layers_per_block=1,
-        attention_resolutions=(),
-        head_channels=8,
-        cross_attention_dim=None,
-        structure_channels=16,
-        spade_hidden=16,
-        norm_groups=4,
-    )
-    structure_encoder = StructureEncoder(
-        in_channels=8, out_channels=16, block_out_channels=(16, 16), layers_per_block=1, num_heads=1, norm_groups=4
-    )
-    denoiser = Denoiser(unet, structure_encoder)
+    denoiser = small_denoiser()
     chosen = recipe("denoiser", steps=180, rate=4e-3, start_levels=(0.3, 1.0), **RUN)
     loop = TrainingLoop(denoiser, chosen, tmp_path / "checkpoints")
     step = denoiser_step(denoiser, vae, DiffusionSchedule.base(), one_clip, chosen)
@@ -110,3 +118,38 @@ def test_the_denoiser_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_path
     rows = [json.loads(line)["loss"] for line in (tmp_path / "checkpoints" / "log.jsonl").read_text().splitlines()]
     start, end = (sum(part) / len(part) for part in (rows[:5], rows[-30:]))
     assert end < start / 10
+
+
+def warping_error_of(frames: Tensor) -> float:
+    """E*warp of the restored clip ``[5, 3, h, w]``, whose content moves by two pixels a frame."""
+    moved = frames[:-1, :, :, 2:] - frames[1:, :, :, :-2]
+    return float(moved.square().mean())
+
+
+def decoder_by_heart(clips: EstimateDataset, folder: Path, temporal: bool) -> float:
+    """Train a decoder on one clip, with temporal layers or frame by frame; E*warp of what it then restores.
+
+    The denoiser has learned nothing: its latents flicker, as those of an honest one do less.
+    """
+    vae = small_vae()
+    for name, parameter in vae.named_parameters():
+        if not temporal and "temporal_alpha" in name:
+            torch.nn.init.zeros_(parameter)  # a share of 0: every frame is decoded by itself
+            parameter.requires_grad_(False)
+    flow = ModelFolder(EMBEDDED_FOLDER).flow("spynet").requires_grad_(False)
+    networks = DecoderNetworks(vae, small_denoiser(), DiffusionSchedule.base(), flow)
+    terms = {"pixel": 1.0} | ({"frame_difference": 2.0, "consistency": 2.0} if temporal else {})
+    chosen = recipe("decoder", steps=100, rate=3e-3, ema=0.95, terms=terms, sampling_steps=1, **RUN)
+    loop = TrainingLoop(vae, chosen, folder)
+    loop.run(decoder_step(networks, clips, chosen))
+    loop.apply_average()
+    with torch.no_grad():
+        return warping_error_of(networks.restore(clips[0], chosen, torch.Generator().manual_seed(9)))
+
+
+@pytest.mark.slow
+def test_the_temporal_decoder_is_at_least_twice_as_steady_as_one_frame_by_frame(
+    one_clip: EstimateDataset, tmp_path: Path
+) -> None:
+    alone, temporal = (decoder_by_heart(one_clip, tmp_path / str(number), bool(number)) for number in (0, 1))
+    assert temporal < alone / 2
