@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from jobs import config, convert_checkpoint, demo, evaluate, prepare_data, restore, status, train, verify
+from jobs import (
+    config,
+    convert_checkpoint,
+    demo,
+    evaluate,
+    prepare_data,
+    reprocess,
+    restore,
+    retry,
+    status,
+    train,
+    verify,
+)
 from jobs.invocation import run_app
 
 app = typer.Typer(
@@ -35,6 +47,8 @@ def common(
 
 app.command("demo")(demo.demo)
 app.command("restore")(restore.restore)
+app.command("retry")(retry.retry)
+app.command("reprocess")(reprocess.reprocess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(config.app, name="config")

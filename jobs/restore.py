@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.progress import RunProgress
+from jobs.running import carried_out
 
 if TYPE_CHECKING:
+    from jobs.progress import RunProgress
     from pipeline.report import RunReport
 
 
@@ -90,33 +91,23 @@ def start(
     """Run the pipeline with progress shown; prints one line and returns None if the call or its set-up is wrong."""
     # Imported here, so that a wrong call is answered before torch and ray are loaded.
     from pipeline.api import make_executor
-    from pipeline.config import ConfigError, load_config
-    from pipeline.epoch import BusyError, FencedError
+    from pipeline.config import load_config
     from pipeline.run import run
-    from pipeline.sources import InputError
-    from pipeline.storage import StorageError
-    from pipeline.workspace import ChangedError
-    from pipeline.wrapper import SetupError
 
-    hints: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
-    try:
+    def work(progress: RunProgress) -> RunReport:
         settings = load_config(config, set_, preset)
-        with RunProgress(console) as progress:
-            return run(
-                settings,
-                inputs,
-                output,
-                workspace,
-                make_executor(executor, settings),
-                progress,
-                allow_changed=reprocess,
-                takeover=takeover,
-            )
-    except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
-        console.print(
-            f"error: {error}{hints.get(type(error), '')}", style="red", markup=False, highlight=False, soft_wrap=True
+        return run(
+            settings,
+            inputs,
+            output,
+            workspace,
+            make_executor(executor, settings),
+            progress,
+            allow_changed=reprocess,
+            takeover=takeover,
         )
-        return None
+
+    return carried_out(console, work)
 
 
 def show(report: RunReport, console: Console) -> None:

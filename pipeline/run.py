@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +38,7 @@ def run(
     stages: Mapping[str, StageFactory] | None = None,
     allow_changed: bool = False,
     takeover: bool = False,
+    only: Callable[[SourceRow], bool] = lambda source: True,
 ) -> RunReport:
     """Restore ``inputs`` into ``output``. The same line again does nothing twice; after a crash it goes on.
 
@@ -51,6 +52,7 @@ def run(
         stages: name -> factory, instead of the ones that the configuration asks for.
         allow_changed: go on in a workspace that was made with other settings; what they reach is made anew.
         takeover: replace a driver that seems alive.
+        only: which of the sources to take.
 
     Raises:
         InputError: if inputs or output cannot be used as given.
@@ -59,12 +61,12 @@ def run(
         FencedError: if another driver took over.
     """
     started = time.perf_counter()
-    sources = expand(inputs, output, workspace)
+    sources = [source for source in expand(inputs, output, workspace) if only(source)]
     place, target = Workspace(workspace, config.runtime.scratch), Storage(output)
     for storage in (place.storage, target):
         storage.prepare()
     factories = dict(stages or stage_factories(config))
-    recipe = _recipe(factories)
+    recipe = make_recipe(factories)
     resolved = resolve(config, inputs, target.url)
     epoch = Epoch.claim(place.storage, takeover)
     writer = ManifestWriter(place.storage, epoch)
@@ -85,7 +87,7 @@ def run(
         )
         driver = Driver(writer, len(sources), progress)
         writer.start()
-        waiting = _remember(place.storage, sources)
+        waiting = remember(place.storage, sources)
         while waiting:
             (executor or LocalExecutor()).execute(waiting, factories, job, driver)
             _bury(driver, waiting)
@@ -118,7 +120,12 @@ def resolve(config: RunConfig, inputs: Sequence[str | Path], output: str) -> dic
     }
 
 
-def _recipe(factories: Mapping[str, StageFactory]) -> Recipe:
+def make_recipe(factories: Mapping[str, StageFactory]) -> Recipe:
+    """Return the recipe of the stages that the factories make.
+
+    Raises:
+        SetupError: if a stage cannot be made, or its weights are missing.
+    """
     identities = {}
     for name in STAGES:
         try:
@@ -128,7 +135,7 @@ def _recipe(factories: Mapping[str, StageFactory]) -> Recipe:
     return Recipe(identities)
 
 
-def _remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]:
+def remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]:
     """Fill in the content's SHA-256 of sources that were hashed before and have not changed since."""
     wanted = {source.shown for source in sources}
     known: dict[str, tuple[int, str, str]] = {}

@@ -157,10 +157,10 @@ class Storage:
         names = {str(path).rstrip("/").rsplit("/", 1)[-1] for path in found}
         return sorted(name for name in names if ".partial" not in name)
 
-    def tree(self) -> list[str]:
-        """Return the names of all files, at any depth, sorted."""
+    def tree(self, folder: str = "") -> list[str]:
+        """Return the names of all files in a folder (this one, or one in it), at any depth, sorted."""
         with plain_errors(self.url):
-            found = self.fs.find(self.root)
+            found = self.fs.find(self.path(folder))
         return sorted(str(path).removeprefix(self.root).lstrip("/") for path in found)
 
     def put(self, name: str, data: bytes, *, durable: bool = True) -> None:

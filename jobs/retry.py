@@ -1,0 +1,93 @@
+"""``reelift retry``: try again what failed in a workspace."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.restore import ExecutorName, ExecutorOption, JsonOption, TakeoverOption, show
+from jobs.running import carried_out, complain
+
+if TYPE_CHECKING:
+    from jobs.progress import RunProgress
+    from pipeline.report import RunReport
+    from pipeline.tally import Failure
+
+
+class StageName(Enum):
+    """The stages."""
+
+    split = "split"
+    flow = "flow"
+    sample = "sample"
+    decode = "decode"
+    assemble = "assemble"
+
+
+def retry(
+    workspace: Annotated[str, typer.Argument(help="Workspace of a run: folder or URL.")],
+    failed: Annotated[bool, typer.Option("--failed", help="All that failed; this is the default.")] = False,
+    video: Annotated[
+        str, typer.Option("--video", help="Only this video, if it failed: its path, the end of it, or its identity.")
+    ] = "",
+    stage: Annotated[StageName | None, typer.Option("--stage", help="Only what failed at this stage.")] = None,
+    executor: ExecutorOption = ExecutorName.ray,
+    takeover: TakeoverOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Try again what failed, with the settings of the workspace and a full set of attempts.
+
+    Nothing else is looked at: what is done stays, videos that were never begun are left to ``restore``.
+
+    Exit code: 0 all of it is restored now, or there was nothing to retry; 2 some failed again, 1 the call is wrong.
+    """
+    console = Console(stderr=True)
+    nothing = False
+    chosen: dict[str, list[Failure]] = {}
+
+    def work(progress: RunProgress) -> RunReport | None:
+        from pipeline.again import failed as failed_sources
+        from pipeline.again import told
+        from pipeline.api import make_executor
+        from pipeline.run import run
+        from pipeline.storage import Storage
+
+        nonlocal nothing, chosen
+        before = told(workspace)
+        chosen = failed_sources(Storage(workspace), video, stage.value if stage else "")
+        items = sum(map(len, chosen.values()))
+        nothing = not chosen
+        console.print(f"to retry: {items} failed items of {len(chosen)} videos", highlight=False)
+        if nothing:
+            return None
+        return run(
+            before.config,
+            before.inputs,
+            before.output,
+            workspace,
+            make_executor(executor, before.config),
+            progress,
+            takeover=takeover,
+            only=lambda source: source.shown in chosen,
+        )
+
+    report = carried_out(console, work)
+    if report is None:
+        return 0 if nothing else 1
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2))
+    show(report, console)
+    gone = sorted(chosen.keys() - report.videos.keys())
+    for source in gone:
+        complain(console, f"{source}: failed before, and is not among the inputs any more; put it back")
+    return 0 if report.ok and not gone else 2
+
+
+if __name__ == "__main__":
+    from jobs.invocation import run_function
+
+    run_function(retry, "retry")

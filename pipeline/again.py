@@ -1,0 +1,76 @@
+"""A workspace taken up again by its name alone: what it was told, and which of its videos failed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import manifest
+from pipeline.config import RunConfig, load_config
+from pipeline.status import fold
+from pipeline.storage import Storage, StorageError
+from pipeline.tally import Failure
+from pipeline.workspace import Workspace
+
+PLACES = ("inputs", "output")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a workspace was told when it was last run: settings, and where from and to."""
+
+    config: RunConfig
+    inputs: list[str]
+    output: str
+
+
+def told(workspace: str, overrides: Sequence[str] = ()) -> Told:
+    """Read ``run.yaml``.
+
+    Args:
+        workspace: folder or URL.
+        overrides: ``key=value`` on top of the recorded settings.
+
+    Raises:
+        StorageError: if there is no workspace, or its record is damaged.
+        ConfigError: if the settings, with the overrides, cannot be used.
+    """
+    place = Workspace(workspace)
+    settings = place.settings()
+    if not all(name in settings for name in PLACES):
+        raise StorageError(f"{place.url}: no workspace is there; give the folder that restore was given")
+    values: dict[str, Any] = {name: value for name, value in settings.items() if name not in PLACES}
+    return Told(load_config(values, overrides), list(settings["inputs"]), str(settings["output"]))
+
+
+def failed(storage: Storage, video: str = "", stage: str = "") -> dict[str, list[Failure]]:
+    """Return source -> failures that stand, of sources that cannot be published because of them.
+
+    Args:
+        storage: the workspace.
+        video: only this one: its source as the manifest names it, the end of that path, or its identity.
+        stage: only failures at this stage.
+    """
+    tally, _ = fold(storage)
+    of_video: dict[str, set[str]] = defaultdict(set)
+    for table in manifest.read(storage, "videos", ("source", "video")):
+        for source, identity in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
+            of_video[identity].add(source)
+    found: dict[str, list[Failure]] = defaultdict(list)
+    for failure in tally.failures.values():
+        if stage and failure.stage != stage:
+            continue
+        for source in {failure.source} if failure.chunk < 0 else of_video[failure.video]:
+            if not video or video == failure.video or is_named(source, video):
+                found[source].append(failure)
+    return dict(found)
+
+
+def is_named(source: str, name: str) -> bool:
+    """Whether ``name`` is the source, or the end of its path, with or without suffix."""
+    if source == name or source.endswith(f"/{name.lstrip('/')}"):
+        return True
+    folder, slash, file = source.rpartition("/")
+    return f"/{folder}{slash}{file.rpartition('.')[0]}".endswith(f"/{name.lstrip('/')}")
