@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--chunk", type=int, default=25, help="frames of a chunk; a multiple of 5 is fair to both")
     parser.add_argument(
-        "--overlap", type=int, default=4, help="frames that neighbouring chunks share, where they share any"
+        "--overlap", type=int, default=6, help="frames that neighbouring chunks share, where they share any"
     )
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="of the crop; all of it")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))

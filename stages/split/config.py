@@ -17,7 +17,7 @@ class SplitConfig(BaseModel):
 
     chunk_frames: int = Field(default=30, ge=1, le=1000, description="frames of a chunk at most, overlaps included")
     overlap_frames: int = Field(
-        default=4, ge=0, le=100, description="frames that neighbouring chunks of a shot share and that are cross-faded"
+        default=6, ge=0, le=100, description="frames that neighbouring chunks of a shot share and that are cross-faded"
     )
     detect_cuts: bool = Field(default=True, description="look for cuts; without, the whole video is one shot")
     detector: Literal["adaptive", "content"] = Field(

@@ -20,9 +20,9 @@ def test_crops_of_input_and_original_show_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", seams.WAYS)
 def test_ways_differ_in_what_they_do_about_time_alone(way: str) -> None:
-    options = seams.parse(["--chunk", "10", "--steps", "2", "--start", "0.5"])
+    options = seams.parse(["--chunk", "15", "--steps", "2", "--start", "0.5"])
     config, ours = seams.configuration(options, way), seams.configuration(options, "ours")
-    assert config.split.chunk_frames == 10 and config.sample.steps == 2
-    assert config.split.overlap_frames == (0 if way.startswith("published") else 4)
+    assert config.split.chunk_frames == 15 and config.sample.steps == 2
+    assert config.split.overlap_frames == (0 if way.startswith("published") else 6)
     for same in ("steps", "start", "solver", "initial_estimate"):
         assert getattr(config.sample, same) == getattr(ours.sample, same)
