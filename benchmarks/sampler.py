@@ -57,6 +57,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=4, help="windows times tiles per call of ours")
     parser.add_argument("--rounds", type=int, default=2, help="the fastest counts")
     parser.add_argument("--memory-format", choices=("contiguous", "channels-last", "both"), help="both on a GPU")
+    parser.add_argument(
+        "--compile", nargs="*", default=[], choices=("kernels", "graphs"), help="more rows: the presets' rows, compiled"
+    )
     parser.add_argument("--threads", type=int, help="of the CPU")
     parser.add_argument("--json", type=Path, help="write the result there, too")
     options = parser.parse_args(arguments)
@@ -106,6 +109,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items() if name in wanted]
     if options.memory_format == "both":
         ways.append(Way.ours("ours: channels last", chosen["reference"], torch.channels_last))
+    quickest = torch.channels_last if options.memory_format != "contiguous" else memory_format
+    ways += [Way.ours(f"{name}, {how}", chosen[name], quickest, how) for how in options.compile for name in wanted]
     # On a GPU the plain way computes in float16, as the published system does.
     rates = {dtype: matrix_rate(device, dtype)}
     rates |= {d: matrix_rate(device, d) for d in ((torch.float16,) if device.type == "cuda" else (torch.float32,))}
@@ -159,7 +164,7 @@ def header(options: argparse.Namespace, networks: Networks, device: torch.device
         f"{machine(device)['device']}, {torch.get_num_threads()} threads; load {os.getloadavg()[0]:.1f}; "
         f"one large matrix product {rate:.3f} TFLOP/s\n\n"
         f"{'per frame':20}{'steps':>5}{columns}{'all s':>10}{'CPU s':>10}{'speed-up':>10}{'TFLOP':>9}{'TFLOP/s':>9}"
-        f"{'of matrix':>11}{'peak GB':>9}"
+        f"{'of matrix':>11}{'peak GB':>9}{'start s':>9}"
     )
 
 
@@ -170,7 +175,7 @@ def format_row(way: Way, row: Measured, plain: Measured, device: torch.device, r
     return (
         f"{way.name:20}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}"
         f"{speed_up:10.2f}{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}{achieved / rate:11.1%}"
-        f"{row.peak_gigabytes:9.2f}"
+        f"{row.peak_gigabytes:9.2f}{row.start_seconds:9.1f}"
     )
 
 

@@ -67,11 +67,13 @@ class Networks:
         prompt = None if width is None else torch.randn(1, PROMPT_LENGTH, width, generator=generator)
         return cls(*networks, prompt, "random weights")
 
-    def placed(self, device: torch.device, dtype: torch.dtype, memory_format: torch.memory_format) -> Networks:
-        """These networks on a device and in a type; the same objects if nothing but the order in memory changes."""
+    def placed(
+        self, device: torch.device, dtype: torch.dtype, memory_format: torch.memory_format, copied: bool = False
+    ) -> Networks:
+        """These networks on a device and in a type; those themselves if only the order in memory changes."""
 
         def place(network: nn.Module) -> nn.Module:
-            if device.type != "cpu" or dtype != torch.float32:
+            if copied or device.type != "cpu" or dtype != torch.float32:
                 network = copy.deepcopy(network).to(device=device, dtype=dtype)
             for parameter in network.parameters():
                 if parameter.dim() == 4:

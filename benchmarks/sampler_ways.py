@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from benchmarks.operations import Operations
 from benchmarks.peak_memory import forget_peak, peak_bytes
 from benchmarks.sampler_case import Case, Clock, Networks, Restored
 from benchmarks.sampler_settings import Preset
+from models.compiling import Compilation, compile_networks
 from models.sampler import sample_chunk
 from models.schedule import DiffusionSchedule
 from models.tiling import tile_starts
@@ -30,6 +33,7 @@ class Way:
         dtype: of the weights.
         memory_format: of the weights of two-dimensional convolutions, and so of what they give.
         run: does it; the clock is told what each of ``PARTS`` takes.
+        compilation: of the networks.
     """
 
     name: str
@@ -37,11 +41,22 @@ class Way:
     dtype: torch.dtype
     memory_format: torch.memory_format
     run: Callable[[Networks, Case, Clock], Restored]
+    compilation: Compilation = "off"
 
     @classmethod
-    def ours(cls, name: str, preset: Preset, memory_format: torch.memory_format) -> Way:
+    def ours(
+        cls, name: str, preset: Preset, memory_format: torch.memory_format, compilation: Compilation = "off"
+    ) -> Way:
         """By ``restore``, with a preset's settings."""
-        return cls(name, preset.sampler.steps, preset.sampler.windows.dtype, memory_format, partial(restore, preset))
+        steps, dtype = preset.sampler.steps, preset.sampler.windows.dtype
+        return cls(name, steps, dtype, memory_format, partial(restore, preset), compilation)
+
+    def networks(self, given: Networks, device: torch.device) -> Networks:
+        """The networks as this way runs them."""
+        placed = given.placed(device, self.dtype, self.memory_format, copied=self.compilation != "off")
+        vae = placed.vae
+        compile_networks((placed.unet, placed.structure_encoder, vae.encoder, vae.decoder), self.compilation)
+        return placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +68,15 @@ class Measured:
         processor_seconds: of all cores together, in the round that took least: fairer where a machine is shared.
         operations: convolutions and products of matrices, a multiply-add counted as two.
         peak_gigabytes: see ``benchmarks.peak_memory``.
+        start_seconds: of all frames together, what the first round took beyond the fastest: compilation, the choice of
+            algorithms, the first touch of memory.
     """
 
     seconds: dict[str, float]
     processor_seconds: dict[str, float]
     operations: dict[str, float]
     peak_gigabytes: float
+    start_seconds: float = 0.0
 
     @property
     def total(self) -> float:
@@ -119,7 +137,10 @@ def restore(preset: Preset, networks: Networks, case: Case, clock: Clock) -> Res
 def measure(
     ways: Sequence[Way], networks: Networks, case: Case, rounds: int
 ) -> Iterator[tuple[Way, Measured, Restored]]:
-    """Run all ways in turn, ``rounds`` times, so that what else a machine does meets all of them; keep the best.
+    """Run all ways ``rounds`` times and keep the best.
+
+    On a CPU they run in turn, so that what else the machine does meets all of them. On a GPU, whose memory is counted,
+    and once networks are compiled, each way runs all its rounds before the next one's networks come.
 
     Args:
         ways: to compare.
@@ -129,18 +150,25 @@ def measure(
     """
     device, operations = case.images.device, Operations(networks)
     best: dict[str, Measured] = {}
-    for number in range(rounds):
-        for way in ways:
-            placed = networks.placed(device, way.dtype, way.memory_format)
+    first: dict[str, float] = {}
+    turns = [(way, number) for number in range(rounds) for way in ways]
+    if device.type == "cuda" or any(way.compilation != "off" for way in ways):
+        turns = [(way, number) for way in ways for number in range(rounds)]
+    for way, its_turns in groupby(turns, key=itemgetter(0)):
+        placed = way.networks(networks, device)
+        for _, number in its_turns:
             clock = Clock(device)
             forget_peak(device)
             with operations.counted(placed):
                 restored = way.run(placed, case, clock)
             found = _per_frame(clock, operations.by_part(), len(case.images), peak_bytes(device) / 1e9)
+            first.setdefault(way.name, found.total)
             best[way.name] = _better(best.get(way.name, found), found)
             if number == rounds - 1:
-                yield way, best[way.name], restored
-            del placed, restored
+                start = (first[way.name] - best[way.name].total) * len(case.images)
+                yield way, replace(best[way.name], start_seconds=start), restored
+            del restored
+        del placed
 
 
 def _per_frame(clock: Clock, operations: dict[str, int], frames: int, peak: float) -> Measured:

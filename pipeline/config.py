@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models.compiling import Compilation
 from pipeline.presets import PRESETS
 from stages.assemble.config import AssembleConfig
 from stages.decode.config import DecodeConfig
@@ -94,6 +95,11 @@ class Runtime(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="Precision of the networks' weights and activations."
     )
+    compile: Compilation = Field(
+        "off",
+        description="How torch compiles the networks of sample and decode: 'kernels' fuses operations, 'graphs' (GPUs) "
+        "also records CUDA graphs. Costs minutes at the start, changes results by rounding.",
+    )
     threads: int = Field(
         2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
     )
@@ -131,6 +137,7 @@ class RunConfig(BaseModel):
             seed=self.seed,
             device=self.runtime.device,
             precision=self.runtime.precision,
+            compile=self.runtime.compile,
             threads=self.runtime.threads,
         )
 

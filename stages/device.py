@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from models.compiling import compile_networks
 from models.device import choose_device
 from stages.setting import ModelSetting
 
@@ -37,3 +38,15 @@ def placed(network: NetworkT, device: torch.device, dtype: torch.dtype = torch.f
     """The network on the device, in evaluation mode; converted only if it must be."""
     network = network.to(device)
     return (network if dtype == torch.float32 else network.to(dtype)).eval()
+
+
+def compiled(setting: ModelSetting, *networks: nn.Module) -> None:
+    """Have networks compiled if the setting says so.
+
+    Raises:
+        ValueError: if this machine cannot.
+    """
+    try:
+        compile_networks(networks, setting.compile)
+    except ValueError as error:
+        raise ValueError(f"runtime.compile: {error}; set it to 'off'") from None

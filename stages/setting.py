@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.compiling import Compilation
+
 CanvasRule = Literal["published", "exact"]
 
 
@@ -27,6 +29,7 @@ class ModelSetting(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="Precision of the networks' weights and activations."
     )
+    compile: Compilation = Field("off", description="How torch compiles the networks of sample and decode.")
     threads: int = Field(
         2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
     )

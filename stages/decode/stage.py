@@ -19,7 +19,7 @@ from stages.decode.config import DecodeConfig
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
-from stages.device import placed, prepare_device
+from stages.device import compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
@@ -44,7 +44,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "precision"})
+        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "precision", "compile"})
         return {**self.config.model_dump(mode="json"), **shared}
 
     @property
@@ -56,6 +56,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
         """Load the autoencoder."""
         self.device, self.dtype = prepare_device(self.setting)
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
+        compiled(self.setting, self.vae.encoder, self.vae.decoder)
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:

@@ -17,7 +17,7 @@ from models.guidance import Motion
 from models.sampler import GuidanceSettings, SamplerSettings, sample_chunk
 from models.windowed import WindowSettings
 from stages.contract import Resources, Result, Stage
-from stages.device import placed, prepare_device
+from stages.device import compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -49,7 +49,7 @@ class SampleStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output. The batch does, by rounding."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "seed", "precision"})
+        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "seed", "precision", "compile"})
         return {**self.config.model_dump(mode="json", exclude={"estimate_memory"}), **shared}
 
     @property
@@ -66,6 +66,7 @@ class SampleStage(Stage[ChunkTask, Result]):
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
         self.unet = placed(self.folder.unet(), self.device, self.dtype)
         self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
+        compiled(self.setting, self.unet, self.structure_encoder, self.vae.encoder)
         self.prompt = self.folder.prompt()
         self.schedule = self.folder.schedule()
         self.recurrent = None
