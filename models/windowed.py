@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from models.memory import Shrinking
 from models.tiling import Tile, canvas_tiles, gaussian_weights, tile_starts, window_weights
 
 
@@ -47,7 +48,7 @@ class WindowSettings:
         tile: side of the square tiles in latent pixels; None is the whole canvas.
         tile_overlap: of neighbouring tiles, in latent pixels.
         tile_shift: in every other step move the tiles by this much, which then must not overlap.
-        batch: windows (or windows times tiles) per call of the networks.
+        batch: windows (or windows times tiles) per call of the networks; halved where they do not fit in memory.
         dtype: that the networks compute in.
     """
 
@@ -101,6 +102,7 @@ class WindowedDenoiser:
     ) -> None:
         self._unet, self._structure_encoder = unet, structure_encoder
         self._settings = settings
+        self._batch = Shrinking("windows and tiles per call", settings.batch)
         self._structure = structure.to(settings.dtype)
         self._prompt = None if prompt is None else prompt.to(device=structure.device, dtype=settings.dtype)
 
@@ -115,9 +117,10 @@ class WindowedDenoiser:
         jobs = self._jobs(step)
         weights = self._weights(jobs, latents)
         total, norm = torch.zeros_like(latents), torch.zeros_like(latents[:, :1])
-        for first in range(0, len(jobs), self._settings.batch):
-            batch = jobs[first : first + self._settings.batch]
-            predictions = self._predict(latents, batch, timestep).to(latents.dtype)
+        waiting = jobs
+        while waiting:
+            batch, predictions = self._some(latents, waiting, timestep)
+            waiting = waiting[len(batch) :]
             for job, eps in zip(batch, predictions, strict=True):
                 if len(jobs) == 1:
                     return eps[: job.count]
@@ -146,6 +149,11 @@ class WindowedDenoiser:
         overlapping = any(after - before < s.num_frames for before, after in pairwise(starts))
         time = window_weights(s.num_frames) if overlapping else torch.ones(jobs[0].count, dtype=torch.float64)
         return (time[:, None, None, None] * space).to(latents)
+
+    def _some(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> tuple[Sequence[_Job], Tensor]:
+        """The first of the jobs, as many as go into a call, and what is predicted for them."""
+        predictions, count = self._batch(lambda size: self._predict(latents, jobs[:size], timestep), len(jobs))
+        return jobs[:count], predictions.to(latents.dtype)
 
     def _predict(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> Tensor:
         """``[len(jobs), window, C, h, w]``."""

@@ -13,6 +13,8 @@ from stages.setting import ModelSetting
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
+LEAST_TILE = 32
+"""Latent pixels: smaller tiles are mostly margin; what does not fit like this does not fit."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

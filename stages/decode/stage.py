@@ -14,12 +14,13 @@ from torch import Tensor
 from models.canvas import Canvas
 from models.colour_fix import adain, wavelet
 from models.folder import ModelFolder
+from models.memory import Shrinking
 from stages.contract import Resources, Result, Stage
 from stages.decode.config import DecodeConfig
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
-from stages.device import compiled, placed, prepare_device
+from stages.device import LEAST_TILE, compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
@@ -56,6 +57,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
         """Load the autoencoder."""
         self.device, self.dtype = prepare_device(self.setting)
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
+        self.tile = Shrinking("decode.tile", self.config.tile, LEAST_TILE)
         compiled(self.setting, self.vae.encoder, self.vae.decoder)
 
     @torch.inference_mode()
@@ -91,11 +93,13 @@ class DecodeStage(Stage[ChunkTask, Result]):
 
     def _decode(self, latents: Tensor, images: Tensor) -> Tensor:
         c = self.config
-        features = self.vae.encode(images.to(self.dtype), c.tile, c.tile_memory).features
-        decoded = self.vae.decode(
-            latents.to(self.dtype), features, c.fusion_weight, len(latents), tile=c.tile, keep=c.tile_memory
-        )
-        return decoded.float()
+
+        def decode(tile: int) -> Tensor:
+            features = self.vae.encode(images.to(self.dtype), tile, c.tile_memory).features
+            inputs = latents.to(self.dtype), features, c.fusion_weight, len(latents)
+            return self.vae.decode(*inputs, tile=tile, keep=c.tile_memory).float()
+
+        return self.tile(decode, max(latents.shape[-2:]))[0]
 
     def _fix_colour(self, decoded: Tensor, enlarged: Tensor) -> Tensor:
         if self.config.colour_fix == "adain":

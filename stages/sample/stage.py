@@ -14,10 +14,12 @@ from torch import Tensor
 from models.canvas import Canvas
 from models.folder import ModelFolder
 from models.guidance import Motion
+from models.memory import Shrinking
 from models.sampler import GuidanceSettings, SamplerSettings, sample_chunk
+from models.vae import EncodedFrames
 from models.windowed import WindowSettings
 from stages.contract import Resources, Result, Stage
-from stages.device import compiled, placed, prepare_device
+from stages.device import LEAST_TILE, compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -64,6 +66,7 @@ class SampleStage(Stage[ChunkTask, Result]):
         """Load the networks."""
         self.device, self.dtype = prepare_device(self.setting)
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
+        self.encode_tile = Shrinking("sample.encode_tile", self.config.encode_tile, LEAST_TILE)
         self.unet = placed(self.folder.unet(), self.device, self.dtype)
         self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
         compiled(self.setting, self.unet, self.structure_encoder, self.vae.encoder)
@@ -118,13 +121,17 @@ class SampleStage(Stage[ChunkTask, Result]):
         for offset, image in enumerate(images):
             repetitions = range(offset, self._filled(frames) if offset == frames - 1 else offset + 1)
             for tile, found in zip(tiles, latents, strict=True):
-                encoded = self.vae.encode(tile.picture.crop(image).to(self.dtype), self.config.encode_tile)
+                encoded = self._encoded(tile.picture.crop(image).to(self.dtype))
                 for number in repetitions:
                     latent = encoded.mode()
                     if self.config.sample_posterior:
                         latent = encoded.sample(noise(number, "posterior", latent.shape[1:]).to(latent)[None])
                     found.append((latent * self.vae.config.scaling_factor).float())
         return [torch.cat(found) for found in latents]
+
+    def _encoded(self, images: Tensor) -> EncodedFrames:
+        side = max(images.shape[-2:]) // self.folder.downscale
+        return self.encode_tile(lambda tile: self.vae.encode(images, tile), side)[0]
 
     def _filled(self, frames: int) -> int:
         """The length of a chunk with the repetitions of its last frame, if it is to be filled up."""

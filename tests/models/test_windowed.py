@@ -139,3 +139,20 @@ def test_structure_features_are_made_once_for_windows_that_share_frames(frames, 
     found = WindowedDenoiser(Networks().denoise, encode, structure, None, settings)(latents, 0)
     assert sum(seen) == 2 * encoded
     assert torch.allclose(found, 2 * latents + structure.square(), atol=1e-4)
+
+
+def test_a_batch_that_does_not_fit_in_memory_is_halved_and_nothing_else_changes():
+    latents, structure = torch.randn(2, 23, 3, 8, 8)
+    networks, sizes = Networks(), []
+
+    def small_device(latents, *rest, **more):
+        sizes.append(len(latents) // 5)
+        if len(latents) > 10:
+            raise torch.OutOfMemoryError("too much")
+        return networks.denoise(latents, *rest, **more)
+
+    settings = WindowSettings(batch=4)
+    predict = WindowedDenoiser(small_device, networks.encode, structure, None, settings)
+    expected = WindowedDenoiser(networks.denoise, networks.encode, structure, None, settings)(latents, 7)
+    assert torch.equal(predict(latents, 7), expected)
+    assert sizes == [4, 2, 2, 1]

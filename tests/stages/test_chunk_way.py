@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from small_chunks import HEIGHT, WIDTH, moving_texture, small_model, way
 
 import models.vae
+from models.vae import TemporalVAE
 from stages.decode.config import DecodeConfig
 from stages.decode.stage import DecodeStage
 from stages.flow.config import FlowConfig
@@ -68,6 +70,28 @@ def test_tiles_of_the_autoencoder_leave_no_trace(
     for file in ("head.mkv", "segment.mkv"):
         for one, other in zip(read_frames(whole / file), read_frames(tiled / file), strict=True):
             assert abs(one - other).max() < 0.005
+
+
+def test_a_canvas_that_does_not_fit_in_memory_is_encoded_and_decoded_in_tiles(
+    tmp_path: Path, setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = moving_texture(2)
+    tiled = way(tmp_path / "tiled", setting, frames, SMALL.model_copy(update={"encode_tile": 8}), DecodeConfig(tile=8))
+    for name, position in (("encode", 1), ("decode", 4)):
+        original = getattr(TemporalVAE, name)
+
+        def limited(vae: TemporalVAE, *given: Any, f: Any = original, n: int = position, **more: Any) -> Any:
+            tile = more.get("tile", given[n] if len(given) > n else None)
+            if tile is None or tile > 8:
+                raise torch.OutOfMemoryError("too much")
+            return f(vae, *given, **more)
+
+        monkeypatch.setattr(TemporalVAE, name, limited)
+    for stage in ("sample", "decode"):
+        monkeypatch.setattr(f"stages.{stage}.stage.LEAST_TILE", 8)
+    small = way(tmp_path / "small", setting, frames, SMALL, DecodeConfig())
+    for file in ("sample/latents.safetensors", "decode/head.mkv", "decode/segment.mkv"):
+        assert (tiled.parent / file).read_bytes() == (small.parent / file).read_bytes()
 
 
 def test_another_seed_gives_other_latents(tmp_path: Path, setting: ModelSetting) -> None:

@@ -1,0 +1,48 @@
+"""Getting by with less: a call that runs out of the device's memory is made again, smaller."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+ResultT = TypeVar("ResultT")
+LOG = logging.getLogger(__name__)
+
+
+class Shrinking:
+    """A size that is halved, for good, whenever a call of that size runs out of memory.
+
+    Args:
+        what: it is a size of, in words, for the log.
+        size: to begin with; None is as large as there is use for.
+        least: below this it is not halved; the error is passed on.
+    """
+
+    def __init__(self, what: str, size: int | None, least: int = 1) -> None:
+        self.what, self.size, self.least = what, size, least
+
+    def __call__(self, call: Callable[[int], ResultT], most: int) -> tuple[ResultT, int]:
+        """Return ``call(size)`` and the size: the largest that fits.
+
+        Args:
+            call: does the work.
+            most: sizes beyond this are of no use to this call.
+
+        Raises:
+            torch.OutOfMemoryError: not even the smallest fits.
+        """
+        while True:
+            size = most if self.size is None else min(self.size, most)
+            try:
+                return call(size), size
+            except torch.OutOfMemoryError:
+                if size <= self.least:
+                    raise
+            # Outside of the handler, where the failed call's tensors are no longer held by its traceback.
+            self.size = max(self.least, size // 2)
+            LOG.warning("out of memory with %s: %d; going on with %d", self.what, size, self.size)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
