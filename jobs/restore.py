@@ -113,6 +113,9 @@ def start(
 def show(report: RunReport, console: Console) -> None:
     """Print the report for people: one line, and a table of what failed and why."""
     console.print(report.summary(), highlight=False, soft_wrap=True)
+    for source, damage in report.damage.items():
+        text = f"{source}: restored as far as it can be read: {damage}"
+        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
     if not report.failures:
         return
     table = Table(title="failed", title_justify="left", show_lines=False)

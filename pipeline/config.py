@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.compiling import Compilation
 from pipeline.presets import PRESETS
@@ -126,6 +126,12 @@ class RunConfig(BaseModel):
     limits: Limits = Field(default_factory=Limits, description="How hard to try, and how much to check.")
     pools: Pools = Field(default_factory=Pools, description="Worker pools on Ray.")
     runtime: Runtime = Field(default_factory=Runtime, description="Where the arithmetic runs.")
+
+    @model_validator(mode="after")
+    def _fields_stay_lines(self) -> Self:
+        if self.split.deinterlace == "keep" and self.scale != 1:
+            raise ValueError("split.deinterlace=keep needs scale=1: enlarged, the lines of two fields would be mixed")
+        return self
 
     @property
     def setting(self) -> ModelSetting:

@@ -21,6 +21,7 @@ class RunReport:
         stages: stage -> outcome -> number of events in this run. For flow, sample and decode an event is a chunk; split
             has one more per video; "retried", "died" and "damaged" count attempts and artifacts, not items.
         failures: items that failed for good in this run.
+        damage: source -> what of it could not be read, with timestamps; the rest of it was restored.
     """
 
     workspace: str
@@ -30,6 +31,7 @@ class RunReport:
     videos: dict[str, str]
     stages: dict[str, dict[str, int]]
     failures: list[Failure] = field(default_factory=list)
+    damage: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -53,6 +55,8 @@ class RunReport:
         parts = [f"{self.count('done')} restored"]
         if self.count("reused"):
             parts.append(f"{self.count('reused')} already done")
+        if self.damage:
+            parts.append(f"{len(self.damage)} of them damaged at the source")
         if self.count("failed"):
             parts.append(f"{self.count('failed')} failed")
         work = f"{self.computed()} artifacts made, {self.reused()} reused"

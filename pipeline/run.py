@@ -108,6 +108,7 @@ def run(
         videos=dict(driver.states),
         stages={stage: dict(outcomes) for stage, outcomes in driver.tally.outcomes.items()},
         failures=driver.failures(),
+        damage=dict(driver.tally.damage),
     )
 
 

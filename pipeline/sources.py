@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob as globbing
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -11,42 +12,23 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.artifacts import digest_file
+from pipeline.image_folders import (
+    fetch_folder,
+    folder_sha256,
+    local_image_folders,
+    look_at_folder,
+    look_at_remote_folder,
+    remote_image_folders,
+)
 from pipeline.rows import SourceRow
 from pipeline.storage import BLOCK, Storage, file_system
 from stages.contract import ItemError
 
 SUFFIXES = frozenset(
     [
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".m1v",
-        ".m2t",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".ogm",
-        ".ogv",
-        ".qt",
-        ".rm",
-        ".rmvb",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
+        *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv"),
+        *(".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts"),
+        *(".vob", ".webm", ".wmv", ".y4m"),
     ]
 )
 _MAGIC = "*?["
@@ -72,7 +54,8 @@ def plain(name: str) -> str:
 def expand(inputs: Sequence[str | Path], output: str | Path, workspace: str | Path = "") -> list[SourceRow]:
     """Return the videos that the inputs name, sorted by their place in the output.
 
-    A folder is searched for files with a known video suffix; its tree is mirrored in the output. A file that is named
+    A folder is searched for files with a known video suffix, and for folders of numbered images without such files;
+    its tree is mirrored in the output. A file that is named
     is taken whatever its suffix. A glob's tree starts at its first wildcard. A named file that does not exist is
     returned with size -1: it becomes a failed row and stops nobody.
 
@@ -113,13 +96,18 @@ def localise(source: SourceRow, scratch: Path) -> Iterator[Path]:
     target = scratch / (PurePosixPath(path).name or "source")  # errors name the file
     try:
         try:
-            with fs.open(path, "rb") as remote, target.open("wb") as local:
-                while block := remote.read(BLOCK):
-                    local.write(block)
+            if fs.isdir(path):
+                fetch_folder(fs, path, target)
+            else:
+                with fs.open(path, "rb") as remote, target.open("wb") as local:
+                    while block := remote.read(BLOCK):
+                        local.write(block)
         except FileNotFoundError as error:
             raise ItemError(f"{source.shown}: no such file") from error
         yield target
     finally:
+        if target.is_dir():
+            shutil.rmtree(target)
         target.unlink(missing_ok=True)
 
 
@@ -139,19 +127,23 @@ def check(source: SourceRow) -> None:
         raise ItemError(f"{source.shown}: no such file; it was there when the run began") from error
     except PermissionError as error:
         raise ItemError(f"{source.shown}: permission denied; give this user read access") from error
-    if _is_local(source.url) and not _path(source.url).is_file():  # a pipe would be read for ever
+    if _is_local(source.url) and not (
+        _path(source.url).is_file() or _path(source.url).is_dir()
+    ):  # a pipe would be read for ever
         raise ItemError(f"{source.shown}: not a file; give a file, a folder, a glob or a URL")
     if (size, version) != (source.size, source.version):
         raise ItemError(f"{source.shown}: the file changed after the run began; run again when it is complete")
 
 
 def content_sha256(path: Path, shown: str) -> str:
-    """Return the SHA-256 of a local file.
+    """Return the SHA-256 of a local file, or of a folder of images.
 
     Raises:
         ItemError: if it is empty or cannot be read.
     """
     try:
+        if path.is_dir():
+            return folder_sha256(path)
         size, sha256 = digest_file(path)
     except PermissionError as error:
         raise ItemError(f"{shown}: permission denied; give this user read access") from error
@@ -179,8 +171,9 @@ def _expand(given: str) -> list[SourceRow]:
         fixed = root[: min(root.index(sign) for sign in _MAGIC if sign in root)].rpartition("/")[0]
         return [_row(given, fs, path, fixed) for path in fs.glob(root) if not fs.isdir(path)]
     if fs.isdir(root):
-        found = [path for path in fs.find(root) if PurePosixPath(path).suffix.lower() in SUFFIXES]
-        return [_row(given, fs, path, root) for path in found]
+        every = fs.find(root)
+        found = [path for path in every if PurePosixPath(path).suffix.lower() in SUFFIXES]
+        return [_row(given, fs, path, root) for path in [*found, *remote_image_folders(every, SUFFIXES)]]
     return [_row(given, fs, root, root.rpartition("/")[0])]
 
 
@@ -192,12 +185,13 @@ def _expand_local(path: Path) -> list[SourceRow]:
             for name in names
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
         ]
-        return [_local_row(file, path) for file in found]
+        return [_local_row(file, path) for file in [*found, *local_image_folders(path, SUFFIXES)]]
     if any(sign in str(path) for sign in _MAGIC) and not path.exists():
         cut = min(str(path).index(sign) for sign in _MAGIC if sign in str(path))
         fixed = Path(str(path)[:cut].rpartition("/")[0] or "/")
         matches = [Path(match) for match in globbing.glob(str(path), recursive=True)]  # noqa: PTH207
-        return [_local_row(match, fixed) for match in matches if match.is_file()]
+        folders = [folder for match in matches if match.is_dir() for folder in local_image_folders(match, SUFFIXES)]
+        return [_local_row(match, fixed) for match in [*(m for m in matches if m.is_file()), *folders]]
     return [_local_row(path, path.parent)]
 
 
@@ -206,7 +200,13 @@ def _local_row(path: Path, root: Path) -> SourceRow:
         size, version = _look(str(path))
     except OSError:
         size, version = -1, ""
-    return SourceRow(str(path), plain(str(path)), _place(plain(path.relative_to(root).as_posix())), size, version)
+    return SourceRow(
+        str(path),
+        plain(str(path)),
+        _place(plain((path.relative_to(root) if path != root else Path(path.name)).as_posix())),
+        size,
+        version,
+    )
 
 
 def _row(given: str, fs: Any, path: str, root: str) -> SourceRow:
@@ -230,9 +230,13 @@ def _place(relative: str) -> str:
 def _look(url: str) -> tuple[int, str]:
     """Return size and version (modification time or ETag)."""
     if _is_local(url):
+        if _path(url).is_dir():
+            return look_at_folder(_path(url))
         status = _path(url).stat()
         return status.st_size, str(status.st_mtime_ns)
     fs, path = _open(url)
+    if fs.isdir(path):
+        return look_at_remote_folder(fs, path)
     info = fs.info(path)
     version = next((info[key] for key in ("ETag", "etag", "mtime", "LastModified", "created") if info.get(key)), "")
     return int(info.get("size") or 0), str(version)

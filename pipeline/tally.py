@@ -7,6 +7,7 @@ ones did before is forgotten.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,11 +51,13 @@ class Tally:
         failures: (stage, video or source, chunk) -> failure, for items that stand failed.
         outcomes: stage -> outcome -> number of events, for accounts of attempts.
         seconds: stage -> time spent in attempts.
+        damage: source -> what of it could not be read, of videos that were published all the same.
     """
 
     failures: dict[tuple[str, str, int], Failure] = field(default_factory=dict)
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: {stage: Counter() for stage in STAGES})
     seconds: Counter[str] = field(default_factory=Counter)
+    damage: dict[str, str] = field(default_factory=dict)
     _chunks: dict[str, dict[str, _Bits]] = field(default_factory=dict)
     _videos: dict[str, dict[str, str]] = field(default_factory=dict)
     _done: Counter[str] = field(default_factory=Counter)
@@ -70,6 +73,7 @@ class Tally:
             return False
         good = event.outcome in GOOD
         self._note_failure(event, good)
+        self._note_damage(event, good)
         if event.chunk >= 0:
             return self._add_chunk(event, good)
         stages = self._videos.setdefault(event.source, {})
@@ -125,6 +129,13 @@ class Tally:
         if bits is not None:
             self._done[stage] -= bits.done.bit_count()
             self._failed[stage] -= bits.failed.bit_count()
+
+    def _note_damage(self, event: Any, good: bool) -> None:
+        if event.stage == "assemble":
+            self.damage.pop(event.source, None)
+            damage = json.loads(getattr(event, "facts", "") or "{}").get("damage") if good else ""
+            if damage:
+                self.damage[event.source] = damage
 
     def _note_failure(self, event: Any, good: bool) -> None:
         key = (event.stage, event.source if event.chunk < 0 else event.video, event.chunk)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline import manifest
-from pipeline.artifacts import Artifact, Artifacts, digest, digest_file
+from pipeline.artifacts import Artifact, Artifacts, digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
+from pipeline.sources import content_sha256
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
 from stages.contract import ItemError
@@ -130,7 +131,7 @@ def _against_source(restored: Path, shift: int, source: str, sha256: str, config
     folder, _, name = source.rpartition("/")
     try:
         with _local(Storage(folder or "."), name) as original:
-            if sha256 and digest_file(original)[1] != sha256:
+            if sha256 and content_sha256(original, name) != sha256:
                 return ["the source is not the file that was restored"]
             return against_source(restored, original, config, shift)
     except FileNotFoundError:

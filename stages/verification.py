@@ -14,9 +14,9 @@ from stages.assemble.companions import PacketDigest, audio_digests
 from stages.assemble.ticks import to_ticks
 from stages.media.ffmpeg import FfmpegError, file_url
 from stages.media.matroska import holds, holds_late
-from stages.media.probe import describe, open_video
+from stages.media.probe import open_video
 from stages.split.config import SplitConfig
-from stages.split.source import SourceReader
+from stages.split.source import read_source
 
 MOST = 10
 """Differences of one kind that are named one by one; the others are counted."""
@@ -38,10 +38,8 @@ def against_source(restored: Path, source: Path, config: SplitConfig, shift: int
         ItemError: if the source cannot be read.
     """
     times, digests = _contents(restored)
-    with open_video(source) as container:
-        facts = describe(container, source.name)
-        reader = SourceReader(container, facts, source.name, config.deinterlace)
-        expected = [to_ticks(stamp.pts, facts.time_base) + shift for _, stamp in reader]
+    with read_source(source, config) as reader:
+        expected = [to_ticks(stamp.pts, reader.facts.time_base) + shift for _, stamp in reader]
     return [*_times(times, expected), *_audio(digests, _audio_of(source))]
 
 

@@ -139,3 +139,8 @@ class Joiner:
 def first_table(task: AssembleTask) -> FrameTable:
     """The table of the first chunk: what is the same for the whole video."""
     return read_table(task.split[0])
+
+
+def last_table(task: AssembleTask) -> FrameTable:
+    """The table of the last chunk: what is known when the whole video has been read."""
+    return read_table(task.split[-1])

@@ -1,8 +1,8 @@
-"""Two facts that the muxer cannot be told through PyAV, written into the header of a finished Matroska file.
+"""Facts that the muxer cannot be told through PyAV, written into the header of a finished Matroska file.
 
-The display aspect ratio of the video, and CodecDelay of audio, the samples at the start that exist only to prime the
-decoder. FFmpeg leaves gaps in the header; the track entries are written anew without them and the rest is padded, so
-that nothing after the header moves. Identifiers: RFC 9559; encoding: RFC 8794.
+The display aspect ratio of the video, the order of its fields where it is interlaced, and CodecDelay of audio, the
+samples at the start that exist only to prime the decoder. FFmpeg leaves gaps in the header; the track entries are
+written anew without them and the rest is padded, so that nothing after the header moves. Identifiers: RFC 9559; encoding: RFC 8794.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from pathlib import Path
 
 _SEGMENT, _TRACKS, _TRACK_ENTRY, _VIDEO = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae", b"\xe0"
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT, _CODEC_DELAY = b"\x54\xb0", b"\x54\xba", b"\x54\xb2", b"\x56\xaa"
+_FLAG_INTERLACED, _FIELD_ORDER = b"\x9a", b"\x9d"
+_ORDERS = {"tff": 14, "bff": 9, "": 2}
+"""FieldOrder of RFC 9559: fields woven into one picture, top or bottom first, or undetermined."""
 _VOID, _CRC32, _CLUSTER = b"\xec", b"\xbf", b"\x1f\x43\xb6\x75"
 _HEADER_LIMIT = 1 << 24
 
@@ -26,10 +29,12 @@ class TrackFacts:
     Attributes:
         display: width and height as shown, of a video track.
         codec_delay: nanoseconds of priming, of an audio track.
+        fields: order of a video track whose fields are woven together: "tff", "bff" or "" for unknown.
     """
 
     display: tuple[int, int] | None = None
     codec_delay: int | None = None
+    fields: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,25 @@ def _entry(data: bytes, entry: _Element, facts: TrackFacts) -> bytes:
     for child in _children(data, entry.body, entry.end):
         if child.id == _VOID or (child.id == _CODEC_DELAY and facts.codec_delay is not None):
             continue
-        if child.id == _VIDEO and facts.display is not None:
-            width, height = facts.display
-            shown = _uint(_DISPLAY_WIDTH, width) + _uint(_DISPLAY_HEIGHT, height)
-            parts.append(_write(_VIDEO, _kept(data, child, (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)) + shown))
+        if child.id == _VIDEO:
+            parts.append(_video(data, child, facts))
         else:
             parts.append(data[child.start : child.end])
     if facts.codec_delay is not None:
         parts.append(_uint(_CODEC_DELAY, facts.codec_delay))
     return b"".join(parts)
+
+
+def _video(data: bytes, video: _Element, facts: TrackFacts) -> bytes:
+    drop: tuple[bytes, ...] = ()
+    added = b""
+    if facts.display is not None:
+        drop += (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)
+        added += _uint(_DISPLAY_WIDTH, facts.display[0]) + _uint(_DISPLAY_HEIGHT, facts.display[1])
+    if facts.fields is not None:
+        drop += (_FLAG_INTERLACED, _FIELD_ORDER)
+        added += _uint(_FLAG_INTERLACED, 1) + _uint(_FIELD_ORDER, _ORDERS[facts.fields])
+    return _write(_VIDEO, _kept(data, video, drop) + added)
 
 
 def _tracks(data: bytes, tracks: _Element, facts: Mapping[int, TrackFacts]) -> bytes:

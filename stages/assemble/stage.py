@@ -19,6 +19,7 @@ from stages.assemble.joining import (
     constant_rate,
     first_table,
     frame_times,
+    last_table,
     reference_file,
     stream_format,
 )
@@ -74,7 +75,9 @@ class AssembleStage(Stage[AssembleTask, Result]):
         late = []
         if companions.late:
             late = add_late_audio(path, task.source, companions.late, companions.shift, 1 + companions.count)
-        self._amend(path, fmt, companions)
+        account = last_table(task).account
+        kept = {each.order for each in account.fields if each.treatment == "kept"} if account else set()
+        self._amend(path, fmt, companions, min(kept, default=None))
         digests = [*companions.digests, *late]
         shifted = (tick + companions.shift for tick, _ in frame_times(task))
         frames = check_file(path, shifted, digests)
@@ -89,6 +92,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
             "left_out": ", ".join(companions.left_out),
+            "damage": "; ".join(account.remarks() if account else ()),
         }
         return Result(facts)
 
@@ -115,11 +119,11 @@ class AssembleStage(Stage[AssembleTask, Result]):
             stream.metadata.update(kept_tags(original.metadata))
         return stream
 
-    def _amend(self, path: Path, fmt: OutputFormat, companions: Companions) -> None:
+    def _amend(self, path: Path, fmt: OutputFormat, companions: Companions, fields: str | None) -> None:
         facts = {index: TrackFacts(codec_delay=delay) for index, delay in companions.codec_delays.items()}
         display = display_size(fmt.width, fmt.height, fmt.sar)
-        if display is not None:
-            facts[0] = TrackFacts(display=display)
+        if display is not None or fields is not None:
+            facts[0] = TrackFacts(display=display, fields=fields)
         if facts:
             amend_tracks(path, facts)
 

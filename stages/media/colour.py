@@ -85,6 +85,16 @@ def decide_matrix(tag: int, kind: Literal["yuv", "rgb", "gray"], width: int, hei
     return Matrix.BT470BG if height == 576 else Matrix.SMPTE170M
 
 
+def matrix_reason(tag: int, matrix: Matrix, height: int) -> str:
+    """Why ``decide_matrix`` decided for ``matrix``, in words."""
+    if matrix is Matrix.RGB:
+        return "R'G'B', no matrix"
+    if tag == matrix:
+        return f"tagged {matrix.name}"
+    lines = "high definition" if matrix is Matrix.BT709 else f"{height} rows, standard definition"
+    return f"untagged; {lines}, so {matrix.name}"
+
+
 def decide_range(tag: int, kind: Literal["yuv", "rgb", "gray"]) -> Range:
     """The range of code values: full for R'G'B'; else the tag; else limited for Y'CbCr and full for grey, as FFmpeg."""
     if kind == "rgb":

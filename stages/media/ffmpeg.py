@@ -14,6 +14,15 @@ PROTOCOLS = "file,pipe"
 """The only protocols that ffmpeg may use, whatever a file asks for."""
 
 
+CONTAINERS = (
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    *("avi", "mpegts", "mpeg", "mpegvideo", "mxf", "dv", "flv", "asf", "ogg", "nut", "gxf", "wtv", "rm", "lxf", "ivf"),
+    *("h264", "hevc", "m4v", "obu", "av1", "vc1", "yuv4mpegpipe", "gif", "apng", "live_flv", "dirac", "swf", "roq"),
+)
+"""Container formats that hold their frames themselves: no playlists, no lists of files, no session descriptions."""
+
+
 class FfmpegError(RuntimeError):
     """ffmpeg ended with an error; the message is the first line of its complaint."""
 
@@ -30,8 +39,10 @@ def file_url(path: Path) -> str:
 
 
 def open_input(path: Path, **options: Any) -> Any:
-    """An ffmpeg-python input for a local file; it can reach no network and no other protocol than files and pipes."""
-    return ffmpeg.input(file_url(path), protocol_whitelist=PROTOCOLS, **options)
+    """An ffmpeg-python input for a local file; it can reach no network and no other protocol than files and pipes, and
+    no file but itself."""
+    formats = ",".join(CONTAINERS)
+    return ffmpeg.input(file_url(path), protocol_whitelist=PROTOCOLS, format_whitelist=formats, **options)
 
 
 def run(graph: Any) -> None:

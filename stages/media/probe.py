@@ -3,6 +3,7 @@ that carry their own data, and no protocol but ``file`` can be reached from them
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,18 +13,13 @@ import av
 from av.stream import Disposition
 
 from stages.contract import ItemError
-from stages.media.colour import ColourTags, decide_matrix, decide_range
-from stages.media.ffmpeg import file_url
-
-CONTAINERS = (
-    "matroska,webm",
-    "mov,mp4,m4a,3gp,3g2,mj2",
-    *("avi", "mpegts", "mpeg", "mpegvideo", "mxf", "dv", "flv", "asf", "ogg", "nut", "gxf", "wtv", "rm", "lxf", "ivf"),
-    *("h264", "hevc", "m4v", "obu", "av1", "vc1", "yuv4mpegpipe", "gif", "apng", "live_flv", "dirac", "swf", "roq"),
-)
-"""Container formats that hold their frames themselves: no playlists, no lists of files, no session descriptions."""
+from stages.media.colour import ColourTags, decide_matrix, decide_range, matrix_reason
+from stages.media.ffmpeg import CONTAINERS, file_url
+from stages.media.sequence import SequenceContainer
 
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+_CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
+_LARGEST = 1 << 27
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -57,6 +53,8 @@ class VideoFacts:
         start: first timestamp in ticks, if the container says so.
         frames: number of frames, 0 if the container does not say so.
         duration: seconds, 0.0 if the container does not say so.
+        promised: seconds of this very stream as its header has them, 0.0 if it has none.
+        matrix_reason: by what the colour matrix was decided.
     """
 
     format: str
@@ -73,6 +71,8 @@ class VideoFacts:
     start: int | None
     frames: int
     duration: float
+    promised: float = 0.0
+    matrix_reason: str = ""
 
     @property
     def audio(self) -> tuple[StreamFacts, ...]:
@@ -80,12 +80,18 @@ class VideoFacts:
         return tuple(stream for stream in self.streams if stream.type == "audio")
 
 
-def open_video(path: Path) -> Any:
-    """Open a video file for demuxing with PyAV; a context manager.
+def open_video(path: Path, sequence_rate: Fraction = Fraction(24)) -> Any:
+    """Open a video file, or a folder of images, for demuxing with PyAV; a context manager.
+
+    Args:
+        path: the file or folder.
+        sequence_rate: frames per second of a folder of images.
 
     Raises:
         ItemError: there is no such file, it is empty, or it is not in a container format that Reelift reads.
     """
+    if path.is_dir():
+        return SequenceContainer(path, sequence_rate)
     if not path.is_file():
         raise ItemError(f"{path.name}: there is no such file")
     if path.stat().st_size == 0:
@@ -164,6 +170,8 @@ def describe(container: Any, name: str) -> VideoFacts:
         colour = colour_tags(context.pix_fmt, context.width, context.height, tags, context.name)
     except ItemError as error:
         raise ItemError(f"{name}: {error}") from None
+    if context.width * context.height > _LARGEST:
+        raise ItemError(f"{name}: frames of {context.width}x{context.height} are larger than Reelift restores")
     return VideoFacts(
         format=container.format.name,
         streams=tuple(_stream_facts(each) for each in container.streams),
@@ -179,7 +187,16 @@ def describe(container: Any, name: str) -> VideoFacts:
         start=stream.start_time,
         frames=stream.frames,
         duration=container.duration / av.time_base if container.duration else 0.0,
+        promised=_promised(stream),
+        matrix_reason=matrix_reason(context.colorspace, colour.matrix, context.height),
     )
+
+
+def _promised(stream: Any) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    match = _CLOCK.match(stream.metadata.get("DURATION", ""))  # where FFmpeg writes it in Matroska
+    return sum(float(part) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0.0
 
 
 def _stream_facts(stream: Any) -> StreamFacts:

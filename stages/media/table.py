@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stages.media.account import SourceAccount
 from stages.media.colour import ColourTags
 
 TABLE_NAME = "frames.json"
@@ -32,6 +33,9 @@ class FrameTable(BaseModel):
     mended: int = Field(default=0, ge=0, description="frames of this chunk whose timestamp was unusable and made up")
     decode_errors: int = Field(
         default=0, ge=0, description="packets of the whole video that could not be decoded; told by its last chunk"
+    )
+    account: SourceAccount | None = Field(
+        default=None, description="what was found in the whole source and decided about it; told by its last chunk"
     )
     announced_frames: int = Field(
         default=0, ge=0, description="frames that the container announces, 0 if it does not; told by the last chunk"

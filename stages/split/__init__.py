@@ -1,4 +1,4 @@
-"""Split: decode a video once, find its cuts, and write its chunks' frames losslessly."""
+"""Split: survey a video, decode it, find its cuts, and write its chunks' frames losslessly."""
 
 from stages.split.config import SplitConfig
 from stages.split.plan import ChunkPlanner, plan_video

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FieldPolicy = Literal["auto", "progressive", "deinterlace", "ivtc", "keep"]
 
 _THRESHOLDS = {"adaptive": 3.0, "content": 27.0}
 """PySceneDetect's own defaults."""
@@ -29,10 +32,15 @@ class SplitConfig(BaseModel):
     min_shot_frames: int = Field(
         default=5, ge=1, le=1000, description="a cut that would make a shot shorter than this is not one"
     )
-    deinterlace: Literal["auto", "progressive", "deinterlace"] = Field(
+    deinterlace: FieldPolicy = Field(
         default="auto",
-        description="auto: the frames that the video flags as interlaced; progressive: none; deinterlace: all. "
-        "bwdif, one frame out for one frame in",
+        description="auto: by measurement of the whole file (idet), segment by segment: interlaced frames are "
+        "deinterlaced (bwdif, one frame out for one frame in), steady 3:2 pulldown is undone (four frames out for five "
+        "in), progressive ones stay. progressive: nothing is done; deinterlace: all frames; ivtc: pulldown is undone "
+        "everywhere; keep: fields stay woven and the result is marked as interlaced, only with scale 1",
+    )
+    sequence_rate: Fraction = Field(
+        default=Fraction(24), gt=0, le=1000, description="frames per second of folders of images, which have no rate"
     )
 
     @model_validator(mode="after")

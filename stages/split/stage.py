@@ -9,16 +9,17 @@ from typing import Any, ClassVar
 
 import av
 
-from stages.contract import ItemError, Stage
+from stages.contract import Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 from stages.media.frames import FRAMES_NAME, LosslessWriter
 from stages.media.matroska import check_audio
-from stages.media.probe import VideoFacts, describe, open_video
+from stages.media.probe import describe, open_video
 from stages.media.table import FrameTable, write_table
 from stages.split.config import SplitConfig
 from stages.split.cuts import CutFinder
 from stages.split.plan import ChunkPlanner
-from stages.split.source import SourceReader, Stamp
+from stages.split.reading import Stamp
+from stages.split.source import SourceReader, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class _Frame:
 
 
 class SplitStage(Stage[SplitTask, Iterator[SplitChunk]]):
-    """Decodes a video once and yields its chunks as they become complete.
+    """Decodes a video twice, to survey it and to cut it, and yields its chunks as they become complete.
 
     Holds the decoded frames of one chunk, and the few more that the detector of cuts looks ahead, but never more: a
     chunk is written when its end is known, so that one which is not wanted costs no encoding.
@@ -50,29 +51,25 @@ class SplitStage(Stage[SplitTask, Iterator[SplitChunk]]):
         Raises:
             ItemError: not a video, or none of its frames can be decoded.
         """
-        with open_video(task.source) as container:
-            facts = describe(container, task.source.name)
+        with open_video(task.source, self.config.sequence_rate) as container:
+            describe(container, task.source.name)
             check_audio(container, task.source.name)
-            reader = SourceReader(container, facts, task.source.name, self.config.deinterlace)
-            yield from _Cutting(task, self.config, facts, reader).chunks()
-            if not reader.frames:
-                raise ItemError(
-                    f"{task.source.name}: none of its frames can be decoded ({reader.errors} errors); fetch it again"
-                )
+        with read_source(task.source, self.config) as reader:
+            yield from _Cutting(task, self.config, reader).chunks()
 
 
 class _Cutting:
     """One video on its way through split."""
 
-    def __init__(self, task: SplitTask, config: SplitConfig, facts: VideoFacts, reader: SourceReader) -> None:
+    def __init__(self, task: SplitTask, config: SplitConfig, reader: SourceReader) -> None:
         self._task = task
-        self._facts = facts
+        self._facts = reader.facts
         self._reader = reader
         self._cuts = CutFinder(config)
         self._planner = ChunkPlanner(task.video, config.chunk_frames, config.overlap_frames)
         self._frames: deque[_Frame] = deque()
         self._first = 0
-        self._sar = facts.sar
+        self._sar = reader.facts.sar
 
     def chunks(self) -> Iterator[SplitChunk]:
         for picture, stamp in self._reader:
@@ -126,6 +123,7 @@ class _Cutting:
             colour=facts.colour,
             mended=sum(frame.stamp.mended for frame in frames),
             decode_errors=self._reader.errors if final else 0,
+            account=self._reader.account if final else None,
             announced_frames=facts.frames if final else 0,
             announced_seconds=facts.duration if final else 0.0,
         )

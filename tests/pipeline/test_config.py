@@ -87,3 +87,9 @@ def test_the_shared_settings_reach_the_stages() -> None:
 @pytest.mark.parametrize("stage", ["split", "flow", "sample", "decode", "assemble"])
 def test_every_stage_is_made_from_the_configuration(stage: str) -> None:
     assert stage_factories(load_config())[stage]().name == stage
+
+
+def test_fields_can_be_kept_only_where_lines_stay_lines() -> None:
+    assert load_config(overrides=["split.deinterlace=keep", "scale=1"]).split.deinterlace == "keep"
+    with pytest.raises(ConfigError, match="needs scale=1"):
+        load_config(overrides=["split.deinterlace=keep"])

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from image_folders import write_images
+from whole_jobs import write_clip
 
 from pipeline.sources import InputError, check, content_sha256, expand, localise, redact
 from stages.contract import ItemError
@@ -95,3 +97,34 @@ def test_a_source_that_changes_under_the_run_is_refused(tmp_path: Path) -> None:
 def test_no_secret_is_shown() -> None:
     shown = redact("https://user:secret@host/path/a.mp4?X-Amz-Signature=secret#x")
     assert shown == "https://host/path/a.mp4" and redact("/a/b c.mp4") == "/a/b c.mp4"
+
+
+def test_a_folder_of_images_is_one_video(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    for place in ("reel", "deep/er", "beside a video"):
+        write_images(library / place, "png", frames=2)
+    write_clip(library / "beside a video" / "film.mkv", frames=1)
+    rows = expand([library], tmp_path / "out")
+    assert [row.output for row in rows] == ["beside a video/film", "deep/er", "reel"]
+    (alone,) = expand([library / "reel"], tmp_path / "out")
+    assert alone.output == "reel" and alone.size == sum(f.stat().st_size for f in (library / "reel").iterdir())
+    before = content_sha256(library / "reel", "reel")
+    check(alone)
+    first = sorted((library / "reel").iterdir())[0]
+    (library / "reel" / "reel_86402.png").write_bytes(first.read_bytes())
+    assert content_sha256(library / "reel", "reel") != before
+    with pytest.raises(ItemError, match="changed after the run began"):
+        check(alone)
+
+
+def test_a_remote_folder_of_images_is_fetched_whole(tmp_path: Path) -> None:
+    fs = fsspec.filesystem("memory")
+    local = write_images(tmp_path / "reel", "png", frames=3)
+    for path in local.iterdir():
+        fs.pipe_file(f"/tapes/reel/{path.name}", path.read_bytes())
+    (row,) = expand(["memory://tapes"], tmp_path / "out")
+    assert row.output == "reel"
+    (tmp_path / "scratch").mkdir()
+    with localise(row, tmp_path / "scratch") as lent:
+        assert content_sha256(lent, "reel") == content_sha256(local, "reel")
+    assert not lent.exists()

@@ -1,0 +1,72 @@
+"""Whether a file ends before its own structure says so: Matroska's segment, the boxes of MP4, the chunks of RIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+_SEGMENT = b"\x18\x53\x80\x67"
+_EBML = b"\x1a\x45\xdf\xa3"
+_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
+_MOST_BOXES = 100_000
+
+
+def missing_bytes(path: Path) -> int:
+    """How many bytes a file lacks of what its structure announces; 0 if it is whole, or nothing can be said."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        reader = _reader(head)
+        return max(0, reader(file, size) - size) if reader else 0
+
+
+def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
+    if head.startswith(_EBML):
+        return _matroska_end
+    if head[4:8] in _BOXES:
+        return _boxes_end
+    return _riff_end if head[:4] == b"RIFF" else None
+
+
+def _matroska_end(file: BinaryIO, size: int) -> int:
+    file.seek(len(_EBML))
+    header, known = _vint(file)
+    file.seek(header, 1)
+    if not known or file.read(4) != _SEGMENT:
+        return 0
+    length, known = _vint(file)
+    return file.tell() + length if known else 0
+
+
+def _vint(file: BinaryIO) -> tuple[int, bool]:
+    """A size of EBML (RFC 8794), and whether it is known."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0, False
+    length = 9 - first[0].bit_length()
+    data = first + file.read(length - 1)
+    top = (1 << 7 * length) - 1
+    value = int.from_bytes(data, "big") & top
+    return value, value != top and len(data) == length
+
+
+def _boxes_end(file: BinaryIO, size: int) -> int:
+    place = 0
+    for _ in range(_MOST_BOXES):
+        if place >= size:
+            break
+        file.seek(place)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1 and len(head) == 16:
+            length = int.from_bytes(head[8:], "big")
+        if length < 8:  # 0: to the end of the file; else not a box
+            return 0
+        place += length
+    return place
+
+
+def _riff_end(file: BinaryIO, size: int) -> int:
+    file.seek(4)
+    return 8 + int.from_bytes(file.read(4), "little")

@@ -1,0 +1,159 @@
+"""From what idet measured of every frame to what is done with it, segment by segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from stages.media.account import FieldSegment, Order, Treatment
+from stages.split.config import FieldPolicy
+
+PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST, UNDETERMINED = "p", "t", "b", "u"
+_STATES = (PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST)
+_ORDERS: dict[str, Order] = {TOP_FIRST: "tff", BOTTOM_FIRST: "bff"}
+
+_SWITCH = 8
+"""Frames of evidence that it takes to believe that the kind of video changes."""
+
+_CYCLE = 5
+"""Frames of 3:2 pulldown after which it repeats: four pictures of film in ten fields."""
+
+_STEADY = 3
+"""Cycles in a row that make a pattern steady."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What idet says of every frame, one letter each.
+
+    Attributes:
+        kinds: p progressive, t or b interlaced with the top or bottom field first, u undetermined.
+        repeated: t or b where the top or bottom field is that of the frame before, n where neither is.
+        flags: i where the file flags the frame as interlaced, p where it does not.
+    """
+
+    kinds: str
+    repeated: str
+    flags: str
+
+
+def decide(policy: FieldPolicy, measured: Measured) -> tuple[FieldSegment, ...]:
+    """The treatment of every frame. Segments follow each other without a gap."""
+    count = len(measured.kinds)
+    if not count:
+        return ()
+    order = _order(measured.kinds)
+    fixed: dict[str, Treatment] = {
+        "progressive": "progressive",
+        "deinterlace": "deinterlaced",
+        "ivtc": "inverse telecine",
+        "keep": "kept",
+    }
+    if policy in fixed:
+        treatment = fixed[policy]
+        shown: Order = "" if policy == "progressive" else order
+        return (FieldSegment(start=0, stop=count, treatment=treatment, order=shown, why="as configured"),)
+    return tuple(_automatic(measured))
+
+
+def _order(letters: str) -> Order:
+    top, bottom = letters.count(TOP_FIRST), letters.count(BOTTOM_FIRST)
+    if top == bottom:
+        return ""
+    return "tff" if top > bottom else "bff"
+
+
+def _automatic(measured: Measured) -> Iterator[FieldSegment]:
+    position = 0
+    for start, stop in [*_telecined(measured.repeated), (len(measured.kinds), len(measured.kinds))]:
+        if position < start:
+            yield from _by_kind(measured, position, start)
+        if start < stop:
+            order = _order(measured.kinds[start:stop])
+            why = "fields repeat as in 3:2 pulldown"
+            yield FieldSegment(start=start, stop=stop, treatment="inverse telecine", order=order, why=why)
+        position = stop
+
+
+def _telecined(repeated: str) -> list[tuple[int, int]]:
+    """Ranges of frames in which a top and a bottom field repeat every five frames, always at the same places."""
+    runs: list[_Run] = []
+    for place, letter in enumerate(repeated):
+        if letter not in (TOP_FIRST, BOTTOM_FIRST):
+            continue
+        fits = next((run for run in reversed(runs[-2:]) if run.fits(place, letter)), None)
+        if fits is None:
+            fits = _Run({})
+            runs.append(fits)
+        fits.add(place, letter)
+    found: list[tuple[int, int]] = []
+    for run in runs:
+        if min(run.counts.get(TOP_FIRST, 0), run.counts.get(BOTTOM_FIRST, 0)) < _STEADY:
+            continue
+        start = max(found[-1][1] if found else 0, run.first - _CYCLE // 2)
+        stop = min(len(repeated), run.last + 1 + _CYCLE // 2)
+        if start < stop:
+            found.append((start, stop))
+    return found
+
+
+class _Run:
+    """Repeated fields at the same places of the cycle, none more than two cycles after the one before."""
+
+    def __init__(self, phases: dict[str, int]) -> None:
+        self.phases = phases
+        self.counts: dict[str, int] = {}
+        self.first = self.last = -1
+
+    def fits(self, place: int, letter: str) -> bool:
+        if place - self.last > 2 * _CYCLE:
+            return False
+        phase = place % _CYCLE
+        if letter in self.phases:
+            return self.phases[letter] == phase
+        return phase not in self.phases.values()
+
+    def add(self, place: int, letter: str) -> None:
+        self.phases[letter] = place % _CYCLE
+        self.counts[letter] = self.counts.get(letter, 0) + 1
+        self.first = place if self.first < 0 else self.first
+        self.last = place
+
+
+def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment]:
+    kinds, why, orders = measured.kinds[start:stop], "measured", _ORDERS
+    if set(kinds) == {UNDETERMINED}:  # nothing moves: the flags can do no harm, and may be right
+        kinds, why, orders = measured.flags[start:stop].replace("i", TOP_FIRST), "nothing moves; as flagged", {}
+    states = smoothed(kinds)
+    begin = 0
+    for end in range(1, len(states) + 1):
+        if end == len(states) or states[end] != states[begin]:
+            state = states[begin]
+            yield FieldSegment(
+                start=start + begin,
+                stop=start + end,
+                treatment="progressive" if state == PROGRESSIVE else "deinterlaced",
+                order=orders.get(state, ""),
+                why=why,
+            )
+            begin = end
+
+
+def smoothed(kinds: Sequence[str]) -> list[str]:
+    """The likeliest course of p, t and b behind single measurements: one change costs as much as eight misjudgements.
+
+    The Viterbi algorithm with three states.
+    """
+    costs = dict.fromkeys(_STATES, 0)
+    back: list[dict[str, str]] = []
+    for kind in kinds:
+        cheapest = min(_STATES, key=lambda state: costs[state])
+        came = {s: s if costs[s] <= costs[cheapest] + _SWITCH else cheapest for s in _STATES}
+        costs = {s: min(costs[s], costs[cheapest] + _SWITCH) + int(kind in _STATES and kind != s) for s in _STATES}
+        back.append(came)
+    state = min(_STATES, key=lambda each: costs[each])
+    path: list[str] = []
+    for came in reversed(back):
+        path.append(state)
+        state = came[state]
+    return path[::-1]

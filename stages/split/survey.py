@@ -1,0 +1,187 @@
+"""The first of two readings of a source: what state it is in, before anything is decided about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import av
+from av.filter import Graph
+
+from stages.media.account import Damage, FieldSegment, Resized, SourceAccount
+from stages.media.probe import VideoFacts, describe, open_video
+from stages.media.wholeness import missing_bytes
+from stages.split.config import SplitConfig
+from stages.split.fields import Measured, decide
+from stages.split.reading import PictureReader, Stamp
+
+Form = tuple[int, int, str]
+_LONGEST = 1.5
+"""A frame that is shown longer than this many times the usual is a gap, where the rate is constant otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the second reading goes by.
+
+    Attributes:
+        form: width, height and pixel format of most frames, to which the others are brought.
+        fields: treatment of every frame.
+        begin: timestamp of the first frame, where it has none itself but later ones do.
+        account: all of it for people.
+    """
+
+    form: Form
+    fields: tuple[FieldSegment, ...]
+    begin: int | None
+    account: SourceAccount
+
+
+class _Idet:
+    """FFmpeg's idet over pictures of any size; one letter for each, in order."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+        self.repeated: list[str] = []
+        self._graph: Graph | None = None
+        self._form: Form | None = None
+
+    def add(self, picture: av.VideoFrame) -> None:
+        form = form_of(picture)
+        if form != self._form:
+            self.finish()
+            self._form, self._graph = form, self._start(picture)
+        assert self._graph is not None
+        self._graph.vpush(picture)
+        self._pull()
+
+    def finish(self) -> None:
+        if self._graph is not None:
+            self._graph.vpush(None)
+            self._pull()
+            self._graph = None
+
+    def _start(self, picture: av.VideoFrame) -> Graph:
+        graph = Graph()
+        source = graph.add_buffer(
+            width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
+        )
+        graph.link_nodes(source, graph.add("idet"), graph.add("buffersink")).configure()
+        return graph
+
+    def _pull(self) -> None:
+        assert self._graph is not None
+        while True:
+            try:
+                found = self._graph.vpull().metadata
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            self.kinds.append(found.get("lavfi.idet.single.current_frame", "u")[0])
+            self.repeated.append(found.get("lavfi.idet.repeated.current_frame", "n")[0])
+
+
+def form_of(picture: av.VideoFrame) -> Form:
+    """Width, height and pixel format."""
+    return picture.width, picture.height, picture.format.name
+
+
+def spelled(form: Form) -> str:
+    """A form for people."""
+    return f"{form[0]}x{form[1]} {form[2]}"
+
+
+def survey(path: Path, config: SplitConfig) -> Survey | None:
+    """Decode a video once, to its end. None if it has no frames.
+
+    Keeps a few bytes for every frame.
+
+    Raises:
+        ItemError: see ``open_video`` and ``describe``.
+    """
+    with open_video(path, config.sequence_rate) as container:
+        facts = describe(container, path.name)
+        reader = PictureReader(container, facts)
+        idet = _Idet()
+        forms: list[Form] = []
+        flags: list[str] = []
+        stamps: list[Stamp] = []
+        captions = 0
+        for picture, stamp in reader:
+            forms.append(form_of(picture))
+            flags.append("i" if picture.interlaced_frame else "p")
+            stamps.append(stamp)
+            captions += _captioned(picture)
+            idet.add(picture)
+        idet.finish()
+        missing = tuple(container.missing) if facts.format == "image2" else ()
+    if not forms:
+        return None
+    form = Counter(forms).most_common(1)[0][0]
+    measured = Measured("".join(idet.kinds), "".join(idet.repeated), "".join(flags))
+    fields = decide(config.deinterlace, measured)
+    damage = (*missing, *reader.damage, *_gaps(facts, stamps), *_end(path, facts, reader, stamps))
+    account = SourceAccount(
+        decoded=len(forms),
+        form=spelled(form),
+        fields=fields,
+        measured={name: measured.kinds.count(name[0]) for name in ("progressive", "tff", "bff", "undetermined")},
+        flagged=sum(flag != "p" for flag in flags),
+        damage=tuple(sorted(damage, key=lambda each: each.frame)),
+        resized=tuple(_resized(forms, form)),
+        matrix=facts.matrix_reason,
+        captions=captions,
+    )
+    return Survey(form, fields, reader.begin, account)
+
+
+def _captioned(picture: av.VideoFrame) -> bool:
+    try:
+        return any(side.type.name == "A53_CC" for side in picture.side_data)
+    except ValueError:  # side data of a type that PyAV does not know
+        return False
+
+
+def _resized(forms: list[Form], usual: Form) -> list[Resized]:
+    found: list[Resized] = []
+    start = 0
+    for stop in range(1, len(forms) + 1):
+        if stop == len(forms) or forms[stop] != forms[start]:
+            if forms[start] != usual:
+                found.append(Resized(start=start, stop=stop, form=spelled(forms[start])))
+            start = stop
+    return found
+
+
+def _gaps(facts: VideoFacts, stamps: list[Stamp]) -> list[Damage]:
+    """Frames that are shown far too long, in a video whose frames otherwise keep to one duration."""
+    steps = [later.pts - earlier.pts for earlier, later in pairwise(stamps)]
+    if not steps:
+        return []
+    usual = Counter(steps).most_common(1)[0][0]
+    even = sum(abs(step - usual) <= max(1, usual // 100) for step in steps)
+    if even < 0.9 * len(steps):
+        return []
+    return [
+        Damage(
+            frame=number,
+            seconds=float(stamps[number].pts * facts.time_base),
+            what=f"nothing for {float((step - usual) * facts.time_base):.3f} s after this frame",
+        )
+        for number, step in enumerate(steps)
+        if step > _LONGEST * usual and step - usual > 1
+    ]
+
+
+def _end(path: Path, facts: VideoFacts, reader: PictureReader, stamps: list[Stamp]) -> list[Damage]:
+    """A file that ends before its header says so."""
+    lacking = missing_bytes(path) if path.is_file() else 0
+    end = float((stamps[-1].pts - stamps[0].pts + reader.nominal) * facts.time_base)
+    if lacking:
+        what = f"the file breaks off, {lacking} bytes of it are missing"
+    elif facts.promised > end + max(0.5, 2 * float(reader.nominal * facts.time_base)):
+        what = f"the file announces {facts.promised:.3f} s of video, it ends after {end:.3f} s"
+    else:
+        return []
+    return [Damage(frame=len(stamps) - 1, seconds=float(stamps[-1].pts * facts.time_base), what=what)]

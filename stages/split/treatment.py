@@ -1,0 +1,173 @@
+"""What is done with the fields of interlaced video: bwdif, or fieldmatch and one frame of five left out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import av
+import numpy as np
+from av.filter import Graph
+from numpy.typing import NDArray
+
+from stages.media.account import FieldSegment
+from stages.media.planes import components
+from stages.split.reading import Stamp
+
+Stamped = tuple[av.VideoFrame, Stamp]
+_CYCLE = 5
+
+
+class _Filter:
+    """A chain of filters that gives one picture for one, kept with their stamps."""
+
+    def __init__(self, filters: Sequence[tuple[str, str]]) -> None:
+        self._filters = filters
+        self._graph: Graph | None = None
+        self._form: tuple[int, int, str] | None = None
+        self._stamps: deque[Stamp] = deque()
+        self._pushed = 0
+
+    def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
+        """Push one picture, whose timestamp is overwritten. Returns those that are finished, oldest first."""
+        form, done = (picture.width, picture.height, picture.format.name), []
+        if form != self._form:
+            done, self._form = self.finish(), form
+            self._graph = self._start(picture)
+        assert self._graph is not None
+        self._stamps.append(stamp)
+        picture.pts = self._pushed
+        self._pushed += 1
+        self._graph.vpush(picture)
+        return [*done, *self._pull()]
+
+    def finish(self) -> list[Stamped]:
+        """The pictures that are still inside."""
+        if self._graph is None:
+            return []
+        self._graph.vpush(None)
+        done = self._pull()
+        self._graph = None
+        return done
+
+    def _start(self, picture: av.VideoFrame) -> Graph:
+        graph = Graph()
+        nodes = [
+            graph.add_buffer(
+                width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
+            ),
+            *(graph.add(name, options) for name, options in self._filters),
+            graph.add("format", f"pix_fmts={picture.format.name}"),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*nodes).configure()
+        return graph
+
+    def _pull(self) -> list[Stamped]:
+        assert self._graph is not None
+        done: list[Stamped] = []
+        while True:
+            try:
+                done.append((self._graph.vpull(), self._stamps.popleft()))
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return done
+
+
+def deinterlacer(order: str) -> _Filter:
+    """bwdif, one frame out for one frame in; the first field by measurement, else by the frame's own flag."""
+    return _Filter([("bwdif", f"mode=send_frame:parity={order or 'auto'}:deint=all")])
+
+
+class FilmRestorer:
+    """Undoes 3:2 pulldown: fields are matched to the pictures of film, and of five frames the repeated one is left out.
+
+    The four that stay share the time of the five evenly. A cycle that is not complete stays as it is.
+    """
+
+    def __init__(self, order: str) -> None:
+        match = ("fieldmatch", f"order={order or 'auto'}:combmatch=full")
+        self._filter = _Filter([match, ("bwdif", "mode=send_frame:deint=interlaced")])
+        self._cycle: list[Stamped] = []
+        self._before: NDArray[np.generic] | None = None
+
+    def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
+        """Push one picture. Returns those that are finished, oldest first."""
+        return self._decimated(self._filter.add(picture, stamp))
+
+    def finish(self) -> list[Stamped]:
+        """The pictures that are still inside."""
+        done = self._decimated(self._filter.finish())
+        rest, self._cycle = self._cycle, []
+        return [*done, *rest]
+
+    def _decimated(self, matched: list[Stamped]) -> list[Stamped]:
+        done: list[Stamped] = []
+        for each in matched:
+            self._cycle.append(each)
+            if len(self._cycle) == _CYCLE:
+                done += self._four()
+                self._cycle = []
+        return done
+
+    def _four(self) -> list[Stamped]:
+        lumas = [components(picture)[0] for picture, _ in self._cycle]
+        before = [self._before, *lumas[:-1]]
+        changes = [_difference(now, then) for now, then in zip(lumas, before, strict=True)]
+        repeated = changes.index(min(changes))
+        self._before = lumas[-1].copy()
+        first, last = self._cycle[0][1].pts, self._cycle[-1][1].pts
+        span = (last - first) * _CYCLE / (_CYCLE - 1)
+        kept = [picture for number, (picture, _) in enumerate(self._cycle) if number != repeated]
+        mended = any(stamp.mended for _, stamp in self._cycle)
+        return [
+            (picture, Stamp(first + round(number * span / (_CYCLE - 1)), round(span / (_CYCLE - 1)), mended))
+            for number, picture in enumerate(kept)
+        ]
+
+
+def _difference(now: NDArray[np.generic], then: NDArray[np.generic] | None) -> float:
+    if then is None or then.shape != now.shape:
+        return float("inf")
+    return float(np.abs(now.astype(np.int32) - then.astype(np.int32)).mean())
+
+
+class _Untouched:
+    """Lets pictures through."""
+
+    def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
+        return [(picture, stamp)]
+
+    def finish(self) -> list[Stamped]:
+        return []
+
+
+class FieldTreatment:
+    """Takes every picture through what was decided for its segment. None passes another."""
+
+    def __init__(self, segments: Sequence[FieldSegment]) -> None:
+        self._segments = deque(segments)
+        self._number = 0
+        self._worker: _Untouched | _Filter | FilmRestorer = _Untouched()
+        self._stop = 0
+
+    def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
+        """Push one picture. Returns those that are finished, oldest first."""
+        done: list[Stamped] = []
+        if self._number == self._stop and self._segments:
+            done = self._worker.finish()
+            segment = self._segments.popleft()
+            self._worker, self._stop = _worker(segment), segment.stop
+        self._number += 1
+        return [*done, *self._worker.add(picture, stamp)]
+
+    def finish(self) -> list[Stamped]:
+        """The pictures that are still inside."""
+        return self._worker.finish()
+
+
+def _worker(segment: FieldSegment) -> _Untouched | _Filter | FilmRestorer:
+    if segment.treatment == "deinterlaced":
+        return deinterlacer(segment.order)
+    if segment.treatment == "inverse telecine":
+        return FilmRestorer(segment.order)
+    return _Untouched()

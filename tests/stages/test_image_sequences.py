@@ -1,0 +1,85 @@
+"""Folders of DPX, PNG and TIFF images as videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from image_folders import write_images
+
+from stages.contract import ItemError
+from stages.media.frames import read_pictures
+from stages.media.planes import components
+from stages.media.sequence import find_sequence
+from stages.media.table import read_table
+from stages.split.config import SplitConfig
+from stages.verification import against_fixity, against_source
+
+Go = Callable[..., Any]
+
+
+@pytest.mark.parametrize(("suffix", "pix_fmt"), [("dpx", "gbrp10le"), ("tiff", "gbrp16le"), ("png", "gbrp10le")])
+def test_images_become_a_video(tmp_path: Path, go: Go, suffix: str, pix_fmt: str) -> None:
+    folder = write_images(tmp_path / "a reel 100%d [x]", suffix)
+    way = go(folder, name="reel", scale=1, chunk_frames=20)
+    with av.open(str(way.output)) as container:
+        frames = list(container.decode(video=0))
+        assert {frame.format.name for frame in frames} == {pix_fmt}
+        assert [round(frame.pts * frame.time_base * 24) for frame in frames] == list(range(8))
+    assert against_source(way.output, folder, SplitConfig()) == []
+    assert against_fixity(way.output, way.output.with_suffix(".framemd5")) == []
+    account = read_table(way.task.split[-1]).account
+    assert account.damage == () and account.decoded == 8
+
+
+def test_samples_of_dpx_are_kept(tmp_path: Path, split: Callable[..., Any]) -> None:
+    folder = write_images(tmp_path / "reel", "dpx", frames=2)
+    (only,) = split(folder, chunk_frames=20)
+    kept = next(iter(read_pictures(only.folder / "frames.mkv")))
+    with av.open(str(sorted(folder.iterdir())[0])) as container:
+        theirs = next(container.decode(video=0))
+    for ours, plane in zip(components(kept), components(theirs), strict=True):
+        assert np.array_equal(ours, plane)
+
+
+def test_rate_and_order_and_missing_images(tmp_path: Path, go: Go) -> None:
+    folder = write_images(tmp_path / "reel", "png", frames=12, name="f%d")
+    (folder / "f86405.png").unlink()
+    (folder / "f86406.png").unlink()
+    (folder / "notes.txt").write_text("not an image")
+    way = go(folder, scale=1, chunk_frames=20, sequence_rate=18)
+    table = read_table(way.task.split[-1])
+    assert table.rate == 18 and len(table) == 10
+    assert "images" not in way.result.facts["damage"]
+    (damage,) = table.account.damage
+    assert (damage.frame, damage.seconds) == (5, pytest.approx(5 / 18))
+    assert damage.what == "image 86405 to 86406 of the sequence is missing"
+    assert against_source(way.output, folder, SplitConfig(sequence_rate=Fraction(18))) == []
+
+
+def test_an_image_that_is_damaged_is_named(tmp_path: Path, go: Go) -> None:
+    folder = write_images(tmp_path / "reel", "png", frames=6)
+    third = sorted(folder.iterdir())[2]
+    third.write_bytes(third.read_bytes()[:200])
+    way = go(folder, scale=1, chunk_frames=20)
+    (damage, *_) = read_table(way.task.split[-1]).account.damage
+    assert damage.seconds == pytest.approx(2 / 24, abs=1e-3)
+
+
+def test_numbers_decide_the_order_not_the_alphabet() -> None:
+    names = [f"scan{n}.tif" for n in (10, 9, 2, 11, 1)]
+    found = find_sequence([*names, "cover.tif", "other1.png"])
+    assert found is not None and found.names == ("scan1.tif", "scan2.tif", "scan9.tif", "scan10.tif", "scan11.tif")
+    assert found.missing == ((2, 6, "3 to 8"),)
+    assert find_sequence(["one.png", "readme.txt", "x1.jpg", "x2.jpg"]) is None
+
+
+def test_a_folder_without_images_is_refused_in_one_line(tmp_path: Path, split: Callable[..., Any]) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ItemError, match="empty: no numbered DPX, PNG or TIFF images"):
+        split(tmp_path / "empty")

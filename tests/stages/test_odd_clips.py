@@ -1,0 +1,111 @@
+"""Every odd clip through split, a decode that changes nothing, and assemble: what must come out came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import odd_clips
+import pytest
+from odd_clips import CLIPS, Odd
+
+from stages.media.planes import components
+from stages.media.table import read_table
+from stages.split.config import SplitConfig
+from stages.verification import against_fixity, against_source
+
+Go = Callable[..., Any]
+
+
+def shown(path: Path) -> list[int]:
+    """Milliseconds at which PyAV shows the pictures."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        return [math.floor(frame.pts * frame.time_base * 1000 + Fraction(1, 2)) for frame in frames]
+
+
+def audio(path: Path) -> list[list[bytes]]:
+    with av.open(str(path)) as container:
+        found: dict[int, list[bytes]] = {stream.index: [] for stream in container.streams.audio}
+        for packet in container.demux(*container.streams.audio) if found else ():
+            if packet.size:
+                found[packet.stream.index].append(bytes(packet))
+        return list(found.values())
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_an_odd_clip_comes_out_right(tmp_path: Path, go: Go, name: str) -> None:
+    odd, source = CLIPS[name], odd_clips.make(name, tmp_path)
+    way = go(source, scale=1, chunk_frames=40)
+    account = read_table(way.task.split[-1]).account
+    treatments = [each.treatment for each in account.fields]
+    assert ", ".join(dict.fromkeys(treatments)) == odd.treatment
+    assert {each.order for each in account.fields if each.treatment != "progressive"} == {odd.order} - {""}
+    assert bool(account.damage) == odd.damaged == bool(way.result.facts["damage"])
+
+    times = [time - way.result.facts["shift_ms"] for time in shown(way.output)]
+    if odd.plain:
+        assert times == shown(source)
+    if odd.frames:
+        assert len(times) == odd.frames
+    assert all(later > earlier for earlier, later in pairwise(times))
+    assert len(audio(way.output)) == odd.audio and audio(way.output) == audio(source)
+    check_header(way.output, odd)
+    shift = way.result.facts["shift_ms"]
+    assert against_source(way.output, source, SplitConfig(), shift) == []
+    assert against_fixity(way.output, way.output.with_suffix(".framemd5")) == []
+
+
+def test_frames_without_times_before_the_first_good_one_are_placed_before_it(tmp_path: Path, go: Go) -> None:
+    way = go(odd_clips.make("negative.mkv", tmp_path), scale=1, chunk_frames=40)
+    assert way.result.facts["shift_ms"] == 200
+    assert shown(way.output) == [40 * number for number in range(25)]
+
+
+@pytest.mark.parametrize("policy", ["keep", "progressive", "deinterlace"])
+def test_a_policy_is_followed_whatever_is_measured(tmp_path: Path, go: Go, policy: str) -> None:
+    source = odd_clips.make("mislabelled.mpg", tmp_path)
+    way = go(source, scale=1, chunk_frames=40, deinterlace=policy)
+    with av.open(str(source)) as before, av.open(str(way.output)) as after:
+        pairs = zip(before.decode(video=0), after.decode(video=0), strict=True)
+        lines = [(components(a)[0].astype(int), components(b)[0].astype(int) >> 2) for a, b in pairs]
+    untouched = all(np.abs(a - b).max() <= 2 for a, b in lines)
+    assert untouched == (policy != "deinterlace")
+    interlaced_bottom_first = b"\x9a\x81\x01\x9d\x81\x09"  # FlagInterlaced and FieldOrder of RFC 9559
+    assert (interlaced_bottom_first in way.output.read_bytes()[:4096]) == (policy == "keep")
+    assert against_source(way.output, source, SplitConfig(deinterlace=policy)) == []
+
+
+def test_telecine_gives_back_the_film(tmp_path: Path, go: Go) -> None:
+    way = go(odd_clips.make("telecine.mpg", tmp_path), scale=1, chunk_frames=60)
+    odd_clips.ffmpeg(f"{odd_clips.moving('24000/1001', 2)} -c:v ffv1 film.mkv", tmp_path)
+    with av.open(str(tmp_path / "film.mkv")) as film, av.open(str(way.output)) as ours:
+        pairs = list(zip(film.decode(video=0), ours.decode(video=0), strict=True))
+    errors = [np.abs(components(a)[0].astype(int) - (components(b)[0].astype(int) >> 2)).mean() for a, b in pairs]
+    assert len(errors) == 48 and max(errors) < 6  # MPEG-2 at 4 Mbit/s alone costs about 2
+    times = shown(way.output)
+    steps = {later - earlier for earlier, later in pairwise(times)}
+    assert steps <= {41, 42}
+
+
+def check_header(path: Path, odd: Odd) -> None:
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        context = video.codec_context
+        assert context.name == "ffv1" and context.pix_fmt == odd.pix_fmt
+        assert (video.sample_aspect_ratio or 1) == Fraction(odd.sar.replace(":", "/"))
+        tags = (context.colorspace, context.color_range, context.color_primaries, context.color_trc)
+        assert all(wanted in (None, found) for wanted, found in zip(odd.colour, tags, strict=True)), tags
+        assert next(container.decode(video)).rotation == odd.rotation
+        every = {**container.metadata, **video.metadata}
+        assert {key: every.get(key, every.get(key.upper())) for key in odd.tags} == odd.tags
+        assert len(container.streams.subtitles) == odd.subtitles
+        assert len(container.chapters()) == odd.chapters
+        attached = [s for s in container.streams if s.type == "attachment"] + list(container.streams.video[1:])
+        assert len(attached) == odd.attachments
