@@ -2,7 +2,8 @@
 
 The display aspect ratio of the video, the order of its fields where it is interlaced, and CodecDelay of audio, the
 samples at the start that exist only to prime the decoder. FFmpeg leaves gaps in the header; the track entries are
-written anew without them and the rest is padded, so that nothing after the header moves. Identifiers: RFC 9559; encoding: RFC 8794.
+written anew without them and the rest is padded, so that nothing after the header moves. Identifiers: RFC 9559;
+encoding: RFC 8794.
 """
 
 from __future__ import annotations
