@@ -100,7 +100,10 @@ def job(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Job:
 def test_every_broken_file_fails_and_nothing_else_does(job: Job) -> None:
     assert set(job.messages) == set(BROKEN)
     good = len(NAMES) + len(SIZES) + 1
-    assert f"{good + len(BROKEN)} videos: {good} restored, {len(BROKEN)} failed (" in job.done.stderr
+    said = job.done.stderr
+    assert (
+        f"{good + len(BROKEN)} videos: {good} restored, 1 of them damaged at the source, {len(BROKEN)} failed (" in said
+    )
     assert status(job.workspace)["videos"] == {
         "total": good + len(BROKEN),
         "done": good,
@@ -137,6 +140,8 @@ def test_the_shortest_and_the_oddest_clip_is_restored(job: Job, name: str) -> No
 def test_of_a_file_that_breaks_off_what_can_be_read_is_restored(job: Job) -> None:
     whole, restored = content(job.library.parent / "whole.mkv"), content(job.output / "cut off.mkv")
     assert 0 < len(restored.times) < len(whole.times)
+    missing = re.search(r"cut off.mkv: restored as far as it can be read: (.+)", job.done.stderr)
+    assert missing and f"at {float(restored.times[-1]):.3f} s" in missing[1] and "bytes of it are missing" in missing[1]
     assert restored.times == whole.times[: len(restored.times)]
 
 
