@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipeline.fingerprint import STAGES
 from pipeline.manifest import ManifestWriter
 from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, VideoRow
-from pipeline.schemas import DONE, FAILED, Event, Record
+from pipeline.schemas import DIED, DONE, FAILED, RETRIED, Event, Record
 from pipeline.storage import StorageError
 from pipeline.tally import Failure, Tally
 from pipeline.wrapper import SetupError
@@ -22,6 +23,10 @@ Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, source or video) when an item of a stage is settled. For split and assemble, done
 and total count videos; for flow, sample and decode they count chunks, and total grows while videos are being split.
 Items that failed count as done."""
+
+
+_MOST_TROUBLE = 1000
+"""Attempts that failed are remembered of a video in flight, up to so many; the manifest has them all."""
 
 
 @dataclass(slots=True)
@@ -49,6 +54,7 @@ class Driver:
         self.deferred: list[SourceRow] = []
         self._flights: dict[str, _Flight] = {}
         self._split: set[str] = set()
+        self._trouble: dict[str, list[dict[str, Any]]] = {}
         for stage in ("split", "assemble"):
             self._show(stage, 0, total, "")
 
@@ -60,8 +66,10 @@ class Driver:
         """
         self.manifest.append(records)
         for record in records:
-            if isinstance(record, Event) and self.tally.add(record):
-                self._show_event(record)
+            if isinstance(record, Event):
+                self._note_trouble(record)
+                if self.tally.add(record):
+                    self._show_event(record)
 
     def receive(self, row: Row) -> AssembleRow | None:
         """Take a row that has come to the end of its way; return the video to assemble, if this completes one.
@@ -94,6 +102,13 @@ class Driver:
         """Return what failed for good in this run."""
         return list(self.tally.failures.values())
 
+    def _note_trouble(self, event: Event) -> None:
+        if event.video and event.outcome in (RETRIED, DIED):
+            told = self._trouble.setdefault(event.video, [])
+            if len(told) < _MOST_TROUBLE:
+                what = {name: getattr(event, name) for name in ("stage", "chunk", "attempt", "outcome", "message")}
+                told.append({**what, "worker": event.worker, "began": event.started.isoformat(timespec="seconds")})
+
     def _end_of_split(self, row: VideoRow) -> AssembleRow | None:
         source = row.source.shown
         if row.state == "duplicate":
@@ -120,7 +135,8 @@ class Driver:
         if flight.failed:
             self._settle(source, "failed")
             return None
-        return AssembleRow(flight.end.source, tuple(flight.chunks[index] for index in sorted(flight.chunks)))
+        chunks = tuple(flight.chunks[index] for index in sorted(flight.chunks))
+        return AssembleRow(flight.end.source, chunks, tuple(self._trouble.pop(chunks[0].video, ())))
 
     def _settle(self, source: str, state: str) -> None:
         self._flights.pop(source, None)

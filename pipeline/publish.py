@@ -52,7 +52,7 @@ class Publisher:
 
         Args:
             fingerprint: of the assembled video.
-            folder: holds ``<name>.mkv`` and sidecars, ``name`` being the last part of ``place``.
+            folder: holds ``<name>.mkv`` and sidecars, or a bag with them; ``name`` being the last part of ``place``.
             place: path below the output folder, without suffix.
             facts: what assemble had to say.
 
@@ -63,11 +63,11 @@ class Publisher:
         parent, name = PurePosixPath(place).parent, PurePosixPath(place).name
         found = describe(folder)
         video = f"{name}{SUFFIX}"
-        if video not in {file.name for file in found}:
+        if video not in {PurePosixPath(file.name).name for file in found}:
             raise ValueError(f"assemble did not write {video}")
         self._own(place, parent, [file.name for file in found])
         published = []
-        for file in sorted(found, key=lambda file: file.name == video):  # the video last: window 1
+        for file in sorted(found, key=lambda file: PurePosixPath(file.name).name == video):  # the video last: window 1
             target = str(parent / file.name)
             self.output.put_file(folder / file.name, target)
             published.append(ArtifactFile(target, file.size, file.sha256))

@@ -60,10 +60,11 @@ class VideoRow:
 
 @dataclass(frozen=True, slots=True)
 class AssembleRow:
-    """A video all of whose chunks are restored."""
+    """A video all of whose chunks are restored; ``trouble`` are the attempts at it that failed on the way."""
 
     source: SourceRow
     chunks: tuple[Chunk, ...]
+    trouble: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +103,7 @@ def unpack(packed: dict[str, Any]) -> Row:
         values["chunk"] = Chunk(**values["chunk"])
     if isinstance(values.get("chunks"), list):
         values["chunks"] = tuple(Chunk(**chunk) for chunk in values["chunks"])
+    if "trouble" in values:
+        values["trouble"] = tuple(values["trouble"])
     row: Row = _KINDS[str(packed["kind"])](**values)
     return row

@@ -12,6 +12,7 @@ from pipeline import manifest
 from pipeline.artifacts import Artifact, Artifacts, digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
+from pipeline.sidecars import SUMS
 from pipeline.sources import content_sha256
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
@@ -41,7 +42,7 @@ def verify(place: str | Path) -> Iterator[Verdict]:
     """Verify a workspace, or an output folder by itself.
 
     Of a workspace, every published video is checked for: size and SHA-256 of all its files, its framemd5, and frames,
-    timestamps and audio packets of its source. Of an output folder, only the framemd5 files can be.
+    timestamps and audio packets of its source. Of an output folder: framemd5, SHA-256 sums and bags.
 
     Raises:
         StorageError: if there is neither.
@@ -50,16 +51,62 @@ def verify(place: str | Path) -> Iterator[Verdict]:
     if storage.exists("manifest"):
         yield from _verify_workspace(Workspace(place))
         return
-    fixities = [name for name in storage.tree() if name.endswith(FIXITY)]
-    if not fixities:
+    yield from _verify_output(storage)
+
+
+def _verify_output(storage: Storage) -> Iterator[Verdict]:
+    names = set(storage.tree())
+    videos = sorted({name.removesuffix(kind) for name in names for kind in (FIXITY, SUMS) if name.endswith(kind)})
+    if not videos:
         raise StorageError(f"{storage.url}: neither a workspace nor a folder with videos and their {FIXITY} files")
-    for name in fixities:
-        video = name.removesuffix(FIXITY) + SUFFIX
-        if not storage.exists(video):
+    for place in videos:
+        video = place + SUFFIX
+        if video not in names:
             yield Verdict(video, "", ("is missing; its framemd5 is there",))
             continue
-        with _local(storage, video) as restored, _local(storage, name) as fixity:
-            yield Verdict(video, "", tuple(against_fixity(restored, fixity)))
+        differences = list(_against_sums(storage, place + SUMS)) if place + SUMS in names else []
+        if place + FIXITY in names:
+            with _local(storage, video) as restored, _local(storage, place + FIXITY) as fixity:
+                differences += against_fixity(restored, fixity)
+        yield Verdict(video, "", tuple(differences))
+    for name in sorted(name for name in names if name.endswith("/bagit.txt") or name == "bagit.txt"):
+        yield Verdict(name, "", tuple(against_bag(storage, name.removesuffix("bagit.txt"))))
+
+
+def _against_sums(storage: Storage, name: str) -> Iterator[str]:
+    """Every file that a ``.sha256`` lists, as ``sha256sum --check`` would."""
+    parent = PurePosixPath(name).parent
+    for row in storage.read(name).decode(errors="replace").splitlines():
+        sha256, _, listed = row.partition("  ")
+        try:
+            if digest(storage.blocks(str(parent / listed)))[1] != sha256:
+                yield f"{listed} does not have the SHA-256 that {PurePosixPath(name).name} has"
+        except FileNotFoundError:
+            yield f"{listed} is missing; {PurePosixPath(name).name} lists it"
+
+
+def against_bag(storage: Storage, folder: str) -> Iterator[str]:
+    """What a bag's manifests (RFC 8493) say of its files, and what lies in ``data/`` without being listed."""
+    listed: set[str] = set()
+    for manifest_name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        try:
+            rows = storage.read(folder + manifest_name).decode(errors="replace").splitlines()
+        except FileNotFoundError:
+            yield f"{manifest_name} of the bag is missing"
+            continue
+        for row in rows:
+            sha256, _, escaped = row.partition(" ")
+            name = escaped.strip().replace("%0A", "\n").replace("%0D", "\r")
+            listed.add(name)
+            try:
+                if digest(storage.blocks(folder + name))[1] != sha256:
+                    yield f"{name} does not have the SHA-256 that {manifest_name} has"
+            except FileNotFoundError:
+                yield f"{name} is missing; {manifest_name} lists it"
+    for name in storage.tree():
+        inside = name.removeprefix(folder)
+        if name.startswith(f"{folder}data/") and inside not in listed:
+            yield f"{inside} is in the bag, but in none of its manifests"
 
 
 def _verify_workspace(workspace: Workspace) -> Iterator[Verdict]:

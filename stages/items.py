@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -96,6 +96,7 @@ class AssembleTask:
         split: for each chunk the folder that split wrote (timestamps, format).
         decode: for each chunk the folder that decode wrote (segment, overlaps).
         output: an empty folder: ``name.mkv`` and its sidecars go there.
+        tags: written into the file beside those of the source.
     """
 
     video: str
@@ -105,3 +106,4 @@ class AssembleTask:
     split: tuple[Path, ...]
     decode: tuple[Path, ...]
     output: Path
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import av
 from stages.assemble.check import check_file, write_framemd5
 from stages.assemble.companions import Companions, kept_tags
 from stages.assemble.config import AssembleConfig
+from stages.assemble.derivatives import make_derivatives
 from stages.assemble.joining import (
     AssemblyError,
     Joiner,
@@ -28,6 +30,7 @@ from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_si
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
 from stages.items import AssembleTask
+from stages.media.account import SourceAccount
 from stages.media.ffmpeg import file_url
 from stages.media.ffv1 import OutputFormat
 from stages.media.probe import open_video, video_stream
@@ -57,8 +60,13 @@ class AssembleStage(Stage[AssembleTask, Result]):
         """The configuration."""
         return self.config.model_dump(mode="json")
 
+    def setup(self) -> None:
+        """See that the bag can be made before anybody waits for it."""
+        if self.config.bag and importlib.util.find_spec("bagit") is None:
+            raise ValueError("assemble.bag needs the package bagit: pip install 'reelift[bag]'")
+
     def run(self, task: AssembleTask) -> Result:
-        """Write ``name.mkv`` and ``name.framemd5`` into ``task.output``.
+        """Write ``name.mkv``, ``name.framemd5`` and the derivatives into ``task.output``.
 
         Raises:
             AssemblyError: chunks or frames are missing, or the finished file is not what it must be.
@@ -83,6 +91,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
         frames = check_file(path, shifted, digests)
         if self.config.framemd5:
             write_framemd5(path, md5, bool(digests))
+        made = make_derivatives(path, self.config.derivatives, constant_rate(task), frames)
         facts: dict[str, Fact] = {
             "frames": frames,
             "seconds": _seconds(task),
@@ -91,7 +100,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
-            "left_out": ", ".join(companions.left_out),
+            "left_out": ", ".join([*companions.left_out, *_captions(account)]),
+            "derivatives": ", ".join(each.name for each in made),
             "damage": "; ".join(account.remarks() if account else ()),
         }
         return Result(facts)
@@ -103,6 +113,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
         ):
             stream = self._add_video(output, reference.streams.video[0], task)
             companions.add_to(output)
+            output.metadata.update(task.tags)
             pictures = _timed(joiner, task, companions.shift, stream)
             for _, packet in heapq.merge(pictures, companions.packets(), key=lambda item: item[0]):
                 output.mux(packet)
@@ -126,6 +137,10 @@ class AssembleStage(Stage[AssembleTask, Result]):
             facts[0] = TrackFacts(display=display, fields=fields)
         if facts:
             amend_tracks(path, facts)
+
+
+def _captions(account: SourceAccount | None) -> list[str]:
+    return [f"closed captions of {account.captions} frames"] if account is not None and account.captions else []
 
 
 def _timed(joiner: Joiner, task: AssembleTask, shift: int, stream: Any) -> Iterator[tuple[int, Any]]:

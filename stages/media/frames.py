@@ -108,12 +108,13 @@ def read_frames(source: Path) -> Iterator[Rgb]:
     """
     folder = source.is_dir()
     path = source / FRAMES_NAME if folder else source
-    colour = read_table(source).colour if folder else _file_colour(path)
+    colour = read_table(source).colour if folder else file_colour(path)
     for picture in read_pictures(path):
         yield rgb_from_picture(picture, colour)
 
 
-def _file_colour(path: Path) -> ColourTags:
+def file_colour(path: Path) -> ColourTags:
+    """The meaning of the code values of a Matroska file that Reelift wrote."""
     with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
         context = container.streams.video[0].codec_context
         tags = (context.colorspace, context.color_range, context.color_primaries, context.color_trc)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from whole_jobs import Line, committed, made_twice, published, status, tree
+from whole_jobs import Line, committed, made_twice, published, restored, status
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -73,7 +73,7 @@ def check_end(unbroken: Line, line: Line, found: dict[str, tuple[int, int]]) -> 
     """All is there and the same, nothing is left over, and nothing that was ``found`` has been made again."""
     workspace, output = Path(line.workspace), Path(line.output)
     assert published(output) == published(Path(unbroken.output))
-    assert tree(output) == tree(Path(unbroken.output))
+    assert restored(output) == restored(Path(unbroken.output))
     after = committed(workspace)
     assert {name: after[name] for name in found} == found
     assert not made_twice(workspace)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from whole_jobs import TINY, Line, published, tree, write_clip
+from whole_jobs import TINY, Line, published, restored, tree, write_clip
 
 import stages.sample.noise
 from pipeline.config import load_config
@@ -41,7 +41,7 @@ def test_ray_gives_what_local_gives(local: Line, tmp_path: Path, workers: int) -
     done = replace(local, executor="ray", settings=settings, **places).run()
     assert done.returncode == 0, done.stderr
     assert published(places["output"]) == published(Path(local.output)) and published(Path(local.output))
-    assert tree(places["output"]) == tree(Path(local.output))
+    assert restored(places["output"]) == restored(Path(local.output))
     assert _latents(places["workspace"]) == _latents(Path(local.workspace))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from whole_jobs import Line, check_restored, content, status, tree, write_clip
+from whole_jobs import Line, check_restored, content, restored, status, write_clip
 
 pytestmark = pytest.mark.slow
 
@@ -149,4 +149,4 @@ def test_a_name_that_begins_with_a_dash_can_be_given_by_itself(job: Job, tmp_pat
     line = Line(["-dash.mkv"], tmp_path / "restored", tmp_path / "workspace", model)
     done = line.run(cwd=job.library)
     assert done.returncode == 0, done.stderr
-    assert sorted(tree(tmp_path / "restored")) == ["-dash.framemd5", "-dash.mkv"]
+    assert sorted(restored(tmp_path / "restored")) == ["-dash.framemd5", "-dash.mkv"]

@@ -199,6 +199,12 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def restored(folder: Path) -> dict[str, bytes]:
+    """Every file of an output folder but the accounts of the making, which have times and machines in them."""
+    accounts = (".provenance.json", ".premis.xml", ".sha256")
+    return {name: data for name, data in tree(folder).items() if not name.endswith(accounts)}
+
+
 def published(folder: Path) -> dict[str, str]:
     """Place -> content of every framemd5 file of an output folder."""
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.framemd5")}

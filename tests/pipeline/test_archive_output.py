@@ -1,0 +1,246 @@
+"""What an archive is handed: master, derivatives, fixity, provenance, PREMIS and a bag, from one small run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import bagit
+import odd_clips
+import pytest
+import xmlschema
+from cheap_stages import cheap_stages
+
+from pipeline.config import RunConfig, load_config
+from pipeline.report import RunReport
+from pipeline.run import run
+from pipeline.verify import verify
+from stages.media.frames import file_colour, rgb_from_picture
+from stages.media.planes import components
+
+POLICY = Path(__file__).parents[2] / "docs" / "mediaconch-master.xml"
+SCHEMA = Path(__file__).parent / "premis" / "premis-v3-0.xsd"
+KINDS = ["prores", "h264", "h265", "av1", "dpx", "png"]
+WORDS = (
+    f"{odd_clips.TONE} {odd_clips.moving('30000/1001', 0.5)},setsar=8/9 -c:v ffv1 -c:a pcm_s16le -timecode 01:00:00:00 "
+    "-metadata title=Fest clip.mkv"
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    root: Path
+    report: RunReport
+
+    @property
+    def output(self) -> Path:
+        return self.root / "restored"
+
+
+def go(root: Path, config: RunConfig, **more: Any) -> Done:
+    report = run(config, [root / "library"], root / "restored", root / "workspace", stages=cheap_stages(config, **more))
+    assert report.ok, report.failures
+    return Done(root, report)
+
+
+def library(root: Path, words: str = WORDS) -> None:
+    (root / "library").mkdir()
+    odd_clips.write_texture(root)
+    odd_clips.ffmpeg(words, root)
+    (root / "clip.mkv").rename(root / "library" / "clip.mkv")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    root = tmp_path_factory.mktemp("archive")
+    library(root)
+    derivatives = "[" + ", ".join(f"{{kind: {kind}}}" for kind in KINDS) + "]"
+    wishes = [f"assemble.derivatives={derivatives}", "split.chunk_frames=9", "split.overlap_frames=2"]
+    return go(root, load_config(overrides=wishes), failures=root / "failed once")
+
+
+def frames(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def test_everything_is_there(done: Done) -> None:
+    found = {path.relative_to(done.output).as_posix() for path in done.output.rglob("*") if path.is_file()}
+    images = {f"clip.{kind}/{number:08d}.{kind}" for kind in ("dpx", "png") for number in range(1, 16)}
+    images |= {"clip.dpx/sound.wav", "clip.png/sound.wav"}
+    plain = [
+        "mkv",
+        "framemd5",
+        "sha256",
+        "provenance.json",
+        "premis.xml",
+        "prores.mov",
+        "h264.mp4",
+        "h265.mp4",
+        "av1.mp4",
+    ]
+    assert found == images | {f"clip.{suffix}" for suffix in plain}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "audio"),
+    [
+        ("clip.prores.mov", "prores", "yuv422p10le", "pcm_s24le"),
+        ("clip.h264.mp4", "h264", "yuv420p", "aac"),
+        ("clip.h265.mp4", "hevc", "yuv420p10le", "aac"),
+        ("clip.av1.mp4", "av1", "yuv420p10le", "aac"),
+    ],
+)
+def test_a_derivative_is_the_master_for_use(done: Done, name: str, codec: str, pix_fmt: str, audio: str) -> None:
+    with av.open(str(done.output / name)) as container:
+        stream = container.streams.video[0]
+        decoder = {"libdav1d": "av1"}.get(stream.codec_context.name, stream.codec_context.name)
+        assert (decoder, stream.codec_context.pix_fmt) == (codec, pix_fmt)
+        assert stream.sample_aspect_ratio == Fraction(8, 9)
+        assert [each.codec_context.name for each in container.streams.audio] == [audio]
+        assert container.metadata["title"] == "Fest"
+        times = [frame.pts * frame.time_base for frame in container.decode(stream)]
+    assert times == [Fraction(1001 * number, 30000) for number in range(15)]
+    if name.endswith("mp4"):
+        data = (done.output / name).read_bytes()
+        assert data.index(b"moov") < data.index(b"mdat")
+    else:
+        data = (done.output / name).read_bytes()
+        assert b"tmcd" in data and b"apch" in data
+
+
+@pytest.mark.parametrize(("kind", "pix_fmt"), [("dpx", "gbrp10le"), ("png", "rgb48be")])
+def test_images_are_the_masters_frames(done: Done, kind: str, pix_fmt: str) -> None:
+    (image,) = frames(done.output / f"clip.{kind}" / f"00000015.{kind}")
+    assert image.format.name == pix_fmt and (image.width, image.height) == (64, 48)
+    master = done.output / "clip.mkv"
+    theirs = rgb_from_picture(frames(master)[-1], file_colour(master))
+    samples = image.reformat(format="gbrp16le") if kind == "png" else image
+    top = 2 ** samples.format.components[0].bits - 1
+    for found, wanted in zip(components(samples), theirs.transpose(2, 0, 1), strict=True):
+        assert abs(found.astype(int) - wanted * top).max() < 1
+
+
+def test_the_master_passes_the_policy_and_says_what_it_is(done: Done, tmp_path: Path) -> None:
+    master, source = done.output / "clip.mkv", done.root / "library" / "clip.mkv"
+    with av.open(str(master)) as container:
+        tags = container.metadata
+    assert tags["RESTORED_FROM"] == "clip.mkv"
+    assert tags["RESTORED_FROM_SHA256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert tags["RESTORATION"].startswith("Machine-restored derivative of clip.mkv. ") and tags["title"] == "Fest"
+    if shutil.which("mediaconch") is None:
+        pytest.skip("mediaconch is not installed (Debian: apt-get install mediaconch)")
+    assert conch(master).startswith("pass!")
+    assert conch(source).startswith("fail!")
+
+
+def conch(path: Path) -> str:
+    line = ["mediaconch", "-p", str(POLICY), str(path)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+def test_sums_agree_with_sha256sum(done: Done) -> None:
+    line = ["sha256sum", "--check", "--strict", "--quiet", "clip.sha256"]
+    subprocess.run(line, cwd=done.output, check=True, timeout=60)
+    listed = {row.split("  ", 1)[1] for row in (done.output / "clip.sha256").read_text().splitlines()}
+    every = {path.relative_to(done.output).as_posix() for path in done.output.rglob("*") if path.is_file()}
+    assert listed == every - {"clip.sha256"}
+
+
+def test_the_account_has_everything(done: Done) -> None:
+    told = json.loads((done.output / "clip.provenance.json").read_text())
+    source = done.root / "library" / "clip.mkv"
+    assert told["source"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert told["source"]["video"]["sample_aspect_ratio"] == "8/9"
+    for file in told["result"]["files"]:
+        assert hashlib.sha256((done.output / file["name"]).read_bytes()).hexdigest() == file["sha256"]
+    assert told["result"]["frames"] == 15 and told["seed"] == 42
+    assert told["decisions"]["fields"][0]["treatment"] == "progressive"
+    assert told["decisions"]["matrix"] == "untagged; 48 rows, standard definition, so SMPTE170M"
+    assert set(told["stages"]) == {"split", "flow", "sample", "decode", "assemble"}
+    assert told["stages"]["split"]["parameters"]["chunk_frames"] == 9
+    assert {"reelift", "torch", "av", "ffmpeg", "python"} <= set(told["versions"])
+    assert [(c["first_frame"], c["end_frame"]) for c in told["chunks"]] == [(0, 9), (7, 15)]
+    (failed,) = told["attempts_that_failed"]
+    assert (failed["stage"], failed["attempt"], failed["message"]) == ("decode", 1, "out of luck")
+
+
+def test_premis_is_valid_and_can_be_invalid(done: Done) -> None:
+    schema = xmlschema.XMLSchema(str(SCHEMA))
+    text = (done.output / "clip.premis.xml").read_text()
+    schema.validate(text)
+    assert not schema.is_valid(text.replace("eventDateTime", "eventTime"))
+    kinds = re.findall(r"<premis:eventType>(.+?)</premis:eventType>", text)
+    assert kinds == [
+        "message digest calculation",
+        "decoding",
+        "modification",
+        "validation",
+        "migration",
+        "modification",
+    ]
+    outcomes = re.findall(r"<premis:eventOutcome>(.+?)</premis:eventOutcome>", text)
+    assert outcomes == ["success"] * 5 + ["fail"]
+
+
+def test_all_of_it_verifies(done: Done) -> None:
+    for place in (done.root / "workspace", done.output):
+        (verdict,) = verify(place)
+        assert verdict.video == "clip.mkv" and verdict.differences == ()
+
+
+def altered(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "name", ["clip.mkv", "clip.framemd5", "clip.premis.xml", "clip.h264.mp4", "clip.dpx/00000003.dpx"]
+)
+@pytest.mark.parametrize("place", ["workspace", "restored"])
+def test_one_byte_anywhere_is_found(done: Done, tmp_path: Path, name: str, place: str) -> None:
+    kept = tmp_path / "kept"
+    shutil.copy(done.output / name, kept)
+    try:
+        altered(done.output / name)
+        (verdict,) = verify(done.root / place)
+        assert verdict.differences and Path(name).name in " ".join(verdict.differences)
+    finally:
+        shutil.copy(kept, done.output / name)
+
+
+def test_a_bag_validates_and_resumes(tmp_path: Path) -> None:
+    library(tmp_path)
+    config = load_config(overrides=["assemble.bag=true"])
+    go(tmp_path, config)
+    bag = tmp_path / "restored" / "clip.bag"
+    assert bagit.Bag(str(bag)).is_valid()
+    assert (bag / "data" / "clip.mkv").is_file() and not (tmp_path / "restored" / "clip.mkv").exists()
+    assert go(tmp_path, config).report.count("reused") == 1
+    for place in ("workspace", "restored"):
+        assert all(not verdict.differences for verdict in verify(tmp_path / place))
+    altered(bag / "bag-info.txt")
+    (bag / "data" / "more.txt").write_text("x")
+    said = [line for verdict in verify(tmp_path / "restored") for line in verdict.differences]
+    assert any("bag-info.txt" in line for line in said) and any("more.txt" in line for line in said)
+    assert any(verdict.differences for verdict in verify(tmp_path / "workspace"))
+
+
+def test_odd_sizes_and_colours_have_derivatives_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library(tmp_path, f"{odd_clips.moving('25', 0.2)},format=gbrp,crop=63:47 -c:v ffv1 -pix_fmt bgr0 clip.mkv")
+    go(tmp_path, load_config(overrides=["assemble.derivatives=[{kind: h264}, {kind: png}]"]))
+    (first, *_) = frames(tmp_path / "restored" / "clip.h264.mp4")
+    (image,) = frames(tmp_path / "restored" / "clip.png" / "00000001.png")
+    assert (first.width, first.height, first.colorspace) == (64, 48, 1)
+    assert (image.width, image.height) == (63, 47)
+    seen = first.to_ndarray(format="rgb24")[:47, :63].astype(int) - image.to_ndarray(format="rgb24").astype(int)
+    assert abs(seen @ [0.2126, 0.7152, 0.0722]).mean() < 4  # colour alone loses to 4:2:0
