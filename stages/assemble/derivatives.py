@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import ffmpeg
@@ -104,15 +105,19 @@ def _encode(master: Path, target: Path, recipe: _Recipe, quality: int | None, ra
     run(ffmpeg.output(*streams, file_url(target), format=recipe.muxer, **options))
 
 
-def _picture(stream: object, master: Path, pix_fmt: str, rate: Fraction | None) -> object:
+def _picture(stream: Any, master: Path, pix_fmt: str, rate: Fraction | None) -> Any:
     """Even sides for 4:2:0, Y'CbCr of BT.709 where the master is R'G'B', exact times where the rate is constant."""
     with av.open(file_url(master), "r", format="matroska") as container:
-        kind = format_kind(container.streams.video[0].codec_context.pix_fmt)
+        context = container.streams.video[0].codec_context
+        kind, odd = format_kind(context.pix_fmt), (context.width % 2, context.height % 2)
+    if any(odd):  # before chroma is shared by samples of which one would not be there
+        stream = stream if kind == "rgb" else ffmpeg.filter(stream, "format", "yuv444p10le")
+        stream = ffmpeg.filter(stream, "pad", f"iw+{odd[0]}", f"ih+{odd[1]}")
+        stream = ffmpeg.filter(stream, "fillborders", right=odd[0], bottom=odd[1], mode="smear")
     if kind == "rgb":
         stream = ffmpeg.filter(stream, "scale", out_color_matrix="bt709", out_range="tv", flags="accurate_rnd")
         stream = ffmpeg.filter(stream, "format", pix_fmt)
         stream = ffmpeg.filter(stream, "setparams", colorspace="bt709", range="tv")
-    stream = ffmpeg.filter(stream, "pad", "ceil(iw/2)*2", "ceil(ih/2)*2")
     stream = ffmpeg.filter(stream, "format", pix_fmt)
     if rate is not None:
         stream = ffmpeg.filter(stream, "settb", f"{rate.denominator}/{rate.numerator}")
