@@ -43,6 +43,10 @@ class TemporalProfile:
             line = resize(frame, size)[self.row]
             self._strips.setdefault(name, []).append((np.clip(line, 0, 1) * 255).round().astype(np.uint8))
 
+    def strips(self) -> dict[str, NDArray[np.uint8]]:
+        """What was gathered of each clip: ``[frames, w, 3]``, R'G'B', by name."""
+        return {name: np.stack(lines) for name, lines in self._strips.items()}
+
     def write(self, path: Path) -> None:
         """Write the picture (PNG), one pixel per column; rows are repeated where there are few frames.
 
@@ -51,7 +55,7 @@ class TemporalProfile:
         """
         if not self._strips:
             return
-        strips = [np.stack(lines) for lines in self._strips.values()]
+        strips = list(self.strips().values())
         height, width = strips[0].shape[:2]
         tall = max(1, round(200 / height))
         canvas = np.full((height * tall + _BAND, len(strips) * (width + _GAP) - _GAP, 3), 255, np.uint8)

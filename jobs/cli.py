@@ -13,6 +13,7 @@ from jobs import (
     demo,
     evaluate,
     prepare_data,
+    report,
     reprocess,
     restore,
     retry,
@@ -50,6 +51,7 @@ app.command("restore")(restore.restore)
 app.command("retry")(retry.retry)
 app.command("reprocess")(reprocess.reprocess)
 app.command("status")(status.status)
+app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.add_typer(config.app, name="config")
 app.command("prepare-data")(prepare_data.prepare_data)

@@ -1,0 +1,191 @@
+"""Look at one published video: measure some of its frames, and take pictures of a few."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from evaluation.temporal_profile import TemporalProfile
+from pipeline.artifacts import Artifact, Artifacts
+from pipeline.storage import Storage, StorageError
+from report.footage import Input, Restored, Rgb, local_file
+from report.measuring import FrameFigures, Measuring, ShotFigures, by_shot
+from report.pictures import choose, data_url, eight_bits, thumbnail
+from report.settings import ReportSettings
+from report.shots import Shot, stretches
+from report.wording import timecode
+from stages.contract import ItemError
+
+LONGEST_PROFILE = 240
+
+
+@dataclass(slots=True)
+class Looks:
+    """What was seen; empty where nothing could be. ``problems`` says why, a line each."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    times: tuple[int, ...] = ()
+    figures: FrameFigures = field(default_factory=FrameFigures)
+    shots: list[ShotFigures] = field(default_factory=list)
+    pictures: list[dict[str, Any]] = field(default_factory=list)
+    profile: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def time(self, frame: int) -> str:
+        """When a frame is shown, as people read it; "" if it is not known."""
+        return timecode(self.times[frame]) if 0 <= frame < len(self.times) else ""
+
+
+def look(
+    record: Artifact,
+    output: Storage,
+    given: Input,
+    shots: list[Shot],
+    artifacts: Artifacts,
+    scratch: Path,
+    settings: ReportSettings,
+) -> Looks:
+    """Open a published video and its input. What cannot be read is left out and named in ``problems``.
+
+    Args:
+        record: of the published video.
+        output: where it was published.
+        given: what it was made from.
+        shots: of the video.
+        artifacts: of the workspace.
+        scratch: an empty local folder.
+        settings: how much to look at.
+    """
+    looks = Looks()
+    names = {Path(file.name).suffix: file.name for file in record.files}
+    looks.provenance = _provenance(output, record)
+    if ".mkv" not in names:
+        return looks
+    try:
+        fixity = output.read(names[".framemd5"]).decode() if ".framemd5" in names else None
+        with local_file(output, names[".mkv"], scratch) as path:
+            restored = Restored.open(path, fixity)
+            looks.times = restored.times
+            looks.facts = _facts(restored)
+            if shots and shots[-1].stop <= len(restored.times):
+                _measure(looks, restored, given, shots, artifacts, scratch, settings)
+                _take_pictures(looks, restored, given, shots, artifacts, scratch, settings)
+    except FileNotFoundError:
+        looks.problems.append(
+            f"{names['.mkv']} is not in {output.url} any more; restore it, or run the same line again"
+        )
+    except (ItemError, StorageError, OSError, ValueError) as error:
+        looks.problems.append(" ".join(str(error).split()))
+    return looks
+
+
+def _provenance(output: Storage, record: Artifact) -> dict[str, Any] | None:
+    for file in record.files:
+        if file.name.endswith(".provenance.json"):
+            try:
+                loaded = json.loads(output.read(file.name))
+            except (OSError, ValueError):
+                return None
+            return loaded if isinstance(loaded, dict) else None
+    return None
+
+
+def _facts(restored: Restored) -> dict[str, Any]:
+    facts = restored.facts
+    return {
+        "width": facts.width,
+        "height": facts.height,
+        "sar": float(facts.sar),
+        "codec": facts.codec,
+        "pixel format": facts.pix_fmt,
+        "frames per second": round(float(facts.rate), 3),
+        "audio streams": len(facts.audio),
+    }
+
+
+def _pairs(
+    wanted: list[int], restored: Restored, given: Input, artifacts: Artifacts, scratch: Path
+) -> Iterator[tuple[int, Rgb, Rgb]]:
+    inputs = given.frames(wanted, artifacts, scratch)
+    yield from zip(wanted, inputs, restored.frames(wanted), strict=True)
+
+
+def _measure(
+    looks: Looks,
+    restored: Restored,
+    given: Input,
+    shots: list[Shot],
+    artifacts: Artifacts,
+    scratch: Path,
+    settings: ReportSettings,
+) -> None:
+    chosen = [frames for _, frames in stretches(shots, settings.measure)]
+    if not chosen:
+        return
+    measuring, profile = Measuring(), TemporalProfile(restored.facts.height // 2)
+    profiled = _profiled(chosen)
+    starts = {frames.start for frames in chosen}
+    wanted = [number for frames in chosen for number in frames]
+    for number, low, high in _pairs(wanted, restored, given, artifacts, scratch):
+        measuring.add(number, low, high, number in starts)
+        looks.facts.setdefault("input width", low.shape[1])
+        looks.facts.setdefault("input height", low.shape[0])
+        if number in profiled:
+            profile.add({"input": low, "restored": high})
+    looks.figures = measuring.figures
+    looks.shots = by_shot(measuring.figures, shots)
+    strips = profile.strips()
+    looks.profile = {
+        "row": restored.facts.height // 2,
+        "first": profiled.start,
+        "stop": profiled.stop,
+        "width": restored.facts.width,
+        **{name: data_url(strip) for name, strip in strips.items()},
+    }
+
+
+def _profiled(chosen: list[range]) -> range:
+    """The longest run of measured frames, which may cross cuts."""
+    runs: list[range] = []
+    for frames in chosen:
+        if runs and runs[-1].stop == frames.start:
+            runs[-1] = range(runs[-1].start, frames.stop)
+        else:
+            runs.append(frames)
+    return max(runs, key=len)[:LONGEST_PROFILE]
+
+
+def _take_pictures(
+    looks: Looks,
+    restored: Restored,
+    given: Input,
+    shots: list[Shot],
+    artifacts: Artifacts,
+    scratch: Path,
+    settings: ReportSettings,
+) -> None:
+    chosen = choose(shots, looks.figures, settings.frames)
+    wanted = [choice.frame for choice in chosen]
+    for choice, (frame, low, high) in zip(chosen, _pairs(wanted, restored, given, artifacts, scratch), strict=True):
+        looks.facts.setdefault("input width", low.shape[1])
+        looks.facts.setdefault("input height", low.shape[0])
+        looks.pictures.append(
+            {
+                "frame": frame,
+                "shot": choice.shot,
+                "why": list(choice.why),
+                "before": data_url(eight_bits(low), settings.quality),
+                "after": data_url(eight_bits(high), settings.quality),
+                "small": thumbnail(high),
+            }
+        )
+
+
+def rounded(value: float | None, digits: int = 3) -> float | None:
+    """A number as a page's data hold it: short, and None where there is none."""
+    return None if value is None or isnan(value) else round(value, digits)
