@@ -40,7 +40,7 @@ class StageAccount:
 
     Attributes:
         plan: fingerprint of the stage's plan of the video; what an earlier plan did is forgotten.
-        seconds: of all attempts.
+        seconds: of all attempts; finding what was there already counts for nothing.
         outcomes: outcome -> number of events.
         chunk_seconds: of each chunk, by its number; 0 where it was not computed.
         nodes: names of the machines.
@@ -57,8 +57,10 @@ class StageAccount:
         if event["plan"] and event["plan"] != self.plan:
             self.plan, self.seconds = event["plan"], 0.0
             self.outcomes, self.chunk_seconds = Counter(), array("f")
-        self.seconds += event["seconds"]
         self.outcomes[event["outcome"]] += 1
+        if event["outcome"] == REUSED:
+            return
+        self.seconds += event["seconds"]
         if event["node"]:
             self.nodes.add(event["node"])
         if event["chunk"] >= 0 and event["outcome"] == DONE:
@@ -207,7 +209,8 @@ def _add_event(event: dict[str, Any], videos: dict[str, VideoAccount], contents:
     if account is not None and event["stage"] == "assemble":
         if outcome in (DONE, REUSED):
             account.published = event["plan"]
-            account.finished = event["recorded"].isoformat(timespec="seconds")
+            if outcome == DONE or not account.finished:
+                account.finished = event["recorded"].isoformat(timespec="seconds")
         elif outcome in (FAILED, GAVE_UP):
             account.published = ""
 

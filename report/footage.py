@@ -23,7 +23,6 @@ from pipeline.rows import SourceRow
 from pipeline.sources import localise
 from pipeline.storage import Storage
 from stages.contract import ItemError
-from stages.media.ffmpeg import file_url
 from stages.media.ffv1 import repack
 from stages.media.frames import read_frames, rgb_from_picture
 from stages.media.probe import VideoFacts, describe, open_video, probe, video_stream
@@ -162,18 +161,24 @@ def _fixity_times(text: str) -> Iterator[int]:
 
 
 def _packet_times(path: Path) -> list[int]:
-    with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
-        stream = container.streams.video[0]
+    with open_video(path) as container:
+        stream = video_stream(container, path.name)
         return sorted(round(p.pts * p.time_base * 1000) for p in container.demux(stream) if p.size)
 
 
 @contextmanager
 def local_file(storage: Storage, name: str, scratch: Path) -> Iterator[Path]:
-    """Lend a file of a storage as a local one: itself, or a download that is removed at the end."""
+    """Lend a file of a storage as a local one: itself, or a download that is removed at the end.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+    """
     with ExitStack() as stack:
         path = Path(storage.path(name))
         if not storage.is_local:
             path = scratch / PurePosixPath(name).name
             stack.callback(path.unlink, missing_ok=True)
             storage.download(name, path)
+        elif not path.exists():
+            raise FileNotFoundError(path)
         yield path

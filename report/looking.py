@@ -76,9 +76,7 @@ def look(
                 _measure(looks, restored, given, shots, artifacts, scratch, settings)
                 _take_pictures(looks, restored, given, shots, artifacts, scratch, settings)
     except FileNotFoundError:
-        looks.problems.append(
-            f"{names['.mkv']} is not in {output.url} any more; restore it, or run the same line again"
-        )
+        looks.problems.append(f"{names['.mkv']} is not in {output.url} any more; run the same line again")
     except (ItemError, StorageError, OSError, ValueError) as error:
         looks.problems.append(" ".join(str(error).split()))
     return looks

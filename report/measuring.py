@@ -32,6 +32,8 @@ LEAST_CONSISTENCY = 30.0
 """dB under which the restoration contradicts its input (docs/evaluation.md)."""
 VISIBLE_SEAM = 1.5
 """Seam ratio from which on a seam can be seen (docs/evaluation.md)."""
+VISIBLE_ERROR = SCALE / 255**2
+"""Warping error of one code value of 8 bits: what stays below is no seam that could be seen, whatever its ratio."""
 EQUAL = 100.0
 """dB that stand for equal frames, as in ``evaluation.psnr``: a chart cannot draw infinity."""
 
@@ -140,11 +142,11 @@ def _of_shot(figures: FrameFigures, shot: Shot, chosen: NDArray[np.int64]) -> Sh
 
     worst = min(figures.consistency[index] for index in chosen)
     sharp, enlarged = mean(figures.sharpness), mean(figures.input_sharpness)
-    seam = _seam(figures, shot, chosen)
+    across, seam = _seam(figures, shot, chosen)
     flags = []
     if worst < LEAST_CONSISTENCY:
         flags.append(f"differs from its input: {worst:.1f} dB when made small again")
-    if seam is not None and seam >= VISIBLE_SEAM:
+    if seam is not None and seam >= VISIBLE_SEAM and across >= VISIBLE_ERROR:
         flags.append(f"a seam may show: frames differ {seam:.1f} times as much across it as inside")
     if sharp is not None and enlarged is not None and sharp < enlarged:
         flags.append("less sharp than its input enlarged")
@@ -161,15 +163,17 @@ def _of_shot(figures: FrameFigures, shot: Shot, chosen: NDArray[np.int64]) -> Sh
     )
 
 
-def _seam(figures: FrameFigures, shot: Shot, chosen: NDArray[np.int64]) -> float | None:
-    """The seam ratio with the input as reference (``evaluation.seams``); pair n is that of frames n - 1 and n."""
+def _seam(figures: FrameFigures, shot: Shot, chosen: NDArray[np.int64]) -> tuple[float, float | None]:
+    """Warping error across seams, and the seam ratio with the input as reference (``evaluation.seams``); pair n is that
+    of frames n - 1 and n."""
     crossing = {pair for first, last in shot.seams for pair in range(min(first, last), max(first, last) + 1)}
-    ratios = []
+    means, ratios = [], []
     for errors in (figures.warping, figures.input_warping):
         across = [errors[i] for i in chosen if figures.numbers[i] in crossing and isfinite(errors[i])]
         within = [errors[i] for i in chosen if figures.numbers[i] not in crossing and isfinite(errors[i])]
         if not across or not within:
-            return None
+            return 0.0, None
         floor = FLOOR * SCALE
-        ratios.append((sum(across) / len(across) + floor) / (sum(within) / len(within) + floor))
-    return ratios[0] / ratios[1]
+        means.append(sum(across) / len(across))
+        ratios.append((means[-1] + floor) / (sum(within) / len(within) + floor))
+    return means[0], ratios[0] / ratios[1]
