@@ -143,9 +143,9 @@ class RunAccount:
     tally: Tally
     epoch: int
 
-    def seconds(self) -> Counter[str]:
+    def seconds(self) -> dict[str, float]:
         """Return stage -> seconds of work on all videos; what several sources share counts once."""
-        total: Counter[str] = Counter()
+        total = dict.fromkeys(STAGES, 0.0)
         seen: set[str] = set()
         for video in self.videos:
             for name, stage in video.stages().items():

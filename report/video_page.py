@@ -115,7 +115,7 @@ def _tiles(
     if shots:
         seams = sum(len(shot.seams) for shot in shots)
         tiles.append((str(len(shots)), f"{plural('shot', len(shots))}, {seams} {plural('seam', seams)}", ""))
-    if account.seconds():
+    if account.seconds() >= 1:
         tiles.append((duration(account.seconds()), "of work", ""))
     if record is not None:
         tiles.append((size(float(record.facts.get("bytes", record.size))), "restored file", ""))

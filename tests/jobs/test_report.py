@@ -25,7 +25,8 @@ def job(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     root = tmp_path_factory.mktemp("report")
     write_clip(root / "library" / "two shots.mkv", frames=20, cut=12, audio="flac")
     (root / "library" / "none.mp4").write_text("not a video")
-    done = Line([root / "library"], root / "restored", root / "workspace", model).run()
+    cuts = {"split.detector": "content", "split.threshold": "65"}  # noise that moves: every frame is unlike the last
+    done = Line([root / "library"], root / "restored", root / "workspace", model, settings=cuts).run()
     assert done.returncode == 2, done.stderr
     return root
 
