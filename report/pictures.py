@@ -16,6 +16,7 @@ from report.measuring import FrameFigures
 from report.shots import Shot, evenly
 
 THUMBNAIL_WIDTH = 160
+OTHER = "in between"
 LOSSLESS = 100
 """The quality that keeps every bit of an 8-bit picture."""
 
@@ -30,7 +31,7 @@ class Choice:
 
 
 def choose(shots: Sequence[Shot], figures: FrameFigures, count: int) -> list[Choice]:
-    """The frames to look at, in order: the worst by each measure, one at a seam, the middles of shots.
+    """The frames to look at, in order: the worst by each measure, at seams, middles and borders of shots, and others.
 
     Args:
         shots: of the video.
@@ -41,7 +42,7 @@ def choose(shots: Sequence[Shot], figures: FrameFigures, count: int) -> list[Cho
     for frame, why in _wanted(shots, figures, count):
         if frame in reasons or len(reasons) < count:
             known = reasons.setdefault(frame, [])
-            if why not in known:
+            if why not in known and not (known and why == OTHER):
                 known.append(why)
     chosen = []
     for frame in sorted(reasons):
@@ -65,6 +66,9 @@ def _wanted(shots: Sequence[Shot], figures: FrameFigures, count: int) -> Iterato
     spare = max(0, room - len(shots))
     for frame in evenly([frame for shot in shots for frame in (shot.start, shot.stop - 1)], min(spare, 2 * len(shots))):
         yield frame, "border of the shot"
+    if shots:
+        for frame in evenly(range(shots[0].start, shots[-1].stop), 2 * count):
+            yield frame, OTHER
 
 
 def eight_bits(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -84,15 +84,17 @@ def test_pictures_are_the_frames_to_the_bit(job: Path, pages: Path) -> None:
         assert np.array_equal(shown, (frame.clip(0, 1) * 255).round().astype(np.uint8))
 
 
-def test_again_makes_nothing_and_without_artifacts_the_source_is_read(job: Path, pages: Path, tmp_path: Path) -> None:
-    again = make(job / "workspace")
-    assert "0 pages made now" in again.stderr
+def test_again_makes_nothing_and_without_artifacts_the_source_is_read(
+    job: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(str(job / "workspace"), processes=1) == 0
+    assert "0 pages made now" in capsys.readouterr().err
     copy = tmp_path / "workspace"
     shutil.copytree(job / "workspace", copy)
     for stage in ("split", "flow", "sample", "decode"):
         shutil.rmtree(copy / "artifacts" / stage)
-    done = make(copy, "--output", tmp_path / "pages", "--only", "two*")
-    assert done.returncode == 0 and "1 pages made now" in done.stderr, done.stderr
+    assert report(str(copy), str(tmp_path / "pages"), only="two*", processes=1) == 0
+    assert "1 pages made now" in capsys.readouterr().err
     (before,), (after,) = ((folder / "videos").glob("two-*.html") for folder in (pages, tmp_path / "pages"))
     assert data_of(before)["pictures"] == data_of(after)["pictures"]
 
