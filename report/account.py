@@ -28,7 +28,7 @@ MOST_TROUBLES = 200
 
 _EVENTS = (
     *("epoch", "recorded", "source", "video", "chunk", "stage", "plan", "attempt", "worker", "node", "started"),
-    *("seconds", "bytes", "outcome", "error_class", "message", "traceback"),
+    *("seconds", "bytes", "outcome", "error_class", "message", "traceback", "facts"),
 )
 _VIDEOS = ("source", "output", "video", "sha256", "size", "version", "chunks")
 _CHUNKS = ("video", "plan", "fingerprint", "chunk", "shot", "start", "stop", "head", "tail")
@@ -104,6 +104,7 @@ class VideoAccount:
         published: fingerprint of the published video, "" if there is none.
         finished: when it was published (ISO 8601, UTC), "" if it was not.
         reasons: messages of what stands failed.
+        damage: what of the source could not be read, with timestamps; "" if all could.
         own: events about the source itself.
     """
 
@@ -117,6 +118,7 @@ class VideoAccount:
     published: str = ""
     finished: str = ""
     reasons: list[str] = field(default_factory=list)
+    damage: str = ""
     own: Content = field(default_factory=Content)
     content: Content = field(default_factory=Content)
 
@@ -179,6 +181,7 @@ def read_account(storage: Storage) -> RunAccount:
             if failure.message and failure.message not in video.reasons:
                 video.reasons.append(failure.message)
     for video in videos.values():
+        video.damage = tally.damage.get(video.source, "")
         video.state = "failed" if video.source in broken else "done" if video.published else "left"
     ordered = sorted(videos.values(), key=lambda video: (STATES.index(video.state), video.output))
     return RunAccount(ordered, tally, newest)

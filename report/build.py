@@ -143,9 +143,17 @@ def _work(
     if account.published:
         record = Artifacts(workspace.storage, Path(tempfile.gettempdir())).record(STAGE, account.published)
     state = [
-        *(account.source, account.output, account.state, account.published, account.sha256, account.seconds()),
+        *(
+            account.source,
+            account.output,
+            account.state,
+            account.published,
+            account.sha256,
+            account.seconds(),
+            account.damage,
+        ),
         *([asdict(failure) for failure in own], [asdict(shot) for shot in shots], settings.model_dump(), run_yaml),
-        *(len(account.troubles()), record.to_json().decode() if record else "", appearance()),
+        *(account.damage, len(account.troubles()), record.to_json().decode() if record else "", appearance()),
     ]
     key = hashlib.sha256(json.dumps(state).encode()).hexdigest()
     return _Work(account, page_name(account), shots, own, record, key)

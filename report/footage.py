@@ -1,7 +1,7 @@
 """The frames of a published video and of what it was made from, by their number.
 
 The input's frames are read from split's artifacts where the workspace still has them: they are exactly what the
-networks saw. Else the source is decoded again, from its beginning up to the last frame that is asked for.
+networks saw. Else the source is read again as split reads it, up to the last frame that is asked for.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from pipeline.storage import Storage
 from stages.contract import ItemError
 from stages.media.ffv1 import repack
 from stages.media.frames import read_frames, rgb_from_picture
-from stages.media.probe import VideoFacts, describe, open_video, probe, video_stream
+from stages.media.probe import VideoFacts, open_video, probe, video_stream
 from stages.split.config import SplitConfig
-from stages.split.source import SourceReader
+from stages.split.source import read_source
 
 Frame = TypeVar("Frame")
 Rgb = NDArray[np.float32]
@@ -74,12 +74,10 @@ class Input:
                 finally:
                     artifacts.release(folder)
             return
-        with localise(self.source, scratch) as path, open_video(path) as container:
-            facts = describe(container, path.name)
-            reader = SourceReader(container, facts, path.name, self.split.deinterlace)
+        with localise(self.source, scratch) as path, read_source(path, self.split) as reader:
             frames = (picture for picture, _ in reader)
             for picture in _picked(frames, wanted, self.source.shown):
-                yield rgb_from_picture(picture, facts.colour)
+                yield rgb_from_picture(picture, reader.facts.colour)
 
     def _stored(self, number: int, artifacts: Artifacts) -> StoredFrames | None:
         for place in self.stored:

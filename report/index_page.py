@@ -102,7 +102,8 @@ def row_of(account: VideoAccount, page: str, found: Mapping[str, Any]) -> dict[s
         "seconds": round(account.seconds(), 1) or None,
         "troubles": len(account.troubles()),
         "source": account.source,
-        "reason": "; ".join(account.reasons[:2]) if account.state == "failed" else "",
+        "flags": (found.get("flags") or 0) + bool(account.damage),
+        "reason": "; ".join(account.reasons[:2]) if account.state == "failed" else account.damage,
         "page": page,
     }
 

@@ -62,13 +62,13 @@ def look(
         settings: how much to look at.
     """
     looks = Looks()
-    names = {Path(file.name).suffix: file.name for file in record.files}
     looks.provenance = _provenance(output, record)
-    if ".mkv" not in names:
+    master, fixity_name = _named(record, ".mkv"), _named(record, ".framemd5")
+    if master is None:
         return looks
     try:
-        fixity = output.read(names[".framemd5"]).decode() if ".framemd5" in names else None
-        with local_file(output, names[".mkv"], scratch) as path:
+        fixity = output.read(fixity_name).decode() if fixity_name else None
+        with local_file(output, master, scratch) as path:
             restored = Restored.open(path, fixity)
             looks.times = restored.times
             looks.facts = _facts(restored)
@@ -76,21 +76,25 @@ def look(
                 _measure(looks, restored, given, shots, artifacts, scratch, settings)
                 _take_pictures(looks, restored, given, shots, artifacts, scratch, settings)
     except FileNotFoundError:
-        looks.problems.append(f"{names['.mkv']} is not in {output.url} any more; run the same line again")
+        looks.problems.append(f"{master} is not in {output.url} any more; run the same line again")
     except (ItemError, StorageError, OSError, ValueError) as error:
         looks.problems.append(" ".join(str(error).split()))
     return looks
 
 
+def _named(record: Artifact, ending: str) -> str | None:
+    return next((file.name for file in record.files if file.name.endswith(ending)), None)
+
+
 def _provenance(output: Storage, record: Artifact) -> dict[str, Any] | None:
-    for file in record.files:
-        if file.name.endswith(".provenance.json"):
-            try:
-                loaded = json.loads(output.read(file.name))
-            except (OSError, ValueError):
-                return None
-            return loaded if isinstance(loaded, dict) else None
-    return None
+    name = _named(record, ".provenance.json")
+    if name is None:
+        return None
+    try:
+        loaded = json.loads(output.read(name))
+    except (OSError, ValueError):
+        return None
+    return loaded if isinstance(loaded, dict) else None
 
 
 def _facts(restored: Restored) -> dict[str, Any]:

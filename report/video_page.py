@@ -46,7 +46,7 @@ def video_page(
         source=account.source,
         state=account.state,
         state_told=TOLD[account.state],
-        problems=looks.problems,
+        problems=[*([f"Damaged at the source: {account.damage}"] if account.damage else []), *looks.problems],
         failures=failures,
         tiles=_tiles(account, shots, record, looks, flags),
         flags=flags,

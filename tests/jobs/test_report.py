@@ -63,8 +63,10 @@ def test_the_page_of_a_video_has_frames_figures_and_seams(pages: Path) -> None:
     assert [number for number, value in enumerate(warping) if value is None] == [0, 12], "none at a cut"
     assert len(data["pictures"]) == 8 and all(picture["before"] for picture in data["pictures"])
     text = page.read_text()
-    assert "restored" in text and "sample.steps" not in text and "steps: 2" in text
-    assert len(re.findall(r"SHA-256 [0-9a-f]{64}", text)) == 2 and "chunk_frames: 8" in text
+    published = sorted(path.name for path in (pages.parents[1] / "restored").iterdir())
+    assert len(re.findall(r"SHA-256 [0-9a-f]{64}", text)) == len(published)
+    assert all(f"<dt>{name}</dt>" in text for name in published)
+    assert "steps: 2" in text and "chunk_frames: 8" in text and "reelift-provenance/1" in text
 
 
 def test_pictures_are_the_frames_to_the_bit(job: Path, pages: Path) -> None:
