@@ -124,12 +124,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description="Check against golden vectors.")
     parser.add_argument("folder", nargs="?", type=Path, default=GOLDEN, help="folder of golden vectors")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="check these files alone")
+    parser.add_argument("--device", default="cpu", help="where our side is computed, in float32 without TF32")
     parser.add_argument("--json", type=Path, help="write the table there, too")
     options = parser.parse_args(arguments)
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is not a folder")
+    torch.set_default_device(options.device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(1)  # the networks are tiny: threads would only wait for each other
-    rows = list(check_folder(options.folder, options.only))
+    try:
+        rows = list(check_folder(options.folder, options.only))
+    finally:
+        torch.set_default_device(None)
     failures = sum(not row.passed for row in rows)
     print(format_table(rows))
     print(f"\n{len(rows) - failures} of {len(rows)} comparisons passed")

@@ -47,7 +47,7 @@ class Vectors:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
         path, table = folder / f"{name}.safetensors", folder / f"{name}.json"
-        self._tensors: dict[str, Tensor] = load_file(path) if path.is_file() else {}
+        self._tensors: dict[str, Tensor] = load_file(path, str(torch.get_default_device())) if path.is_file() else {}
         self.facts: dict[str, Any] = json.loads(table.read_text()) if table.is_file() else {}
         self.config: dict[str, Any] = self.facts.get("config", {})
         self._asked: set[str] = set()
@@ -129,10 +129,12 @@ def _verdict(component: str, found: Tensor, expected: Tensor, tolerance: float, 
     if found.shape != expected.shape:
         note = f"shape {tuple(found.shape)} instead of {tuple(expected.shape)}"
         return Row(component, float("inf"), words, False, note)
-    error = (found.double() - expected.double()).abs()
+    # On the CPU, which has double precision everywhere.
+    found, expected = found.cpu().double(), expected.cpu().double()
+    error = (found - expected).abs()
     if relative:
         # Where nothing but 0 will do, 0 / 0 is no error.
-        error = torch.where(error == 0, 0.0, error / expected.double().abs())
+        error = torch.where(error == 0, 0.0, error / expected.abs())
     worst = float(error.max()) if error.numel() else 0.0
     return Row(component, worst, words, worst <= tolerance)
 
@@ -142,7 +144,7 @@ def outliers_allowed(component: str, found: Tensor, expected: Tensor, tolerance:
     words = f"{tolerance:g} for 99.9 %, else {bound:.2g}"
     if found.shape != expected.shape:
         return _verdict(component, found, expected, tolerance, relative=False)
-    error = (found.double() - expected.double()).abs()
+    error = (found.cpu().double() - expected.cpu().double()).abs()
     share = float((error <= tolerance).double().mean())
     worst = float(error.max())
     note = "" if worst <= tolerance else f"{100 * (1 - share):.3f} % beyond {tolerance:g}"
@@ -154,7 +156,7 @@ def exact(component: str, found: object, expected: object) -> Row:
     if isinstance(found, Tensor) and isinstance(expected, Tensor):
         if found.shape != expected.shape:
             return _verdict(component, found, expected, 0.0, relative=False)
-        different = int((found.double() != expected.double()).sum())
+        different = int((found.cpu().double() != expected.cpu().double()).sum())
         return Row(component, float(different), "exact", different == 0, f"{different} differ" if different else "")
     same = found == expected
     return Row(component, 0.0 if same else 1.0, "exact", same, "" if same else f"{found} instead of {expected}")

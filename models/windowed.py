@@ -129,6 +129,11 @@ class WindowedDenoiser:
                 job.tile.crop(norm[frames]).add_(weights)
         return total / norm
 
+    @property
+    def batch(self) -> int:
+        """Windows times tiles per call: as set, or fewer if those have not fitted in memory."""
+        return self._batch.size or 1
+
     def _jobs(self, step: int) -> list[_Job]:
         frames, _, height, width = self._structure.shape
         s = self._settings
