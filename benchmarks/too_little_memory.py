@@ -40,10 +40,7 @@ def measure(options: argparse.Namespace, device: torch.device) -> Iterator[dict[
     largest, resident = 0, torch.cuda.memory_allocated(device)
     for share in SHARES:
         if largest:
-            weights = sum(
-                p.nbytes for network in (networks.unet, networks.structure_encoder) for p in network.parameters()
-            )
-            allowed = weights + share * (largest - weights)
+            allowed = resident + share * (largest - resident)
             torch.cuda.empty_cache()
             torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.get_device_properties(device).total_memory)
         torch.cuda.reset_peak_memory_stats(device)
