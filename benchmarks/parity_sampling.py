@@ -15,7 +15,8 @@ from benchmarks.parity_vectors import OUTPUT, Row, Vectors, close, close_relativ
 from models.canvas import flow_frames, from_uint8, reference_canvas, truncate_to_uint8
 from models.colour_fix import adain
 from models.guidance import Motion
-from models.sampler import START, GuidanceSettings, GuidedSteps, SamplerSettings, StepRecord, sample_chunk
+from models.sampler import START, StepRecord, sample_chunk
+from models.steps import GuidanceSettings, GuidedSteps, SamplerSettings
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.warping import resize_flow

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from benchmarks.sampler_case import Case, Clock, Networks, Restored
 from models.guidance import Motion
-from models.sampler import START, SamplerSettings
+from models.sampler import START
 from models.schedule import DiffusionSchedule
+from models.steps import SamplerSettings
 from models.temporal import SpatialTemporalConv, count_windows
 from models.tiling import canvas_tiles, gaussian_weights
 from models.warping import warp

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from models.sampler import GuidanceSettings, SamplerSettings
+from models.steps import GuidanceSettings, SamplerSettings
 from models.windowed import WindowSettings
 
 PUBLISHED = GuidanceSettings("published", -10.0)

@@ -6,76 +6,21 @@ In lockstep, so that after every step the motion guidance can look across the bo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from models.guidance import CorrectedGuidance, Motion, PublishedGuidance
+from models.guidance import Motion
 from models.schedule import DiffusionSchedule
-from models.windowed import DenoisingNetwork, StructureNetwork, WindowedDenoiser, WindowSettings
+from models.steps import GuidedSteps, SamplerSettings
+from models.windowed import DenoisingNetwork, StructureNetwork, WindowedDenoiser
 
 START = "start"
 """What the noise callable is asked for instead of a step's number, for the noise to start from."""
 
 Noise = Callable[[int, int | str], Tensor]
 """(frame of the chunk, number of the executed step or START) -> ``[C, h, w]``, standard normal."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuidanceSettings:
-    """The motion-guided update of the latents.
-
-    Attributes:
-        form: "published": ``z - scale * log variance * gradient`` for each window by itself, after every step.
-            "corrected": ``z - scale * weight * gradient`` over the whole chunk, the gradient per visible element.
-        scale: -10 as published; for "corrected" a positive step length in units of the latents.
-        weighting: of "corrected": "variance", the posterior's, which is 0 at the last step, or "constant", 1.
-        softness: of "corrected": differences below this count quadratically; in units of the latents.
-        target: of "corrected": compare the noisy "latents" after the step, or the predicted "clean" ones within it.
-        begin: first step that is guided, as a share of all steps.
-        end: share of the steps after which guidance ends.
-    """
-
-    form: Literal["none", "published", "corrected"] = "none"
-    scale: float = -10.0
-    weighting: Literal["variance", "constant"] = "variance"
-    softness: float = 0.0
-    target: Literal["latents", "clean"] = "latents"
-    begin: float = 0.0
-    end: float = 1.0
-
-    def covers(self, step: int, steps: int) -> bool:
-        """Whether executed step number ``step`` of ``steps`` is guided."""
-        return self.form != "none" and self.begin <= step / steps < self.end
-
-
-@dataclass(frozen=True, slots=True)
-class SamplerSettings:
-    """How a chunk is denoised; the defaults are the published ones, but for the tiles.
-
-    Attributes:
-        steps: number of denoising steps.
-        start: noise level to start from, in (0, 1]: 1 is the noisiest step of the schedule. The latents of the initial
-            estimate are noised to this level; the steps are spread evenly below it.
-        solver: "ddpm" draws noise at every step, "ddim" (eta 0) none.
-        last_window: what to do with a chunk that is no multiple of the window: "repeat" its last frame as published,
-            where the result of the last repetition is kept; or "shift" the last window back.
-        windows: windows, tiles and batches.
-        guidance: motion guidance.
-    """
-
-    steps: int = 50
-    start: float = 1.0
-    solver: Literal["ddpm", "ddim"] = "ddpm"
-    last_window: Literal["shift", "repeat"] = "repeat"
-    windows: WindowSettings = field(default_factory=WindowSettings)
-    guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.start <= 1 or self.steps < 1:
-            raise ValueError(f"cannot sample in {self.steps} steps from noise level {self.start}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,87 +40,6 @@ class StepRecord:
     unguided: Tensor
     latents: Tensor
     loss: float | None
-
-
-class GuidedSteps:
-    """The arithmetic of one step, apart from the networks.
-
-    Args:
-        schedule: the base schedule.
-        settings: how many steps, which solver, which guidance.
-        motion: between the frames of the chunk; needed for guidance.
-    """
-
-    def __init__(self, schedule: DiffusionSchedule, settings: SamplerSettings, motion: Motion | None) -> None:
-        self.base = schedule
-        self.first_index = round(settings.start * (len(schedule) - 1))
-        self.schedule = schedule.respace(settings.steps, self.first_index)
-        self.settings = settings
-        self._published: list[tuple[int, int, PublishedGuidance]] = []
-        self._corrected: CorrectedGuidance | None = None
-        if motion is not None and len(motion) > 0:
-            self._prepare_guidance(motion)
-
-    def _prepare_guidance(self, motion: Motion) -> None:
-        guidance, window = self.settings.guidance, self.settings.windows.num_frames
-        if guidance.form == "corrected":
-            self._corrected = CorrectedGuidance(motion, guidance.softness)
-        elif guidance.form == "published":
-            frames = len(motion) + 1
-            for start in range(0, frames, window):
-                stop = min(start + window, frames)
-                if stop - start > 1:
-                    self._published.append((start, stop, PublishedGuidance(motion.pairs(start, stop - 1))))
-
-    def noised(self, initial: Tensor, noise: Tensor) -> Tensor:
-        """The latents to start from; noised by the base schedule, at the noisiest index, not pure noise."""
-        return self.base.add_noise(initial, noise, self.first_index)
-
-    def index(self, step: int) -> int:
-        """Index of the respaced schedule at executed step number ``step``."""
-        return len(self.schedule) - 1 - step
-
-    def timestep(self, step: int) -> int:
-        """What the networks are told at that step."""
-        return int(self.schedule.timesteps[self.index(step)])
-
-    def advance(self, latents: Tensor, eps: Tensor, step: int, noise: Tensor | None) -> tuple[Tensor, float | None]:
-        """One step without the guidance after it; the loss if there was guidance within it."""
-        index, loss = self.index(step), None
-        clean = self.schedule.predict_clean(latents, eps, index)
-        if self.settings.guidance.target == "clean" and self.settings.guidance.form == "corrected":
-            clean, loss = self._guide(clean, step)
-        if self.settings.solver == "ddim":
-            return self.schedule.deterministic_step(clean, eps, index), loss
-        mean = self.schedule.posterior_mean(clean, latents, index)
-        if index == 0 or noise is None:
-            return mean, loss
-        deviation = (0.5 * self.schedule.posterior_log_variance_clipped[index]).exp()
-        return mean + float(deviation) * noise, loss
-
-    def guide(self, latents: Tensor, step: int) -> tuple[Tensor, float | None]:
-        """The guidance after the step; the loss if there was any."""
-        if self.settings.guidance.target == "clean" and self.settings.guidance.form == "corrected":
-            return latents, None
-        return self._guide(latents, step)
-
-    def _guide(self, latents: Tensor, step: int) -> tuple[Tensor, float | None]:
-        settings, index = self.settings.guidance, self.index(step)
-        if not settings.covers(step, self.settings.steps):
-            return latents, None
-        if self._corrected is not None:
-            loss, gradient = self._corrected.loss_and_gradient(latents)
-            weight = float(self.schedule.posterior_variance[index]) if settings.weighting == "variance" else 1.0
-            return latents - settings.scale * weight * gradient, float(loss)
-        if not self._published:
-            return latents, None
-        total, guided = 0.0, latents.clone()
-        log_variance = float(self.schedule.posterior_log_variance_clipped[index])
-        for start, stop, guidance in self._published:
-            loss, gradient = guidance.loss_and_gradient(latents[start:stop])
-            guided[start:stop] -= settings.scale * log_variance * gradient
-            total += float(loss)
-        return guided, total
 
 
 @torch.no_grad()
@@ -231,7 +95,7 @@ def sample_chunk(
     for step in range(settings.steps):
         eps = predict(latents, steps.timestep(step), step)
         # Nothing is added at the last step: what the published system draws there is multiplied by 0.
-        fresh = draw(step) if settings.solver == "ddpm" and steps.index(step) > 0 else None
+        fresh = draw(step) if settings.stochastic and steps.index(step) > 0 else None
         unguided, loss_within = steps.advance(latents, eps, step, fresh)
         latents, loss_after = steps.guide(unguided, step)
         if record is not None:

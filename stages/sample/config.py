@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.steps import Solver
+
 
 class GuidanceConfig(BaseModel):
     """Motion guidance of the latents after each denoising step."""
@@ -56,7 +58,11 @@ class SampleConfig(BaseModel):
     start: float = Field(
         0.3, gt=0.0, le=1.0, description="Noise level to start from: 1 is all of the schedule, as published."
     )
-    solver: Literal["ddpm", "ddim"] = Field("ddim", description="'ddpm' draws noise at every step; 'ddim' draws none.")
+    solver: Solver = Field(
+        "ddim",
+        description="'ddpm' and 'sde-dpmsolver++' draw noise at every step, 'ddim', 'dpmsolver++' and 'unipc' none. "
+        "Those of higher order ('dpmsolver++', 'unipc') need fewer steps.",
+    )
     window_overlap: int = Field(0, ge=0, le=4, description="Frames shared by neighbouring windows of a chunk.")
     last_window: Literal["shift", "repeat"] = Field(
         "shift",

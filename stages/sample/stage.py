@@ -15,7 +15,8 @@ from models.canvas import Canvas
 from models.folder import ModelFolder
 from models.guidance import Motion
 from models.memory import Shrinking
-from models.sampler import GuidanceSettings, SamplerSettings, sample_chunk
+from models.sampler import sample_chunk
+from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames
 from models.windowed import WindowSettings
 from stages.contract import Resources, Result, Stage

@@ -10,8 +10,9 @@ from torch.nn import functional
 from models.canvas import flow_frames, upscale
 from models.guidance import Motion
 from models.noise import frame_noise
-from models.sampler import GuidanceSettings, GuidedSteps, SamplerSettings, sample_chunk
+from models.sampler import sample_chunk
 from models.schedule import DiffusionSchedule
+from models.steps import GuidanceSettings, GuidedSteps, SamplerSettings
 from models.windowed import WindowSettings
 
 BASE = DiffusionSchedule.base()

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.guidance import CorrectedGuidance, Motion, PublishedGuidance
+from models.multistep import NAMES
 from models.noise import frame_noise
-from models.sampler import START, GuidanceSettings, GuidedSteps, SamplerSettings, sample_chunk
+from models.sampler import START, sample_chunk
 from models.schedule import DiffusionSchedule
+from models.steps import GuidanceSettings, GuidedSteps, SamplerSettings
 from models.windowed import WindowSettings
 
 BASE = DiffusionSchedule.base()
@@ -52,7 +54,7 @@ def sample(frames, options, motion=None, **more):
     frames=st.integers(1, 12),
     steps=st.integers(1, 4),
     start=st.sampled_from([0.2, 1.0]),
-    solver=st.sampled_from(["ddpm", "ddim"]),
+    solver=st.sampled_from(["ddpm", "ddim", *NAMES]),
     last_window=st.sampled_from(["shift", "repeat"]),
     overlap=st.integers(0, 4),
     guidance=st.sampled_from([GuidanceSettings(), PUBLISHED, CORRECTED, replace(CORRECTED, target="clean")]),
