@@ -21,14 +21,20 @@ from jobs import (
     train,
     verify,
 )
-from jobs.invocation import run_app
+from jobs.invocation import FormatOption, QuietOption, VerboseOption, examples_text, register, run_app, speak
 
-app = typer.Typer(
-    name="reelift",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+EXAMPLES = """
+reelift demo
+reelift restore tapes/ --output restored/ --workspace run1/
+reelift status run1/ --watch
+"""
+EPILOG = f"""{examples_text(EXAMPLES)}
+
+Exit codes: 0 done; 1 the call or the surroundings are wrong; 2 some videos failed or differ; 130 stopped by Ctrl-C.
+
+'reelift COMMAND --help' has more. Colour: NO_COLOR=1 switches it off."""
+
+app = typer.Typer(name="reelift", no_args_is_help=True, pretty_exceptions_enable=False, epilog=EPILOG)
 
 
 def _print_version(asked: bool) -> None:
@@ -42,22 +48,26 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
     ] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    log_format: FormatOption = None,
 ) -> None:
     """Restore whole video libraries with motion-guided latent diffusion."""
+    speak(quiet, verbose, log_format)
 
 
-app.command("demo")(demo.demo)
-app.command("restore")(restore.restore)
-app.command("retry")(retry.retry)
-app.command("reprocess")(reprocess.reprocess)
-app.command("status")(status.status)
-app.command("report")(report.report)
-app.command("verify")(verify.verify)
+register(app, "demo", demo.demo, demo.EXAMPLES)
+register(app, "restore", restore.restore, restore.EXAMPLES)
+register(app, "retry", retry.retry, retry.EXAMPLES)
+register(app, "reprocess", reprocess.reprocess, reprocess.EXAMPLES)
+register(app, "status", status.status, status.EXAMPLES)
+register(app, "report", report.report, report.EXAMPLES)
+register(app, "verify", verify.verify, verify.EXAMPLES)
 app.add_typer(config.app, name="config")
-app.command("prepare-data")(prepare_data.prepare_data)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("convert-checkpoint")(convert_checkpoint.convert_checkpoint)
+register(app, "prepare-data", prepare_data.prepare_data, prepare_data.EXAMPLES)
+register(app, "train", train.train, train.EXAMPLES)
+register(app, "evaluate", evaluate.evaluate, evaluate.EXAMPLES)
+register(app, "convert-checkpoint", convert_checkpoint.convert_checkpoint, convert_checkpoint.EXAMPLES)
 
 
 def main() -> None:

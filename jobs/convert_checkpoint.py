@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from jobs.console import complain, tell, warn
 from models.checkpoint.precision import Precision
 
 if TYPE_CHECKING:
     from models.checkpoint.convert import Conversion
 
+EXAMPLES = """
+reelift convert-checkpoint --diffusion mgldvsr_unet.ckpt --vae video_vae_cfw.ckpt --output models/full
+"""
 
 DiffusionOption = Annotated[Path, typer.Option(help="MGLD-VSR's diffusion checkpoint.")]
 VaeOption = Annotated[Path, typer.Option(help="MGLD-VSR's video VAE.")]
@@ -40,29 +43,27 @@ def convert_checkpoint(
     from models.checkpoint.convert import convert
     from models.checkpoint.renaming import CheckpointError
 
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     try:
-        conversion = convert(diffusion, vae, flow, output, precision, skip=skip or (), tell=console.print)
+        conversion = convert(diffusion, vae, flow, output, precision, skip=skip or (), tell=tell)
     except (CheckpointError, OSError) as error:
-        console.print(f"error: {error}", style="red")
-        return 1
-    show(conversion, console)
+        return complain(error)
+    show(conversion)
     print(output)
     return 0
 
 
-def show(conversion: Conversion, console: Console) -> None:
+def show(conversion: Conversion) -> None:
     """Print what was written, what was left out and why, and what looks wrong."""
     for part in conversion.parts:
         size = f"{part.parameters / 1e6:.1f} M parameters, {part.size / 1e6:.0f} MB"
-        console.print(f"{part.name}: {part.tensors} tensors, {size}")
+        tell(f"{part.name}: {part.tensors} tensors, {size}")
     for omitted in conversion.omitted:
-        console.print(f"left out of {omitted.file}: {len(omitted.keys)} tensors ({omitted.reason})")
+        tell(f"left out of {omitted.file}: {len(omitted.keys)} tensors ({omitted.reason})")
     for warning in conversion.warnings:
-        console.print(f"warning: {warning}", style="yellow")
+        warn(str(warning))
 
 
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(convert_checkpoint, "convert-checkpoint")
+    run_function(convert_checkpoint, "convert-checkpoint", EXAMPLES)

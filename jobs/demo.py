@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from jobs.comparison import side_by_side
-from jobs.restore import ExecutorName, show, start
+from jobs.console import complain
+from jobs.restore import ExecutorName, exit_code, show_report, start
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "city.mkv"
 COMPARED_FRAME = 24
+
+EXAMPLES = """
+reelift demo
+reelift demo --folder /tmp/demo --executor local
+"""
 
 
 def demo(
@@ -21,18 +26,16 @@ def demo(
     executor: Annotated[ExecutorName, typer.Option(help="Ray, or this process alone.")] = ExecutorName.ray,
 ) -> int:
     """Restore the sample clip four times as large and show where the results are."""
-    console = Console(stderr=True)
     if not SAMPLE.exists():
-        console.print(f"error: {SAMPLE}: the sample clip is missing; run this from a clone of the project", style="red")
-        return 1
+        return complain(f"{SAMPLE}: the sample clip is missing; run this from a clone of the project")
     began = time.monotonic()
     output = folder / "restored"
-    report = start([str(SAMPLE)], str(output), str(folder / "workspace"), None, [], executor, None, console)
+    report = start([str(SAMPLE)], str(output), str(folder / "workspace"), None, [], executor, None)
     if report is None:
         return 1
-    show(report, console)
+    show_report(report)
     if not report.ok:
-        return 2
+        return exit_code(report)
     video = output / f"{SAMPLE.stem}.mkv"
     picture = folder / "side_by_side.png"
     side_by_side(SAMPLE, video, picture, COMPARED_FRAME)
@@ -46,4 +49,4 @@ def demo(
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(demo, "demo")
+    run_function(demo, "demo", EXAMPLES)

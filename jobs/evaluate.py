@@ -9,11 +9,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from jobs.console import busy, complain
 from jobs.invocation import run_function
 
 if TYPE_CHECKING:
     from evaluation.evaluate import BorderPlan
     from evaluation.report import Report
+
+EXAMPLES = """
+reelift evaluate --reference samples/city_original.mkv --restored demo/restored/city.mkv --lr samples/city.mkv
+reelift evaluate --reference original.mkv --restored restored.mkv --measure psnr --measure ssim --json
+"""
 
 
 def evaluate(
@@ -57,37 +63,31 @@ def evaluate(
     given |= {"profile": profile, "profile_row": profile_row}
     if measure:
         given["measures"] = tuple(measure)
-    console = Console(stderr=True)
     try:
         settings = EvaluationSettings(**given)
         if workspace is not None:
             plan = borders_of_run(workspace, restored)
         else:
             plan = borders_of_options((window, window_overlap), (chunk, chunk_overlap))
-        with console.status("") as status:
+        with busy() as update:
             report = run(
                 reference,
                 restored,
                 lr,
                 settings,
                 plan,
-                lambda stage, number: status.update(f"{stage}: {number}"),
+                lambda stage, number: update(f"{stage}: {number}"),
             )
     except ValidationError as error:
         fault = error.errors()[0]
-        return _refuse(console, f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
+        return complain(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
     except (ItemError, MissingError, ValueError, OSError) as error:
-        return _refuse(console, " ".join(str(error).split()))
+        return complain(" ".join(str(error).split()))
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
         _print(report)
     return 0
-
-
-def _refuse(console: Console, message: str) -> int:
-    console.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
-    return 1
 
 
 def borders_of_options(window: tuple[int, int], chunk: tuple[int | None, int | None]) -> BorderPlan:
@@ -191,4 +191,4 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
-    run_function(evaluate, "evaluate")
+    run_function(evaluate, "evaluate", EXAMPLES)

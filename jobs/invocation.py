@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from jobs.console import LogFormat, Loudness, complain, reset_manner, set_manner, speaks_json
+from jobs.interrupt import STOPPED, tell_how_to_go_on
 
 # typer carries a copy of click in newer releases; the exception must come from the one that it uses.
 _CallError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-STOPPED = 130  # 128 and the number of the signal, as shells count
+_PANEL = "What is said"
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Errors and warnings only.", rich_help_panel=_PANEL)]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also what is done item by item.", rich_help_panel=_PANEL)
+]
+FormatOption = Annotated[
+    LogFormat | None,
+    typer.Option("--log-format", help="Lines for people, or one JSON object per line.", rich_help_panel=_PANEL),
+]
+COMMON = {"quiet": (QuietOption, False), "verbose": (VerboseOption, False), "log_format": (FormatOption, None)}
+"""Options that every command has, before or after its name."""
+
+
+def speak(quiet: bool = False, verbose: bool = False, log_format: LogFormat | None = None) -> None:
+    """Obey the common options."""
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose cannot both be meant")
+    set_manner(Loudness.quiet if quiet else Loudness.verbose if verbose else None, log_format)
+
+
+def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the common options; the function itself never sees them."""
+    hints = get_type_hints(function, include_extras=True)
+    own = inspect.signature(function).parameters.values()
+    kept = [each.replace(annotation=hints.get(each.name, each.annotation)) for each in own]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in COMMON.items()
+    ]
+
+    @functools.wraps(function)
+    def command(**given: Any) -> Any:
+        speak(**{name: given.pop(name) for name in COMMON})
+        return function(**given)
+
+    # The help breaks lines itself.
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    command.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    command.__signature__ = inspect.Signature([*kept, *more])  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in [*kept, *more]}
+    return command
+
+
+def register(app: typer.Typer, name: str, function: Callable[..., Any], examples: str = "") -> None:
+    """Add a command to an app, with the common options and examples at the end of its help."""
+    app.command(name, epilog=examples_text(examples), no_args_is_help=False)(with_common_options(function))
+
+
+def examples_text(lines: str) -> str | None:
+    """Examples as the help shows them, one line each; None if there are none."""
+    found = [line.strip() for line in lines.strip().splitlines() if line.strip()]
+    return "\n\n".join(["Examples:", *(f"  {line}" for line in found)]) if found else None
 
 
 def run_app(app: typer.Typer, name: str) -> None:
@@ -19,20 +76,35 @@ def run_app(app: typer.Typer, name: str) -> None:
 
     Exit code 2 is kept for "some videos failed".
     """
+    reset_manner()
     try:
         code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
     except _CallError as error:
-        error.show()
-        code = 1
+        code = _refuse(error)
     except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
     if code == STOPPED:  # newer releases of typer turn Ctrl-C into this number themselves
-        print("Stopped. The same command line goes on from here.", file=sys.stderr)
+        tell_how_to_go_on()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def run_function(function: Callable[..., Any], name: str) -> None:
+def run_function(function: Callable[..., Any], name: str, examples: str = "") -> None:
     """Run one command by itself (``python -m jobs.NAME``)."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name)(function)
+    register(app, name, function, examples)
     run_app(app, f"python -m jobs.{name}")
+
+
+def _refuse(error: Any) -> int:
+    """Explain a line that cannot be parsed."""
+    if speaks_json() or _asks_for_json():
+        set_manner(log_format=LogFormat.json)
+        return complain(error.format_message())
+    error.show()
+    return 1
+
+
+def _asks_for_json() -> bool:
+    """Whether the line asks for JSON; a line that cannot be parsed may not have got so far."""
+    text = json.dumps(sys.argv[1:])
+    return '"--log-format=json"' in text or '"--log-format", "json"' in text

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jobs.console import complain
 from jobs.invocation import run_function
+
+EXAMPLES = """
+reelift prepare-data clips/
+reelift prepare-data clips/ --videos tapes/ --photo-clips 0 --no-film
+"""
 
 
 def prepare_data(
@@ -52,11 +57,9 @@ def prepare_data(
         index = prepare(folder, config)
     except ValidationError as error:
         fault = error.errors()[0]
-        print(f"error: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}", file=sys.stderr)
-        return 1
+        return complain(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
     except (FetchError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     total = sum(shard["clips"] for shard in index["shards"])
     held_out = sum(sum(shard["held_out"]) for shard in index["shards"])
     print(f"{total} clips of {frames} frames in {folder}, {held_out} of them held out for validation")
@@ -64,4 +67,4 @@ def prepare_data(
 
 
 if __name__ == "__main__":
-    run_function(prepare_data, "prepare_data")
+    run_function(prepare_data, "prepare_data", EXAMPLES)

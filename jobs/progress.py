@@ -1,65 +1,91 @@
-"""Progress of a run: one bar per stage on a terminal, a line now and then without one."""
+"""Progress of a run: one live view on a terminal, a line now and then without one."""
 
 from __future__ import annotations
 
-import sys
+import threading
 import time
+from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
-STAGES = ("split", "flow", "sample", "decode", "assemble")
+from jobs import board
+from jobs.console import detail, is_quiet, people, speaks_json, tell
+from pipeline.fingerprint import STAGES
+from pipeline.forecast import Pace
+from pipeline.standing import StageStanding, Step, seconds_left
+from pipeline.stopping import Stop
 
 
 class RunProgress:
-    """Shows how many items of each stage are done; a context manager that is called with every change.
+    """Shows where every stage stands; a context manager that is called with every change.
 
     Args:
-        console: where to draw.
+        console: where to draw; default is standard error.
         every: seconds between lines when the console is no terminal.
+
+    Attributes:
+        stop: what the run is asked by to end early.
     """
 
     def __init__(self, console: Console | None = None, every: float = 10.0) -> None:
-        self.console = console or Console(file=sys.stderr)
+        self.console = console or people()
         self.every = every
-        self._last_line = time.monotonic()
-        self._counts: dict[str, tuple[int, int | None]] = dict.fromkeys(STAGES, (0, None))
-        self._bars = Progress(
-            TextColumn("{task.description:>9}"),
-            BarColumn(bar_width=40),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[unit]}"),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._steps = {stage: Step(stage, 0, 0) for stage in STAGES}
+        self._paces = {stage: Pace() for stage in STAGES}
+        self._lock = threading.Lock()
+        self._began = self._last_line = time.monotonic()
+        self._live: Live | None = None
+        self.stop = Stop()
 
     def __enter__(self) -> Self:
-        for stage in STAGES:
-            unit = "videos" if stage in ("split", "assemble") else "chunks"
-            self._tasks[stage] = self._bars.add_task(stage, total=None, unit=unit)
-        self._bars.start()
+        self._began = self._last_line = time.monotonic()
+        if self.console.is_terminal and not is_quiet() and not speaks_json():
+            self._live = Live(console=self.console, get_renderable=self._draw, refresh_per_second=4, transient=False)
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
-        if not self.console.is_terminal and any(done for done, _ in self._counts.values()):
+        if self._live:
+            self._live.stop()
+        elif any(step.done for step in self._steps.values()):
             self._print_line()
 
-    def __call__(self, stage: str, done: int, total: int | None, item: str = "") -> None:
-        """Take note that ``done`` of ``total`` (None: not known yet) items of ``stage`` are finished, ``item`` last."""
-        self._counts[stage] = (done, total)
-        if stage in self._tasks:
-            self._bars.update(self._tasks[stage], completed=done, total=total)
-        if not self.console.is_terminal and time.monotonic() - self._last_line >= self.every:
+    def __call__(self, step: Step) -> None:
+        """Take note of where a stage stands."""
+        now = time.monotonic()
+        with self._lock:
+            for _ in range(step.made - self._steps[step.stage].made):
+                self._paces[step.stage].add(now)
+            self._steps[step.stage] = step
+        if step.item:
+            chunk = f" chunk {step.chunk}" if step.chunk >= 0 else ""
+            detail(f"{step.stage}: {step.item}{chunk}", stage=step.stage, item=step.item, chunk=step.chunk)
+        if not self._live and now - self._last_line >= self.every:
             self._print_line()
+
+    def standings(self) -> list[StageStanding]:
+        """Return the account of every stage."""
+        now, found = time.monotonic(), []
+        with self._lock:
+            for stage, step in self._steps.items():
+                rate = self._paces[stage].rate(now)
+                found.append(StageStanding(stage, step.done, step.total, step.failed, step.expected, rate))
+        return found
+
+    def _draw(self) -> RenderableType:
+        stages = self.standings()
+        return Group(board.board(stages), Text(board.summary(stages, time.monotonic() - self._began)))
 
     def _print_line(self) -> None:
         self._last_line = time.monotonic()
-        parts = [f"{stage} {done}/{'?' if total is None else total}" for stage, (done, total) in self._counts.items()]
-        self.console.print("  ".join(parts), highlight=False)
+        stages = self.standings()
+        left = seconds_left(stages)
+        ending = f"  {board.duration(left)} left" if left else ""
+        facts = {stage.stage: asdict(stage) for stage in stages}
+        tell(board.line(stages) + ending, progress=facts, seconds_left=left)

@@ -6,15 +6,20 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from jobs.restore import ExecutorName, ExecutorOption, JsonOption, SetOption, TakeoverOption, show
+from jobs.console import tell
+from jobs.restore import ExecutorName, ExecutorOption, JsonOption, SetOption, TakeoverOption, exit_code, show_report
 from jobs.running import carried_out
 
 if TYPE_CHECKING:
     from jobs.progress import RunProgress
     from pipeline.outlook import Outlook
     from pipeline.report import RunReport
+
+EXAMPLES = """
+reelift reprocess run1/ --set decode.colour_fix=adain --dry-run
+reelift reprocess run1/ --set decode.colour_fix=adain
+"""
 
 
 def reprocess(
@@ -31,7 +36,6 @@ def reprocess(
 
     Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong.
     """
-    console = Console(stderr=True)
     looked = False
 
     def work(progress: RunProgress) -> RunReport | None:
@@ -47,7 +51,7 @@ def reprocess(
         new = told(workspace, set_ or [])
         storage, recipe = Storage(workspace), make_recipe(stage_factories(new.config))
         ahead = outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))
-        console.print(announcement(ahead), highlight=False, soft_wrap=True)
+        tell(announcement(ahead))
         looked = dry_run
         if dry_run:
             return None
@@ -60,15 +64,16 @@ def reprocess(
             progress,
             allow_changed=True,
             takeover=takeover,
+            stop=progress.stop,
         )
 
-    report = carried_out(console, work)
+    report = carried_out(work)
     if report is None:
         return 0 if looked else 1
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
-    show(report, console)
-    return 0 if report.ok else 2
+    show_report(report)
+    return exit_code(report)
 
 
 def announcement(ahead: Outlook) -> str:
@@ -89,4 +94,4 @@ def announcement(ahead: Outlook) -> str:
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(reprocess, "reprocess")
+    run_function(reprocess, "reprocess", EXAMPLES)

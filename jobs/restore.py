@@ -8,14 +8,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from jobs.console import detail, show, tell, warn
+from jobs.interrupt import STOPPED
 from jobs.running import carried_out
 
 if TYPE_CHECKING:
     from jobs.progress import RunProgress
     from pipeline.report import RunReport
+
+
+def complete_preset(begun: str) -> list[str]:
+    """The presets that begin like this, for the shell."""
+    from pipeline.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(begun)]
+
+
+def complete_setting(begun: str) -> list[str]:
+    """The settings that begin like this, for the shell."""
+    from pipeline.config import keys
+
+    return [f"{key}=" for key in keys() if key.startswith(begun)]
 
 
 class ExecutorName(StrEnum):
@@ -25,14 +40,26 @@ class ExecutorName(StrEnum):
     local = "local"
 
 
+EXAMPLES = """
+reelift restore tapes/ --output restored/ --workspace run1/
+reelift restore a.mov 's3://bucket/captures/*.mkv' -o s3://bucket/restored/ -w s3://bucket/run1/
+reelift restore tape.mkv -o out -w run2 --preset embedded --set sample.steps=5 --executor local
+"""
+
 InputsArgument = Annotated[list[str], typer.Argument(help="Videos: files, folders, globs or URLs.")]
 OutputOption = Annotated[str, typer.Option("--output", "-o", help="Folder or URL for the restored videos.")]
 WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="Folder or URL of the run's own record.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration (YAML).")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override one value: key.key=value.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override one value: key.key=value.", autocompletion=complete_setting),
+]
 ExecutorOption = Annotated[ExecutorName, typer.Option("--executor", help="Ray, or this process alone.")]
 ScaleOption = Annotated[float | None, typer.Option("--scale", help="Output size over input size, per side.")]
-PresetOption = Annotated[str | None, typer.Option("--preset", help="Named set of values to start from.")]
+PresetOption = Annotated[
+    str | None,
+    typer.Option("--preset", help="Named set of values to start from.", autocompletion=complete_preset),
+]
 ReprocessOption = Annotated[
     bool, typer.Option("--reprocess", help="Go on in a workspace made with other settings; what they reach is redone.")
 ]
@@ -57,18 +84,21 @@ def restore(
 ) -> int:
     """Restore videos. The same line again goes on where it was, and does nothing twice.
 
-    Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong.
+    Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong, 130 stopped. Ctrl-C once finishes what is in
+    flight, twice stops at once; in either case the same line goes on.
     """
-    console = Console(stderr=True)
-    report = start(
-        inputs, output, workspace, config, overrides(set_, scale), executor, preset, console, reprocess, takeover
-    )
+    report = start(inputs, output, workspace, config, overrides(set_, scale), executor, preset, reprocess, takeover)
     if report is None:
         return 1
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
-    show(report, console)
-    return 0 if report.ok else 2
+    show_report(report)
+    return exit_code(report)
+
+
+def exit_code(report: RunReport) -> int:
+    """What a run exits with."""
+    return STOPPED if report.left else 0 if report.ok else 2
 
 
 def overrides(given: list[str] | None, scale: float | None) -> list[str]:
@@ -84,7 +114,6 @@ def start(
     set_: list[str],
     executor: ExecutorName,
     preset: str | None,
-    console: Console,
     reprocess: bool = False,
     takeover: bool = False,
 ) -> RunReport | None:
@@ -96,6 +125,7 @@ def start(
 
     def work(progress: RunProgress) -> RunReport:
         settings = load_config(config, set_, preset)
+        detail(f"preset {settings.preset}, executor {executor}", preset=settings.preset, executor=executor)
         return run(
             settings,
             inputs,
@@ -105,17 +135,17 @@ def start(
             progress,
             allow_changed=reprocess,
             takeover=takeover,
+            stop=progress.stop,
         )
 
-    return carried_out(console, work)
+    return carried_out(work)
 
 
-def show(report: RunReport, console: Console) -> None:
+def show_report(report: RunReport) -> None:
     """Print the report for people: one line, and a table of what failed and why."""
-    console.print(report.summary(), highlight=False, soft_wrap=True)
+    tell(report.summary(), workspace=report.workspace, output=report.output, seconds=report.seconds)
     for source, damage in report.damage.items():
-        text = f"{source}: restored as far as it can be read: {damage}"
-        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        warn(f"{source}: restored as far as it can be read: {damage}", video=source)
     if not report.failures:
         return
     table = Table(title="failed", title_justify="left", show_lines=False)
@@ -125,10 +155,14 @@ def show(report: RunReport, console: Console) -> None:
         where = failure.source or failure.video
         part = where if failure.chunk < 0 else f"{where} chunk {failure.chunk}"
         table.add_row(part, failure.stage, str(failure.attempts), failure.message)
-    console.print(table, markup=False)
+        detail(failure.traceback or failure.message)
+    failed = [
+        {"video": each.source or each.video, "stage": each.stage, "reason": each.message} for each in report.failures
+    ]
+    show(table, f"{len(failed)} items failed", level="warning", failures=failed)
 
 
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(restore, "restore")
+    run_function(restore, "restore", EXAMPLES)

@@ -7,15 +7,21 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from jobs.restore import ExecutorName, ExecutorOption, JsonOption, TakeoverOption, show
-from jobs.running import carried_out, complain
+from jobs.console import complain, tell
+from jobs.restore import ExecutorName, ExecutorOption, JsonOption, TakeoverOption, exit_code, show_report
+from jobs.running import carried_out
 
 if TYPE_CHECKING:
     from jobs.progress import RunProgress
     from pipeline.report import RunReport
     from pipeline.tally import Failure
+
+EXAMPLES = """
+reelift retry run1/
+reelift retry run1/ --stage decode
+reelift retry run1/ --video tape7.mov
+"""
 
 
 class StageName(Enum):
@@ -45,7 +51,6 @@ def retry(
 
     Exit code: 0 all of it is restored now, or there was nothing to retry; 2 some failed again, 1 the call is wrong.
     """
-    console = Console(stderr=True)
     nothing = False
     chosen: dict[str, list[Failure]] = {}
 
@@ -61,7 +66,7 @@ def retry(
         chosen = failed_sources(Storage(workspace), video, stage.value if stage else "")
         items = sum(map(len, chosen.values()))
         nothing = not chosen
-        console.print(f"to retry: {items} failed items of {len(chosen)} videos", highlight=False)
+        tell(f"to retry: {items} failed items of {len(chosen)} videos", items=items, videos=len(chosen))
         if nothing:
             return None
         return run(
@@ -72,22 +77,23 @@ def retry(
             make_executor(executor, before.config),
             progress,
             takeover=takeover,
+            stop=progress.stop,
             only=lambda source: source.shown in chosen,
         )
 
-    report = carried_out(console, work)
+    report = carried_out(work)
     if report is None:
         return 0 if nothing else 1
     if as_json:
         print(json.dumps(report.to_json(), indent=2))
-    show(report, console)
+    show_report(report)
     gone = sorted(chosen.keys() - report.videos.keys())
     for source in gone:
-        complain(console, f"{source}: failed before, and is not among the inputs any more; put it back")
-    return 0 if report.ok and not gone else 2
+        complain(f"{source}: failed before, and is not among the inputs any more; put it back")
+    return exit_code(report) or (2 if gone else 0)
 
 
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(retry, "retry")
+    run_function(retry, "retry", EXAMPLES)

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from jobs.console import complain
+from jobs.interrupt import patient
 from jobs.progress import RunProgress
 
 if TYPE_CHECKING:
     from pipeline.report import RunReport
 
 
-def carried_out(
-    console: Console, work: Callable[[RunProgress], RunReport | None], hints: bool = True
-) -> RunReport | None:
+def carried_out(work: Callable[[RunProgress], RunReport | None], hints: bool = True) -> RunReport | None:
     """Do the work with progress shown; print one line and return None if the call or its surroundings are wrong.
 
     Args:
-        console: for people.
-        work: runs the pipeline; gets what shows its progress.
+        work: runs the pipeline; gets what shows its progress, whose ``stop`` the first Ctrl-C asks.
         hints: whether the command has the options that the errors may ask for.
     """
     from pipeline.config import ConfigError
@@ -32,13 +29,8 @@ def carried_out(
 
     options: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"} if hints else {}
     try:
-        with RunProgress(console) as progress:
+        with RunProgress() as progress, patient(progress.stop):
             return work(progress)
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
-        complain(console, f"{error}{options.get(type(error), '')}")
+        complain(f"{error}{options.get(type(error), '')}")
         return None
-
-
-def complain(console: Console, message: str) -> None:
-    """Print an error as one line."""
-    console.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)

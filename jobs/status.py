@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from jobs import board
+from jobs.console import complain
+
+EXAMPLES = """
+reelift status run1/
+reelift status s3://bucket/run1/ --watch
+reelift status run1/ --json
+"""
 
 
 def status(
     workspace: Annotated[str, typer.Argument(help="Workspace of the run: folder or URL.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again until the run ends.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch one line per look.")] = False,
 ) -> int:
-    """Show what is done, what failed and what is left, per stage, and every failed item."""
+    """Show what is done, what failed and what is left, per stage, and every failed item.
+
+    It reads the manifest, so it works from any machine while the run goes on, and after it. What a run has just done is
+    written within seconds at first, within a minute in a long run.
+    """
     from pipeline.status import status as read_status
     from pipeline.storage import Storage, StorageError
 
@@ -23,32 +43,63 @@ def status(
         if not storage.exists("manifest"):
             raise StorageError(f"{storage.url}: no workspace is there; give the folder that restore was given")
         state = read_status(storage)
+        if not watch:
+            _print(state, as_json)
+            return 0
+        with _looks(as_json) as look:
+            while True:
+                look(state)
+                if not state["running"]:
+                    return 0
+                time.sleep(every)
+                state = read_status(storage)
     except StorageError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return complain(error)
+
+
+@contextmanager
+def _looks(as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Lend what shows a state again and again: one picture that changes on a terminal, else a line each time."""
+    from pipeline.status import standings
+
+    console = Console()
+    if as_json:
+        yield lambda state: print(json.dumps(state), flush=True)
+    elif console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda state: live.update(picture(state), refresh=True)
+    else:
+        yield lambda state: print(board.line(standings(state)), flush=True)
+
+
+def picture(state: dict[str, Any]) -> RenderableType:
+    """Return the state as people read it."""
+    from pipeline.status import standings
+
+    stages, videos = standings(state), state["videos"]
+    told = f"{videos['total']} videos: {videos['done']} restored, {videos['failed']} failed, {videos['left']} left"
+    if state["running"]:
+        ending = board.duration(state["seconds_left"])
+        told += f"; running, last news {board.duration(max(0.0, time.time() - state['updated']))} ago"
+        told += f", about {ending} left" if ending else ""
+    elif videos["left"]:
+        told += "; not running: the line that started it goes on"
+    parts: list[RenderableType] = [Text(told), board.board(stages), _seconds(state["stages"])]
+    if state["failures"]:
+        parts.append(_failures(state["failures"]))
+    return Group(*parts)
+
+
+def _print(state: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(state, indent=2))
-        return 0
-    console = Console()
-    videos = state["videos"]
-    console.print(
-        f"{videos['total']} videos: {videos['done']} restored, {videos['failed']} failed, {videos['left']} left",
-        highlight=False,
-    )
-    console.print(_stages(state["stages"]))
-    if state["failures"]:
-        console.print(_failures(state["failures"]), markup=False)
-    return 0
+    else:
+        Console().print(picture(state), markup=False, highlight=False)
 
 
-def _stages(stages: dict[str, dict[str, object]]) -> Table:
-    table = Table()
-    table.add_column("stage")
-    for name in ("done", "failed", "left", "seconds"):
-        table.add_column(name, justify="right")
-    for stage, counts in stages.items():
-        table.add_row(stage, *(str(counts[name]) for name in ("done", "failed", "left", "seconds")))
-    return table
+def _seconds(stages: dict[str, dict[str, Any]]) -> Text:
+    spent = "  ".join(f"{stage} {board.duration(counts['seconds'])}" for stage, counts in stages.items())
+    return Text(f"worked: {spent}", style="dim")
 
 
 def _failures(failures: list[dict[str, object]]) -> Table:
@@ -57,17 +108,18 @@ def _failures(failures: list[dict[str, object]]) -> Table:
         table.add_column(name, overflow="fold")
     for failure in failures:
         chunk = failure["chunk"]
-        table.add_row(
-            str(failure["source"] or failure["video"]),
-            "" if chunk == -1 else str(chunk),
-            str(failure["stage"]),
-            str(failure["attempts"]),
-            str(failure["message"]),
+        values = (
+            failure["source"] or failure["video"],
+            "" if chunk == -1 else chunk,
+            failure["stage"],
+            failure["attempts"],
+            failure["message"],
         )
+        table.add_row(*(Text(str(value)) for value in values))
     return table
 
 
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(status, "status")
+    run_function(status, "status", EXAMPLES)

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
+from jobs.console import complain
+
 RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+
+EXAMPLES = """
+reelift train decoder --data clips/ --model models/mine --seconds 600
+reelift train autoencoder --data clips/ --model models/mine --recipe mine.yaml
+"""
 
 
 class TrainingStage(StrEnum):
@@ -50,8 +57,7 @@ def train(
         clips = data if chosen.stage == "estimate" else ensure_estimates(data, model, chosen, place)
         finished = train_stage(chosen, clips, model, checkpoints, seconds, place)
     except (ValueError, OSError) as error:
-        print(f"error: {error}")
-        return 1
+        return complain(error)
     means = last_losses(checkpoints, stage.value)
     print("  ".join(f"{name} {value:.4g}" for name, value in means.items()))
     print(f"{stage.value}: {'finished' if finished else 'stopped; the same line goes on'}; weights are in {model}")
@@ -61,4 +67,4 @@ def train(
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(train, "train")
+    run_function(train, "train", EXAMPLES)

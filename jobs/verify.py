@@ -7,7 +7,14 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
+
+from jobs.console import complain, show, tell
+
+EXAMPLES = """
+reelift verify run1/
+reelift verify restored/
+"""
 
 
 def verify(
@@ -23,26 +30,24 @@ def verify(
     from pipeline.storage import StorageError
     from pipeline.verify import verify as verify_all
 
-    console = Console(stderr=True)
     verdicts = []
     try:
         for verdict in verify_all(place):
             verdicts.append(verdict)
             for difference in verdict.differences:
                 where = verdict.video or verdict.source
-                console.print(f"{where}: {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
+                show(Text(f"{where}: {difference}", style="red"), difference, level="warning", video=where)
     except StorageError as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return complain(error)
     wrong = sum(bool(verdict.differences) for verdict in verdicts)
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
-        console.print(f"{len(verdicts)} videos verified: {len(verdicts) - wrong} whole, {wrong} not", highlight=False)
+        tell(f"{len(verdicts)} videos verified: {len(verdicts) - wrong} whole, {wrong} not", wrong=wrong)
     return 2 if wrong else 0
 
 
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(verify, "verify")
+    run_function(verify, "verify", EXAMPLES)

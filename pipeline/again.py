@@ -53,7 +53,7 @@ def failed(storage: Storage, video: str = "", stage: str = "") -> dict[str, list
         video: only this one: its source as the manifest names it, the end of that path, or its identity.
         stage: only failures at this stage.
     """
-    tally, _ = fold(storage)
+    tally = fold(storage).tally
     of_video: dict[str, set[str]] = defaultdict(set)
     for table in manifest.read(storage, "videos", ("source", "video")):
         for source, identity in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):

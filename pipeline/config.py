@@ -206,6 +206,20 @@ def template(preset: str = "embedded") -> str:
     return "\n".join(_template(config, 0)) + "\n"
 
 
+def keys(model: type[BaseModel] = RunConfig, before: str = "") -> list[str]:
+    """Return all settings that have a value, dotted: ``seed``, ``sample.steps``, ``sample.guidance.form`` and so on."""
+    found = []
+    for name, info in model.model_fields.items():
+        below = _model_of(info.annotation)
+        found += keys(below, f"{before}{name}.") if below else [f"{before}{name}"]
+    return found
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    options = [annotation, *get_args(annotation)]
+    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
 def _template(model: BaseModel, depth: int) -> list[str]:
     lines, pad = [], "  " * depth
     for name, info in type(model).model_fields.items():
@@ -267,9 +281,7 @@ def _keys(path: list[str]) -> list[str]:
     for part in path:
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
             return []
-        annotation = model.model_fields[part].annotation
-        options = [annotation, *get_args(annotation)]
-        model = next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        model = _model_of(model.model_fields[part].annotation)
     return list(model.model_fields) if model else []
 
 

@@ -6,23 +6,25 @@ video goes to assemble.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.fingerprint import STAGES
+from pipeline.fingerprint import CHUNK_STAGES, STAGES
+from pipeline.forecast import Forecast
 from pipeline.manifest import ManifestWriter
 from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, VideoRow
-from pipeline.schemas import DIED, DONE, FAILED, RETRIED, Event, Record
+from pipeline.schemas import DIED, DONE, RETRIED, Event, Record
+from pipeline.standing import Step
+from pipeline.stopping import Stop
 from pipeline.storage import StorageError
 from pipeline.tally import Failure, Tally
 from pipeline.wrapper import SetupError
 from stages.items import Chunk
 
-Progress = Callable[[str, int, int, str], None]
-"""Called with (stage, done, total, source or video) when an item of a stage is settled. For split and assemble, done
-and total count videos; for flow, sample and decode they count chunks, and total grows while videos are being split.
-Items that failed count as done."""
+Progress = Callable[[Step], None]
+"""Called when an item of a stage is settled. Totals of chunks grow while videos are being split."""
 
 
 _MOST_TROUBLE = 1000
@@ -43,20 +45,35 @@ class Driver:
 
     Args:
         manifest: written by nobody else.
-        total: number of sources.
+        sources: source -> bytes, of all sources.
         progress: see ``Progress``.
+        stop: when it is asked, videos that are not complete are left as they are.
+        chunks: source -> number of its chunks, where an earlier run has counted them.
     """
 
-    def __init__(self, manifest: ManifestWriter, total: int, progress: Progress | None = None) -> None:
-        self.manifest, self.total, self.progress = manifest, total, progress
+    def __init__(
+        self,
+        manifest: ManifestWriter,
+        sources: Mapping[str, int],
+        progress: Progress | None = None,
+        stop: Stop | None = None,
+        chunks: Mapping[str, int] | None = None,
+    ) -> None:
+        self.manifest, self.total, self.progress = manifest, len(sources), progress
+        self.stop = Stop() if stop is None else stop
         self.tally = Tally()
         self.states: dict[str, str] = {}
         self.deferred: list[SourceRow] = []
         self._flights: dict[str, _Flight] = {}
         self._split: set[str] = set()
         self._trouble: dict[str, list[dict[str, Any]]] = {}
+        self._counted = chunks or {}
+        self._forecast = Forecast(sources)
+        self._made: Counter[str] = Counter()
+        self._broken: dict[str, set[str]] = {"split": set(), "assemble": set()}
+        self._before = 0
         for stage in ("split", "assemble"):
-            self._show(stage, 0, total, "")
+            self._show(stage)
 
     def record(self, records: Sequence[Record]) -> None:
         """Take records from a worker: into the manifest and the tally.
@@ -68,7 +85,11 @@ class Driver:
         for record in records:
             if isinstance(record, Event):
                 self._note_trouble(record)
-                if self.tally.add(record):
+                changed = self.tally.add(record)
+                # Split makes chunks, too, but its account is of videos.
+                whole = record.stage not in CHUNK_STAGES
+                self._made[record.stage] += record.outcome == DONE and whole == (record.chunk < 0)
+                if changed:
                     self._show_event(record)
 
     def receive(self, row: Row) -> AssembleRow | None:
@@ -83,10 +104,11 @@ class Driver:
             flight = self._flights.setdefault(row.source, _Flight())
             flight.chunks[row.chunk.index] = row.chunk  # keyed: a worker that died may have sent its last rows twice
             flight.failed |= bool(row.failed)
-            return self._complete(row.source)
+            # While stopping, a chunk comes out of the pools whether or not all of them have worked on it.
+            return None if self.stop else self._complete(row.source)
         if isinstance(row, VideoRow):
             return self._end_of_split(row)
-        if isinstance(row, DoneRow):
+        if isinstance(row, DoneRow) and row.state != "left":
             self._settle(row.source, row.state)
         return None
 
@@ -113,15 +135,21 @@ class Driver:
         source = row.source.shown
         if row.state == "duplicate":
             self.deferred.append(replace(row.source, first=False))
+            self._forecast.drop(source)
             return None
-        self._show_split(source)
         if row.state == "finished":
+            self._count_finished(source)
             self._settle(source, "reused")
         elif row.state == "failed":
+            self._broken["split"].add(source)
+            self._forecast.drop(source)
             self._settle(source, "failed")
         else:
+            self._forecast.split(source, row.chunks)
+        self._show_split(source)
+        if row.state == "split":
             self._flights.setdefault(source, _Flight()).end = row
-            return self._complete(source)
+            return None if self.stop else self._complete(source)
         return None
 
     def _complete(self, source: str) -> AssembleRow | None:
@@ -140,8 +168,10 @@ class Driver:
 
     def _settle(self, source: str, state: str) -> None:
         self._flights.pop(source, None)
+        if state == "failed":
+            self._broken["assemble"].add(source)
         self.states[source] = state
-        self._show("assemble", len(self.states), self.total, source)
+        self._show("assemble", source)
 
     def _show_event(self, event: Event) -> None:
         if event.chunk < 0:
@@ -150,21 +180,38 @@ class Driver:
             return
         # A chunk that comes out of split, or fails, changes what the later stages have before them.
         for stage in STAGES[max(1, STAGES.index(event.stage)) : -1]:
-            done = self.tally.done(stage) + self.tally.failed(stage)
-            self._show(stage, done, self.tally.known() - self.tally.lost(stage), event.video)
+            self._show(stage, event.video if stage == event.stage else "", event.chunk)
+
+    def _count_finished(self, source: str) -> None:
+        """Count the chunks of a video that was published before among those that are done: nobody will look at them."""
+        chunks = self._counted.get(source, 0)
+        self._before += chunks
+        self._forecast.split(source, chunks)
+        for stage in CHUNK_STAGES if chunks else ():
+            self._show(stage)
 
     def _show_split(self, source: str) -> None:
         self._split.add(source)
-        self._show("split", len(self._split), self.total, source)
+        self._show("split", source)
+        for stage in CHUNK_STAGES if len(self._split) == self.total else ():
+            self._show(stage)  # what is expected is known now
 
-    def _show(self, stage: str, done: int, total: int, video: str) -> None:
-        if self.progress is not None:
-            self.progress(stage, done, total, video)
+    def _show(self, stage: str, item: str = "", chunk: int = -1) -> None:
+        if self.progress is None:
+            return
+        if stage in CHUNK_STAGES:
+            failed, lost = self.tally.failed(stage), self.tally.lost(stage)
+            known = self.tally.known() + self._before
+            expected = self._forecast.expected(known)
+            done = self.tally.done(stage) + failed + self._before
+            whole = None if expected is None else expected - lost
+            step = Step(stage, done, known - lost, failed, self._made[stage], whole, item, chunk)
+        else:
+            done = len(self._split if stage == "split" else self.states)
+            step = Step(stage, done, self.total, len(self._broken[stage]), self._made[stage], self.total, item)
+        self.progress(step)
 
 
-def summary(states: dict[str, str]) -> dict[str, int]:
-    """Return how many sources ended in each state."""
-    counts = {DONE: 0, "reused": 0, FAILED: 0}
-    for state in states.values():
-        counts[state] = counts.get(state, 0) + 1
-    return counts
+def _in_chunks(stage: str) -> bool:
+    """Whether the items of a stage are chunks."""
+    return stage in CHUNK_STAGES

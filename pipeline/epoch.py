@@ -138,10 +138,26 @@ class Epoch:
         self.storage.put(self._name("seal.json"), json.dumps(last).encode())
 
     @classmethod
+    def runs(cls, storage: Storage) -> bool:
+        """Return whether the last driver seems to be at work."""
+        last = cls.latest(storage)
+        return bool(last) and cls._living(storage, last) is not None
+
+    @classmethod
     def _refuse_if_alive(cls, storage: Storage, number: int) -> None:
+        claim = cls._living(storage, number)
+        if claim is not None:
+            raise BusyError(
+                f"{storage.url}: another run is at work on this workspace (host {claim.get('host', '?')}, process "
+                f"{claim.get('pid', '?')}); wait for it to end, or take over"
+            )
+
+    @classmethod
+    def _living(cls, storage: Storage, number: int) -> dict | None:
+        """Return the claim of a driver that seems alive, None if it has ended or died."""
         old = cls(storage, number, "")
         if storage.exists(old._name("closed")):
-            return
+            return None
         claim = _load(storage, old._name("json"))
         if claim.get("process") == process_identity():
             alive = claim.get("token") in _HELD
@@ -150,11 +166,7 @@ class Epoch:
         else:
             beat = _load(storage, old._name("alive")).get("time", claim.get("claimed", 0.0))
             alive = time.time() - float(beat) < DEAD_SECONDS
-        if alive:
-            raise BusyError(
-                f"{storage.url}: another run is at work on this workspace (host {claim.get('host', '?')}, process "
-                f"{claim.get('pid', '?')}); wait for it to end, or take over"
-            )
+        return claim if alive else None
 
 
 def parts(storage: Storage, table: str) -> list[tuple[int, int, str]]:

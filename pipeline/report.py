@@ -22,6 +22,7 @@ class RunReport:
             has one more per video; "retried", "died" and "damaged" count attempts and artifacts, not items.
         failures: items that failed for good in this run.
         damage: source -> what of it could not be read, with timestamps; the rest of it was restored.
+        left: videos that are not settled, because the run was asked to stop.
     """
 
     workspace: str
@@ -32,11 +33,12 @@ class RunReport:
     stages: dict[str, dict[str, int]]
     failures: list[Failure] = field(default_factory=list)
     damage: dict[str, str] = field(default_factory=dict)
+    left: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether every video was published."""
-        return not any(state == "failed" for state in self.videos.values())
+        return not self.left and not any(state == "failed" for state in self.videos.values())
 
     def count(self, state: str) -> int:
         """Return the number of videos that ended in a state."""
@@ -59,8 +61,10 @@ class RunReport:
             parts.append(f"{len(self.damage)} of them damaged at the source")
         if self.count("failed"):
             parts.append(f"{self.count('failed')} failed")
+        if self.left:
+            parts.append(f"{self.left} left")
         work = f"{self.computed()} artifacts made, {self.reused()} reused"
-        return f"{len(self.videos)} videos: {', '.join(parts)} ({work}) in {self.seconds:.0f} s"
+        return f"{len(self.videos) + self.left} videos: {', '.join(parts)} ({work}) in {self.seconds:.0f} s"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON."""

@@ -69,7 +69,7 @@ class AssembleRow:
 
 @dataclass(frozen=True, slots=True)
 class DoneRow:
-    """The end of a video: ``state`` is "done", "reused" or "failed"."""
+    """The end of a video: ``state`` is "done", "reused", "failed", or "left" (not begun, because the run stops)."""
 
     source: str
     state: str

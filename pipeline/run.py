@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.manifest import ManifestWriter
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
-from pipeline.schemas import GAVE_UP, Event
+from pipeline.schemas import GAVE_UP, Event, VideoRecord
 from pipeline.sources import expand, plain, redact
 from pipeline.stage_factories import stage_factories
+from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
 from pipeline.wrapper import Job, SetupError, line
@@ -39,6 +40,7 @@ def run(
     allow_changed: bool = False,
     takeover: bool = False,
     only: Callable[[SourceRow], bool] = lambda source: True,
+    stop: Stop | None = None,
 ) -> RunReport:
     """Restore ``inputs`` into ``output``. The same line again does nothing twice; after a crash it goes on.
 
@@ -53,6 +55,7 @@ def run(
         allow_changed: go on in a workspace that was made with other settings; what they reach is made anew.
         takeover: replace a driver that seems alive.
         only: which of the sources to take.
+        stop: when it is asked, items that are being worked on are finished and no others begun; the report says so.
 
     Raises:
         InputError: if inputs or output cannot be used as given.
@@ -85,11 +88,23 @@ def run(
             ahead=config.limits.ahead,
             keep_artifacts=config.limits.keep_artifacts,
         )
-        driver = Driver(writer, len(sources), progress)
+        known = _recorded(place.storage, sources)
+        waiting = _identified(known, sources)
+        driver = Driver(
+            writer,
+            {source.shown: source.size for source in sources},
+            progress,
+            stop,
+            {source: facts.chunks for source, facts in known.items() if facts.chunks},
+        )
         writer.start()
-        waiting = remember(place.storage, sources)
+        # So that whoever looks at the manifest knows how much there is to do.
+        new = [source for source in sources if source.shown not in known]
+        driver.record([VideoRecord(source.shown, source.output, size=max(source.size, 0)) for source in new])
         while waiting:
             (executor or LocalExecutor()).execute(waiting, factories, job, driver)
+            if driver.stop:
+                break
             _bury(driver, waiting)
             # Sources whose content another source had too: their artifacts are there by now.
             waiting, driver.deferred = driver.deferred, []
@@ -109,6 +124,7 @@ def run(
         stages={stage: dict(outcomes) for stage, outcomes in driver.tally.outcomes.items()},
         failures=driver.failures(),
         damage=dict(driver.tally.damage),
+        left=len(sources) - len(driver.states),
     )
 
 
@@ -136,21 +152,44 @@ def make_recipe(factories: Mapping[str, StageFactory]) -> Recipe:
     return Recipe(identities)
 
 
+@dataclass(slots=True)
+class _Recorded:
+    """What the manifest says of a source."""
+
+    size: int = -1
+    version: str = ""
+    sha256: str = ""
+    chunks: int | None = None
+
+
+def _recorded(storage: Storage, sources: Sequence[SourceRow]) -> dict[str, _Recorded]:
+    """Return what earlier runs recorded of these sources."""
+    wanted = {source.shown for source in sources}
+    known: dict[str, _Recorded] = {}
+    columns = ("source", "size", "version", "sha256", "chunks")
+    for table in manifest.read(storage, "videos", columns):
+        for source, size, version, sha256, chunks in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            if source in wanted:
+                facts = known.setdefault(source, _Recorded())
+                if sha256:
+                    facts.size, facts.version, facts.sha256 = size, version, sha256
+                facts.chunks = facts.chunks if chunks is None else chunks
+    return known
+
+
 def remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]:
     """Fill in the content's SHA-256 of sources that were hashed before and have not changed since."""
-    wanted = {source.shown for source in sources}
-    known: dict[str, tuple[int, str, str]] = {}
-    columns = ("source", "size", "version", "sha256")
-    for table in manifest.read(storage, "videos", columns):
-        for source, size, version, sha256 in zip(*(table[name].to_pylist() for name in columns), strict=True):
-            if sha256 and source in wanted:
-                known[source] = (size, version, sha256)
-    return [
-        replace(source, sha256=known[source.shown][2])
-        if known.get(source.shown, ())[:2] == (source.size, source.version) and source.version
-        else source
-        for source in sources
-    ]
+    return _identified(_recorded(storage, sources), sources)
+
+
+def _identified(known: Mapping[str, _Recorded], sources: Sequence[SourceRow]) -> list[SourceRow]:
+    """Fill in the content's SHA-256 of sources that were hashed before and have not changed since."""
+    found = []
+    for source in sources:
+        facts = known.get(source.shown, _Recorded())
+        same = source.version and (facts.size, facts.version) == (source.size, source.version)
+        found.append(replace(source, sha256=facts.sha256) if same else source)
+    return found
 
 
 def _bury(driver: Driver, sources: Sequence[SourceRow]) -> None:

@@ -19,7 +19,7 @@ VIDEOS = pa.schema(
         pa.field("source", pa.string(), False, {"about": "URL or path as found, without credentials"}),
         pa.field("output", pa.string(), False, {"about": "path below the output folder"}),
         pa.field("video", pa.string(), False, {"about": "identity: first 16 hex digits of sha256; '' if unreadable"}),
-        pa.field("sha256", pa.string(), False, {"about": "SHA-256 of the content"}),
+        pa.field("sha256", pa.string(), False, {"about": "SHA-256 of the content; '' while it is unread"}),
         pa.field("size", pa.int64(), False, {"about": "bytes"}),
         pa.field("version", pa.string(), False, {"about": "modification time or ETag when sha256 was computed"}),
         pa.field("chunks", pa.int32(), True, {"about": "number of chunks; null until split is done"}),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 from pipeline import manifest
+from pipeline.epoch import Epoch
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
+from pipeline.forecast import Forecast, Pace
 from pipeline.schemas import DONE, FAILED
+from pipeline.standing import StageStanding, seconds_left
 from pipeline.storage import Storage
 from pipeline.tally import Tally
 
 _COLUMNS = [
     "epoch",
+    "recorded",
     "stage",
     "outcome",
     "video",
@@ -28,53 +33,89 @@ _COLUMNS = [
 ]
 
 
-def fold(storage: Storage) -> tuple[Tally, int]:
-    """Return the tally of all believed events and the newest epoch among them; one part is in memory at a time."""
-    tally, newest = Tally(), 0
+@dataclass(slots=True)
+class Fold:
+    """All believed events, folded.
+
+    Attributes:
+        tally: what became of every item.
+        epoch: the newest epoch among the events.
+        paces: stage -> how fast that epoch makes items.
+        updated: when the newest event was recorded, seconds since 1970; 0 if there is none.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    epoch: int = 0
+    paces: dict[str, Pace] = field(default_factory=lambda: {stage: Pace() for stage in STAGES})
+    updated: float = 0.0
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Take one event."""
+        if values["epoch"] > self.epoch:
+            self.epoch, self.paces = values["epoch"], {stage: Pace() for stage in STAGES}
+        time, stage = values["recorded"].timestamp(), values["stage"]
+        self.updated = max(self.updated, time)
+        if stage in self.paces and values["outcome"] == DONE and (values["chunk"] >= 0) == (stage in CHUNK_STAGES):
+            self.paces[stage].add(time)
+        self.tally.add(SimpleNamespace(**values))
+
+
+def fold(storage: Storage) -> Fold:
+    """Return the fold of all believed events; one part is in memory at a time."""
+    folded = Fold()
     for table in manifest.read(storage, "events", _COLUMNS):
         for values in table.to_pylist():
-            newest = max(newest, values["epoch"])
-            tally.add(SimpleNamespace(**values))
-    return tally, newest
+            folded.add(values)
+    return folded
 
 
 def status(workspace: str | Storage) -> dict[str, Any]:
     """Return the state of a workspace as plain JSON.
 
-    ``videos``: total, done, failed, left. ``stages``: for each stage done, failed, left (chunks; videos for assemble)
-    and the seconds spent on it; ``left`` counts what is known: chunks of videos that are not split yet are unknown.
-    ``failures``: what stands failed, with attempts, class, message and traceback.
+    ``videos``: total, done, failed, left. ``stages``: for each stage done, failed, left (chunks; videos for split's
+    and assemble's ``standing``) and the seconds spent on it; ``left`` counts what is known: chunks of videos that are
+    not split yet are unknown, but ``standing`` has an estimate of them (``expected``), and the pace.
+    ``failures``: what stands failed, with attempts, class, message and traceback. ``running``: whether a driver that
+    began has not said that it ended. ``seconds_left``: at the pace of the last minutes, null if it cannot be told.
     """
     storage = workspace if isinstance(workspace, Storage) else Storage(workspace)
-    tally, newest = fold(storage)
-    sources: set[str] = set()
-    for table in manifest.read(storage, "videos", ("source",)):
-        sources.update(table["source"].to_pylist())
+    folded = fold(storage)
+    tally, sources = folded.tally, _sources(storage)
     done = tally.videos("assemble", DONE)
     broken = failed_sources(storage, tally)
-    stages = {}
+    videos = {"total": len(sources), "done": done, "failed": len(broken)}
+    videos["left"] = max(0, len(sources) - done - len(broken))
+    stages: dict[str, Any] = {}
     for stage in STAGES:
         if stage == "assemble":
-            counts = {"done": done, "failed": tally.videos("assemble", FAILED)}
-            counts["left"] = max(0, len(sources) - done - len(broken))
+            counts = {"done": done, "failed": tally.videos("assemble", FAILED), "left": videos["left"]}
         else:
             counts = {"done": tally.done(stage), "failed": tally.failed(stage), "left": 0}
             if stage in CHUNK_STAGES:
                 settled = counts["done"] + counts["failed"] + tally.lost(stage)
                 counts["left"] = max(0, tally.known() - settled)
         stages[stage] = {**counts, "seconds": round(tally.seconds[stage], 3), "events": dict(tally.outcomes[stage])}
+    standings = _standings(folded, sources, len(broken))
+    for standing in standings:
+        stages[standing.stage]["standing"] = {**asdict(standing), "seconds_left": standing.seconds_left}
+    running = Epoch.runs(storage)
     return {
         "workspace": storage.url,
-        "epoch": newest,
-        "videos": {
-            "total": len(sources),
-            "done": done,
-            "failed": len(broken),
-            "left": max(0, len(sources) - done - len(broken)),
-        },
+        "epoch": folded.epoch,
+        "running": running,
+        "updated": folded.updated,
+        "seconds_left": seconds_left(standings) if running else None,
+        "videos": videos,
         "stages": stages,
         "failures": [asdict(failure) for failure in tally.failures.values()],
     }
+
+
+def standings(state: Mapping[str, Any]) -> list[StageStanding]:
+    """Return the accounts of the stages out of what ``status`` returned."""
+    names = set(StageStanding.__dataclass_fields__)
+    found = [state["stages"][stage]["standing"] for stage in STAGES]
+    return [StageStanding(**{name: value for name, value in each.items() if name in names}) for each in found]
 
 
 def failed_sources(storage: Storage, tally: Tally) -> set[str]:
@@ -87,3 +128,39 @@ def failed_sources(storage: Storage, tally: Tally) -> set[str]:
                 if video in videos:
                     broken.add(source)
     return broken
+
+
+def _sources(storage: Storage) -> dict[str, tuple[int, int | None]]:
+    """Return source -> (bytes, number of its chunks; None: not split yet)."""
+    found: dict[str, tuple[int, int | None]] = {}
+    columns = ("source", "size", "chunks")
+    for table in manifest.read(storage, "videos", columns):
+        for source, size, chunks in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            found[source] = (size, found.get(source, (0, None))[1] if chunks is None else chunks)
+    return found
+
+
+def _standings(folded: Fold, sources: Mapping[str, tuple[int, int | None]], broken: int) -> list[StageStanding]:
+    tally = folded.tally
+    forecast = Forecast({source: size for source, (size, _) in sources.items()})
+    unsplit = [source for source, stage in tally.failed_sources().items() if stage == "split"]
+    for source in unsplit:
+        forecast.drop(source)
+    for source, (_, chunks) in sources.items():
+        if chunks is not None:
+            forecast.split(source, chunks)
+    expected, found = forecast.expected(tally.known()), []
+    for stage in STAGES:
+        rate = folded.paces[stage].rate()
+        if stage in CHUNK_STAGES:
+            failed, lost = tally.failed(stage), tally.lost(stage)
+            whole = None if expected is None else max(0, expected - lost)
+            account = StageStanding(stage, tally.done(stage) + failed, tally.known() - lost, failed, whole, rate)
+        elif stage == "split":
+            done = sum(chunks is not None for _, chunks in sources.values()) + len(unsplit)
+            account = StageStanding(stage, done, len(sources), len(unsplit), len(sources), rate)
+        else:
+            done = tally.videos("assemble", DONE) + broken
+            account = StageStanding(stage, done, len(sources), broken, len(sources), rate)
+        found.append(account)
+    return found

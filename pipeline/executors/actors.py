@@ -15,7 +15,8 @@ import ray
 
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.collector import gate, reporter
-from pipeline.rows import AssembleRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
+from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, pack, unpack
+from pipeline.stopping import Stopped
 from pipeline.storage import StorageError
 from pipeline.wrap_assemble import AssembleWorker
 from pipeline.wrap_split import SplitWorker
@@ -41,6 +42,7 @@ class StageActor:
         fix_threads(job.threads)
         self.fatal: FatalRow | None = None
         self.report = reporter(collector)
+        self.collector = collector
         try:
             node = ray.get_runtime_context().get_node_id()[:8]
             self.worker: Any = self._make(kind, factory, job, collector, f"{os.uname().nodename}/{node}")
@@ -69,12 +71,17 @@ class StageActor:
             if not isinstance(row, TAKES[self.kind]):
                 yield row
                 return
+            if ray.get(self.collector.stopping.remote()):
+                yield from self._left(row)
+                return
             fix_threads(self.threads)  # Ray calls on another thread than it made us on
             made = self.worker.run(row)
             if isinstance(made, Iterator):
                 yield from made
             else:
                 yield made
+        except Stopped:
+            return
         except StorageError as error:
             yield FatalRow(str(error))
         except OSError as error:
@@ -82,6 +89,13 @@ class StageActor:
         except Exception as error:
             logging.getLogger(__name__).exception("the pipeline itself failed")
             yield FatalRow(f"the pipeline itself failed ({type(error).__name__}: {line(error)}); report this")
+
+    def _left(self, row: Row) -> Iterator[Row]:
+        """Yield what becomes of a row that is not begun because the run stops."""
+        if isinstance(row, ChunkRow):
+            yield row
+        elif isinstance(row, AssembleRow):
+            yield DoneRow(row.source.shown, "left")
 
     def _make(self, kind: str, factory: StageFactory, job: Job, collector: Any, node: str) -> Worker:
         if kind == "split":

@@ -15,6 +15,7 @@ import ray
 
 from pipeline.rows import FatalRow
 from pipeline.schemas import Event, Record
+from pipeline.stopping import Stopped
 from pipeline.tally import Tally
 from pipeline.wrapper import Report
 
@@ -34,6 +35,7 @@ class Collector:
         self._waiting: list[Record | FatalRow] = []
         self._news = asyncio.Condition()
         self._moved = time.monotonic()
+        self._stopping = False
 
     async def put(self, records: Sequence[Record | FatalRow]) -> None:
         """Take records from a worker."""
@@ -55,17 +57,32 @@ class Collector:
             taken, self._waiting = self._waiting, []
             return taken
 
-    async def admit(self) -> None:
-        """Return when split may make another chunk.
+    async def admit(self) -> bool:
+        """Return when split may make another chunk (True), or when the run is to stop (False).
 
         If nothing at all has moved for ten minutes it returns anyway: too much on the disk is better than a deadlock.
         """
         async with self._news:
-            while self._in_flight() >= self.ahead and time.monotonic() - self._moved < STALLED_SECONDS:
+            while (
+                not self._stopping
+                and self._in_flight() >= self.ahead
+                and time.monotonic() - self._moved < STALLED_SECONDS
+            ):
                 try:
                     await asyncio.wait_for(self._news.wait(), 5.0)
                 except TimeoutError:
                     continue
+        return not self._stopping
+
+    async def stop(self) -> None:
+        """Let no worker begin another item."""
+        async with self._news:
+            self._stopping = True
+            self._news.notify_all()
+
+    async def stopping(self) -> bool:
+        """Return whether the run is to stop."""
+        return self._stopping
 
     def _in_flight(self) -> int:
         tally = self._tally
@@ -92,9 +109,10 @@ def reporter(collector: Any) -> Report:
 
 
 def gate(collector: Any) -> Callable[[], None]:
-    """Return a function that waits until split may make another chunk."""
+    """Return a function that waits until split may make another chunk; it raises ``Stopped`` if the run is to stop."""
 
     def admit() -> None:
-        ray.get(collector.admit.remote())
+        if not ray.get(collector.admit.remote()):
+            raise Stopped
 
     return admit

@@ -7,13 +7,14 @@ their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from pipeline.driver import Driver
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.memory import keep_memory
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.rows import ChunkRow, SourceRow
+from pipeline.stopping import Stopped
 from pipeline.wrap_assemble import AssembleWorker
 from pipeline.wrap_split import SplitWorker
 from pipeline.wrapper import ChunkWorker, Job
@@ -29,21 +30,25 @@ class LocalExecutor:
         keep_memory()
         fix_threads(job.threads)
         with ExitStack() as stack:
-            split = SplitWorker(stages["split"](), job, driver.record)
+            split = SplitWorker(stages["split"](), job, driver.record, admit=driver.stop.check)
             chain = [ChunkWorker(stages[name](), job, driver.record) for name in CHUNK_STAGES]
             assemble = AssembleWorker(stages["assemble"](), job, driver.record)
             fix_threads(job.threads)
             for worker in (split, *chain, assemble):
                 stack.callback(worker.teardown)
                 worker.setup()
-            for source in sources:
-                for row in split.run(source):
-                    if isinstance(row, ChunkRow):
-                        for worker in chain:
-                            row = worker.run(row)
-                    ready = driver.receive(row)
-                    if ready:
-                        driver.receive(assemble.run(ready))
+            with suppress(Stopped):
+                for source in sources:
+                    driver.stop.check()
+                    for row in split.run(source):
+                        if isinstance(row, ChunkRow):
+                            for worker in chain:
+                                driver.stop.check()
+                                row = worker.run(row)
+                        ready = driver.receive(row)
+                        if ready:
+                            driver.stop.check()
+                            driver.receive(assemble.run(ready))
 
     def close(self) -> None:
         """Nothing is left running."""

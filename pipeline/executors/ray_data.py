@@ -7,6 +7,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,12 +24,14 @@ from pipeline.executors.sizing import check_fits, shares
 from pipeline.executors.stream import Stream
 from pipeline.rows import FatalRow, SourceRow, pack, unpack
 from pipeline.schemas import Record
+from pipeline.stopping import Stop
 from pipeline.storage import StorageError
 from pipeline.wrapper import Job, line
 
 OBJECT_STORE_BYTES = 200 << 20
 SILENCE_SECONDS = 600
 DRAIN_SECONDS = 10.0
+POLL_SECONDS = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +66,7 @@ class RayExecutor:
         try:
             drain.start()
             stream.start()
-            _consume(arrivals, assembly, driver)
+            _consume(arrivals, assembly, driver, collector)
             stop.set()
             drain.join()
             _record(arrivals, driver)
@@ -142,13 +145,18 @@ def _drain(collector: Any, arrivals: queue.Queue[Any], stop: threading.Event) ->
             return
 
 
-def _consume(arrivals: queue.Queue[Any], assembly: AssemblyPool, driver: Driver) -> None:
+def _consume(arrivals: queue.Queue[Any], assembly: AssemblyPool, driver: Driver, collector: Any) -> None:
     """Hand everything to the driver until the stream has ended and the last video is assembled."""
-    streaming, assembling = True, 0
+    streaming, assembling, told = True, 0, False
     while streaming or assembling:
-        kind, value = _next(arrivals)
+        if driver.stop and not told:
+            ray.get(collector.stop.remote())
+            told = True
+        kind, value = _next(arrivals, None if told else driver.stop)
         if kind == "end":
             streaming = False
+        elif kind == "stop":
+            continue
         elif kind == "records":
             _take(value, driver)
         else:
@@ -159,12 +167,21 @@ def _consume(arrivals: queue.Queue[Any], assembly: AssemblyPool, driver: Driver)
                 assembly.submit(ready)
 
 
-def _next(arrivals: queue.Queue[Any]) -> tuple[str, Any]:
-    """Wait for the next arrival; say so when it takes long, because a cluster may never have what a pool asks for."""
+def _next(arrivals: queue.Queue[Any], stop: Stop | None) -> tuple[str, Any]:
+    """Wait for the next arrival, or (``stop``, None) if that is asked for.
+
+    Says so when it takes long, because a cluster may never have what a pool asks for.
+    """
+    silent = time.monotonic()
     while True:
         try:
-            kind, value = arrivals.get(timeout=SILENCE_SECONDS)
+            kind, value = arrivals.get(timeout=POLL_SECONDS)
         except queue.Empty:
+            if stop:
+                return "stop", None
+            if time.monotonic() - silent < SILENCE_SECONDS:
+                continue
+            silent = time.monotonic()
             free = {name: ray.available_resources().get(name, 0.0) for name in ("CPU", "GPU")}
             log.warning(
                 "no stage has reported for %d minutes; free in the cluster: %g CPU, %g GPU; if the pools ask for more "

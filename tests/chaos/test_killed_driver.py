@@ -103,7 +103,9 @@ def test_an_interrupted_run_says_that_it_can_go_on_and_does(unbroken: Line, tmp_
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     said = (tmp_path / "log").read_text()
-    assert said.splitlines()[-1] == "Stopped. The same command line goes on from here." and "Traceback" not in said
+    *_, stopped, again = said.splitlines()
+    assert stopped == "Stopped. The same command line goes on from here:" and "Traceback" not in said
+    assert again.startswith("  python -m jobs.restore --output ")
     found = committed(workspace)
     assert status(workspace)["stages"]["split"]["done"] > 0
     done = line.run()

@@ -226,7 +226,7 @@ def test_progress_reaches_the_total_in_every_stage(restore: Restore) -> None:
     seen: dict[str, tuple[int, int]] = {}
     restore(
         Simulation(faults={("flow", 2): "item"}),
-        progress=lambda stage, done, total, video: seen.update({stage: (done, total)}),
+        progress=lambda step: seen.update({step.stage: (step.done, step.total)}),
     )
     assert seen == {"split": (3, 3), "flow": (6, 6), "sample": (5, 5), "decode": (5, 5), "assemble": (3, 3)}
 

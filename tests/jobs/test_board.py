@@ -1,0 +1,131 @@
+"""What a run looks like to people: the live view, lines in a log, and ``status``."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from whole_jobs import ROOT, environment
+
+from benchmarks.simulated_stages import Simulation
+from jobs import board
+from jobs.progress import RunProgress
+from pipeline.config import RunConfig
+from pipeline.run import run
+from pipeline.standing import StageStanding, Step
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (3.4, "3 s"), (70, "1 min 10 s"), (7500, "2 h 05 min"), (276480, "3 d 04 h")],
+)
+def test_times_read_well(seconds: float | None, text: str) -> None:
+    assert board.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(None, ""), (2.5, "2.5/s"), (0.5, "30/min"), (0.002, "7.2/h")])
+def test_paces_read_well(rate: float | None, text: str) -> None:
+    assert board.pace(rate) == text
+
+
+def test_an_estimated_total_is_marked_as_one() -> None:
+    assert board.counted(StageStanding("sample", 3, 8, 0, None)) == "3/8+"
+    assert board.counted(StageStanding("sample", 3, 8, 0, 20)) == "3/~20"
+    assert board.counted(StageStanding("sample", 3, 8, 0, 8)) == "3/8"
+    assert board.counted(StageStanding("sample", 0, 0, 0, None)) == "0/?"
+    assert board.counted(StageStanding("split", 1, 4)) == "1/4"
+
+
+def steps() -> Iterator[Step]:
+    yield Step("split", 0, 2)
+    yield Step("assemble", 0, 2, expected=2)
+    for chunk in range(3):
+        for stage in ("flow", "sample", "decode"):
+            yield Step(stage, chunk + 1, 4, int(stage == "sample"), chunk + 1, 4, "abc", chunk)
+    yield Step("assemble", 1, 2, 0, 1, 2, "a.mkv")
+
+
+def test_a_terminal_has_one_live_view() -> None:
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    with RunProgress(console) as progress:
+        for step in steps():
+            progress(step)
+            time.sleep(0.001)
+    shown = screen.getvalue()
+    for word in ("sample", "3/4 chunks", "1/2 videos", "1 of 2 videos finished", "failed", "/s"):
+        assert word in shown
+    assert shown.count("decode") > 0 and "\x1b[" in shown  # drawn over itself
+
+
+def test_a_log_has_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    with RunProgress(every=0.0) as progress:
+        for step in steps():
+            progress(step)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 13
+    assert lines[-1].startswith("split 0/2  flow 3/4") and "sample 3/4 (1 failed)" in lines[-1]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "library").mkdir()
+    for name, frames in (("a", 25), ("b", 15)):
+        (folder / "library" / f"{name}.mp4").write_text(f"{frames} {name}")
+    stages = Simulation(faults={("decode", 2): "item"}).factories()
+    run(RunConfig(), [folder / "library"], folder / "out", folder / "work", stages=stages)
+    return folder / "work"
+
+
+def told(workspace: Path, *words: str) -> str:
+    line = [sys.executable, "-m", "jobs.status", str(workspace), *words]
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_status_shows_the_board_and_what_failed(workspace: Path) -> None:
+    said = told(workspace)
+    assert said.startswith("2 videos: 1 restored, 1 failed, 0 left\n")
+    for words in ("5/5 chunks", "2/2 videos", "worked: split", "chunk 2 of"):
+        assert words in said
+
+
+def test_watching_a_run_that_has_ended_looks_once(workspace: Path) -> None:
+    said = told(workspace, "--watch")
+    assert said.count("\n") == 1 and "flow 5/5 " in said
+    (line,) = told(workspace, "--watch", "--json").splitlines()
+    assert json.loads(line)["running"] is False
+
+
+def test_watching_a_run_that_goes_on_looks_until_it_ends(workspace: Path, tmp_path: Path) -> None:
+    claims = workspace / "manifest" / "epochs"
+    (claims / "000001.closed").rename(tmp_path / "closed")
+    claim = json.loads((claims / "000001.json").read_text())
+    (claims / "000001.json").write_text(json.dumps({**claim, "host": "elsewhere"}))
+    (claims / "000001.alive").write_text(json.dumps({"time": time.time()}))
+    reader, writer = pty.openpty()
+    line = [sys.executable, "-m", "jobs.status", str(workspace), "--watch", "--every", "0.2"]
+    watching = subprocess.Popen(line, cwd=ROOT, env={**environment(), "TERM": "xterm"}, stdout=writer, stderr=writer)
+    os.close(writer)
+    shown = b""
+    while b"running, last news" not in shown:
+        shown += os.read(reader, 4096)
+    (tmp_path / "closed").rename(claims / "000001.closed")
+    try:
+        while block := os.read(reader, 4096):
+            shown += block
+    except OSError:  # the other end is closed
+        pass
+    assert watching.wait(60) == 0
+    assert shown.rfind(b"2 videos: 1 restored, 1 failed, 0 left") > shown.find(b"running, last news")

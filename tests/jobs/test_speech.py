@@ -1,0 +1,90 @@
+"""--quiet, --verbose, --log-format, NO_COLOR, help and completion: what every command has."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from whole_jobs import ROOT, environment
+
+from jobs.cli import app
+from jobs.invocation import run_app
+
+COMMANDS = [name for name in (info.name for info in app.registered_commands) if name]
+
+
+def call(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["reelift", *words])
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit) as left:
+        run_app(app, "reelift")
+    said = capsys.readouterr()
+    return int(left.value.code or 0), said.out, said.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples_and_the_common_options(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said, _ = call([name, "--help"], monkeypatch, capsys)
+    assert code == 0
+    for word in ("Examples:", f"reelift {name}", "--quiet", "--verbose", "--log-format"):
+        assert word in said
+
+
+WRONG = ["restore", "x.mkv", "-o", "o", "-w", "w", "--set", "sample.step=3"]
+
+
+@pytest.mark.parametrize("line", [["--log-format", "json", *WRONG], [*WRONG, "--log-format", "json"]])
+def test_errors_are_json_if_asked_before_or_after_the_command(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(line, monkeypatch, capsys)
+    said = json.loads(err)
+    assert code == 1 and out == "" and said["level"] == "error" and "did you mean" in said["message"]
+
+
+def test_a_line_that_cannot_be_parsed_is_json_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(["restore", "--frobnicate", "--log-format=json"], monkeypatch, capsys)
+    assert code == 1 and "--frobnicate" in json.loads(err)["message"]
+
+
+def test_quiet_and_verbose_at_once_make_no_sense(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call([*WRONG, "-q", "-v"], monkeypatch, capsys)
+    assert code == 1 and "--quiet and --verbose" in err
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("", True), ("NO_COLOR", False)])
+def test_colour_is_for_terminals_that_want_it(variable: str, coloured: bool) -> None:
+    reader, writer = pty.openpty()
+    kept = {name: value for name, value in environment().items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    line = [sys.executable, "-m", "jobs.status", "/nowhere"]
+    more = {"TERM": "xterm-256color", **({variable: "1"} if variable else {})}
+    done = subprocess.run(line, cwd=ROOT, env={**kept, **more}, stderr=writer, timeout=120, check=False)
+    os.close(writer)
+    said = os.read(reader, 4096)
+    assert done.returncode == 1 and b"no workspace is there" in said
+    assert (b"\x1b[31m" in said) is coloured
+
+
+def test_the_shell_can_complete_commands_options_and_presets(tmp_path: Path) -> None:
+    def completed(words: str) -> list[str]:
+        asked = {"_REELIFT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        line = [sys.executable, "-c", "from jobs.cli import main; main()"]
+        env = {**environment(), **asked}
+        done = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+        return done.stdout.split()
+
+    assert completed("reelift re") == ["restore", "retry", "reprocess"]
+    assert "--watch" in completed("reelift status --w")
+    assert completed("reelift restore --preset e") == ["embedded"]
+    assert completed("reelift restore --set sample.solv") == ["sample.solver="]
