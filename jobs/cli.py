@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from jobs import (
+    calibrate,
     config,
     convert_checkpoint,
     demo,
     evaluate,
+    plan,
     prepare_data,
     report,
     reprocess,
@@ -60,6 +62,8 @@ register(app, "demo", demo.demo, demo.EXAMPLES)
 register(app, "restore", restore.restore, restore.EXAMPLES)
 register(app, "retry", retry.retry, retry.EXAMPLES)
 register(app, "reprocess", reprocess.reprocess, reprocess.EXAMPLES)
+register(app, "plan", plan.plan, plan.EXAMPLES)
+register(app, "calibrate", calibrate.calibrate, calibrate.EXAMPLES)
 register(app, "status", status.status, status.EXAMPLES)
 register(app, "report", report.report, report.EXAMPLES)
 register(app, "verify", verify.verify, verify.EXAMPLES)

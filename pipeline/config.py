@@ -72,6 +72,12 @@ class Pool(BaseModel):
     resources: dict[str, float] = Field(
         default_factory=dict, description="Ray's custom resources per worker: binds a pool to a kind of machine."
     )
+    price: float | None = Field(
+        None,
+        ge=0,
+        description="What a worker costs per hour, its share of the machine, in any currency; 'reelift plan' alone "
+        "uses it.",
+    )
 
 
 class Pools(BaseModel):

@@ -51,7 +51,7 @@ def plain(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def expand(inputs: Sequence[str | Path], output: str | Path, workspace: str | Path = "") -> list[SourceRow]:
+def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str | Path = "") -> list[SourceRow]:
     """Return the videos that the inputs name, sorted by their place in the output.
 
     A folder is searched for files with a known video suffix, and for folders of numbered images without such files;
@@ -65,7 +65,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path, workspace: str | Pa
     """
     rows: dict[str, SourceRow] = {}
     for given in inputs:
-        _keep_apart(str(given), output, "output")
+        if output:
+            _keep_apart(str(given), output, "output")
         if workspace:
             _keep_apart(str(given), workspace, "workspace")
         for row in _expand(str(given)):
@@ -75,7 +76,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path, workspace: str | Pa
                     f"{other.shown} and {row.shown} would both become {row.output}.mkv; rename one, or run them with "
                     "different output folders"
                 )
-    _keep_sources(rows.values(), output)
+    if output:
+        _keep_sources(rows.values(), output)
     if not rows:
         raise InputError(f"no video was found in {', '.join(redact(str(given)) for given in inputs)}")
     return sorted(rows.values(), key=lambda row: row.output)

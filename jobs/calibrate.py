@@ -1,0 +1,114 @@
+"""``reelift calibrate``: measure what each stage takes per frame, by a real run, for ``reelift plan``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from jobs.console import complain, show, tell
+from jobs.demo import SAMPLE
+from jobs.excerpt import excerpt
+from jobs.restore import (
+    ConfigOption,
+    ExecutorName,
+    ExecutorOption,
+    PresetOption,
+    ScaleOption,
+    SetOption,
+    exit_code,
+    overrides,
+    show_report,
+    start,
+)
+
+if TYPE_CHECKING:
+    from pipeline.planning.calibration import Calibration
+
+CROP = 0.6
+"""Share of a side that the second excerpt keeps: two sizes tell apart what depends on the size and what does not."""
+
+EXAMPLES = """
+reelift calibrate
+reelift calibrate tape.mov --seconds 4 --preset embedded --output laptop.json
+reelift calibrate --from run1/
+"""
+
+
+def calibrate(
+    video: Annotated[Path | None, typer.Argument(help="Video to measure with; default: the sample clip.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")] = Path(
+        "calibration.json"
+    ),
+    seconds: Annotated[float, typer.Option(min=0.04, help="How much of the video, from its middle.")] = 2.0,
+    workspace: Annotated[
+        str | None, typer.Option("--from", help="Measure nothing: read the figures off this finished run.")
+    ] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    preset: PresetOption = None,
+    scale: ScaleOption = None,
+    executor: ExecutorOption = ExecutorName.local,
+) -> int:
+    """Measure seconds and bytes per frame of every stage, with your settings on this machine or cluster.
+
+    An excerpt of the video is restored twice, once smaller, in a workspace of its own that is removed again. The file
+    is good for these settings and this kind of device; 'reelift plan' refuses it for others.
+
+    Exit code: 0 measured, 1 the call or the surroundings are wrong, 2 the excerpt could not be restored.
+    """
+    from pipeline.config import ConfigError
+    from pipeline.planning.calibration import CalibrationError, read_off
+    from pipeline.storage import StorageError
+    from stages.contract import ItemError
+
+    try:
+        if workspace is not None:
+            return _write(read_off(workspace), output)
+        with tempfile.TemporaryDirectory(prefix="reelift-calibrate-") as folder:
+            place = Path(folder)
+            clips = [place / "whole.mkv", place / "part.mkv"]
+            for clip, crop in zip(clips, (1.0, CROP), strict=True):
+                excerpt(video or SAMPLE, clip, seconds, crop)
+            report = start(
+                list(map(str, clips)),
+                str(place / "restored"),
+                str(place / "workspace"),
+                config,
+                [*overrides(set_, scale), "limits.keep_artifacts=true"],
+                executor,
+                preset,
+            )
+            if report is None:
+                return 1
+            if not report.ok:
+                show_report(report)
+                return exit_code(report)
+            return _write(read_off(place / "workspace"), output)
+    except (CalibrationError, ConfigError, StorageError, ItemError) as error:
+        return complain(error)
+
+
+def _write(calibration: Calibration, output: Path) -> int:
+    try:
+        output.write_text(calibration.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        return complain(f"{output}: cannot be written ({error.strerror})")
+    table = Table(title=calibration.device, title_justify="left")
+    for name in ("stage", "pixels of a frame", "frames", "seconds per frame", "bytes per frame"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for each in calibration.measurements:
+        per_frame = f"{each.seconds / each.frames:.4g}", f"{each.bytes / each.frames:.0f}"
+        table.add_row(each.stage, str(each.pixels), str(each.frames), *per_frame)
+    show(table, "calibrated", calibration=calibration.model_dump(mode="json"))
+    tell(f"written to {output}; 'reelift plan' reads it from there", output=str(output))
+    return 0
+
+
+if __name__ == "__main__":
+    from jobs.invocation import run_function
+
+    run_function(calibrate, "calibrate", EXAMPLES)

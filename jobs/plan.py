@@ -1,0 +1,231 @@
+"""``reelift plan``: what is in a library, what is wrong with it, and what restoring it would take."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from jobs.board import duration
+from jobs.console import complain, detail, is_quiet, people, show, speaks_json, tell, warn
+from jobs.restore import (
+    ConfigOption,
+    ExecutorName,
+    ExecutorOption,
+    InputsArgument,
+    PresetOption,
+    ScaleOption,
+    SetOption,
+    overrides,
+)
+from jobs.trial import restore_excerpts
+
+if TYPE_CHECKING:
+    from pipeline.config import RunConfig
+    from pipeline.planning.calibration import Calibration
+    from pipeline.planning.estimate import Estimate
+    from pipeline.planning.probe import Probe
+
+CALIBRATION = Path("calibration.json")
+
+EXAMPLES = """
+reelift plan tapes/
+reelift plan tapes/ --calibration calibration.json --gpus 1 --gpus 8
+reelift plan tapes/ --sample 5 --sample-folder look/
+reelift plan s3://bucket/tapes/ --quick --json
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What ``plan`` found out; ``estimate`` is None where nothing was measured, and ``why`` says so."""
+
+    found: Sequence[Probe]
+    estimate: Estimate | None
+    why: str
+    device: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        good = [each for each in self.found if not each.error]
+        return {
+            "videos": [asdict(each) for each in self.found],
+            "totals": {
+                "videos": len(self.found),
+                "readable": len(good),
+                "frames": sum(each.frames for each in good),
+                "chunks": sum(len(each.chunks) for each in good),
+                "seconds": round(sum(each.seconds for each in good), 3),
+                "bytes": sum(each.size for each in good),
+                "exact": all(each.exact for each in good),
+            },
+            "trouble": dict(Counter(kind for each in self.found for kind in each.trouble)),
+            "device": self.device,
+            "estimate": asdict(self.estimate) if self.estimate else None,
+            "estimate_missing": self.why,
+        }
+
+
+def plan(
+    inputs: InputsArgument,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    preset: PresetOption = None,
+    scale: ScaleOption = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help=f"File that 'reelift calibrate' made; default: {CALIBRATION}, if it is there."),
+    ] = None,
+    gpus: Annotated[
+        list[int] | None, typer.Option("--gpus", min=1, help="Time for so many GPUs. May be repeated.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Headers alone: no damage, no copies, no cuts are found.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Videos looked at side by side; default: cores.")] = None,
+    sample: Annotated[
+        float | None, typer.Option(min=0.04, help="First restore so many seconds from the middle of some videos.")
+    ] = None,
+    sample_videos: Annotated[int, typer.Option(min=1, help="Of how many videos; sizes differ if possible.")] = 3,
+    sample_folder: Annotated[Path, typer.Option(help="Where excerpts, results and pictures go.")] = Path("sample"),
+    executor: ExecutorOption = ExecutorName.local,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
+) -> int:
+    """Look at every video before any GPU is paid for: trouble, frames, chunks, hours, cost, bytes, time.
+
+    Every video is decoded as the run will decode it, side by side on the cores of this machine, so that frames and
+    chunks are those of the run. Hours and bytes come from a calibration (or from --sample), prices from
+    pools.STAGE.price in the configuration. Nothing is written but the sample.
+
+    Exit code: 0 all can be restored, 2 some cannot be read, 1 the call itself is wrong.
+    """
+    from pipeline.config import ConfigError, load_config
+    from pipeline.planning.calibration import CalibrationError
+    from pipeline.sources import InputError, expand
+    from pipeline.storage import StorageError
+    from pipeline.wrapper import SetupError
+
+    try:
+        chosen = [*overrides(set_, scale)]
+        settings = load_config(config, chosen, preset)
+        rows = expand(inputs)
+        found = _survey(rows, settings, workers or os.cpu_count() or 1, quick)
+        measured: Calibration | None = None
+        if sample is not None:
+            measured = restore_excerpts(rows, found, sample, sample_videos, sample_folder, settings, executor)
+            if measured is None:
+                return 1
+        made = _estimated(found, settings, calibration, measured, gpus or [1, 2, 4, 8])
+    except (ConfigError, InputError, StorageError, SetupError, CalibrationError) as error:
+        return complain(error)
+    if as_json:
+        print(json.dumps(made.to_json(), indent=2))
+    else:
+        show_plan(made)
+    return 2 if any(each.error for each in found) else 0
+
+
+def _survey(rows: Sequence[Any], settings: RunConfig, workers: int, quick: bool) -> list[Probe]:
+    from pipeline.planning.survey import survey
+
+    columns = (TextColumn("looking at videos"), BarColumn(), MofNCompleteColumn())
+    hidden = is_quiet() or speaks_json() or not people().is_terminal
+    with Progress(*columns, console=people(), transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=len(rows))
+
+        def seen(found: Probe) -> None:
+            progress.advance(task)
+            detail(f"looked at {found.source}", source=found.source, frames=found.frames, error=found.error)
+
+        return survey(rows, settings.split, workers, quick, seen)
+
+
+def _estimated(
+    found: Sequence[Probe],
+    settings: RunConfig,
+    file: Path | None,
+    measured: Calibration | None,
+    gpus: Sequence[int],
+) -> Plan:
+    from pipeline.planning.calibration import load
+    from pipeline.planning.estimate import estimate
+    from pipeline.run import make_recipe
+    from pipeline.stage_factories import stage_factories
+
+    if measured is None:
+        if file is None and not CALIBRATION.exists():
+            return Plan(found, None, "nothing was measured yet: run 'reelift calibrate', or add --sample 5", "")
+        measured = load(file or CALIBRATION)
+    unfit = measured.unfit(make_recipe(stage_factories(settings)))
+    if unfit:
+        why = (
+            f"{file or CALIBRATION} was measured with other settings of {', '.join(unfit)}; calibrate again with these"
+        )
+        return Plan(found, None, why, measured.device)
+    return Plan(found, estimate(found, settings, measured, gpus), "", measured.device)
+
+
+def show_plan(made: Plan) -> None:
+    """Print a plan for people."""
+    facts = made.to_json()
+    totals = facts["totals"]
+    trouble = Table(title="trouble", title_justify="left")
+    for name in ("video", "what", "more"):
+        trouble.add_column(name, overflow="fold")
+    for each in sorted(made.found, key=lambda each: not each.error):
+        for kind, text in each.trouble.items():
+            trouble.add_row(Text(each.source), kind, Text(text))
+    if trouble.row_count:
+        show(trouble, "trouble", trouble=facts["trouble"])
+    exact = "" if totals["exact"] else " at least (headers alone)"
+    tell(
+        f"{totals['readable']} of {totals['videos']} videos can be restored: {totals['frames']} frames "
+        f"({duration(totals['seconds'])}) in {totals['chunks']} chunks{exact}",
+        **totals,
+    )
+    if made.estimate is None:
+        warn(f"no hours and bytes: {made.why}")
+        return
+    _show_estimate(made.estimate, made.device)
+
+
+def _show_estimate(estimate: Estimate, device: str) -> None:
+    table = Table(title=f"measured on {device}", title_justify="left")
+    for name in ("pool", "worker-hours", "GPU-hours", "cost", "bytes"):
+        table.add_column(name, justify="left" if name == "pool" else "right")
+    for stage, pool in estimate.pools.items():
+        gpu = f"{pool.gpu_hours:.3g}" if pool.gpu_hours else ""
+        cost = "" if pool.cost is None else f"{pool.cost:.2f}"
+        table.add_row(stage, f"{pool.worker_hours:.3g}", gpu, cost, size(pool.bytes))
+    show(table, "estimate", estimate=asdict(estimate))
+    cost = "no price set (pools.STAGE.price)" if estimate.cost is None else f"{estimate.cost:.2f}"
+    tell(f"output {size(estimate.output_bytes)}, artifacts {size(estimate.scratch_bytes)}, cost {cost}")
+    for wall in estimate.wall:
+        pools = "  ".join(f"{stage} {count}" for stage, count in wall.pools.items())
+        what = "GPUs" if wall.pools else "such machines"
+        tell(f"  {wall.devices} {what}: {duration(wall.hours * 3600)}, limited by {wall.limit}  {pools}".rstrip())
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} PB"
+
+
+if __name__ == "__main__":
+    from jobs.invocation import run_function
+
+    run_function(plan, "plan", EXAMPLES)

@@ -1,0 +1,94 @@
+"""A few seconds of some videos, restored before the rest to choose settings by eye, and measured on the way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.comparison import side_by_side
+from jobs.console import tell
+from jobs.excerpt import excerpt
+from jobs.restore import ExecutorName, show_report
+from jobs.running import carried_out
+
+if TYPE_CHECKING:
+    from jobs.progress import RunProgress
+    from pipeline.config import RunConfig
+    from pipeline.planning.calibration import Calibration
+    from pipeline.planning.probe import Probe
+    from pipeline.report import RunReport
+
+
+def choose(found: Sequence[Probe], count: int) -> list[Probe]:
+    """Return up to ``count`` readable videos: of every size of frame the longest, then the longest of the rest."""
+    good = sorted((each for each in found if not each.error), key=lambda each: -each.frames)
+    sizes: set[tuple[int, int]] = set()
+    first: list[Probe] = []
+    rest: list[Probe] = []
+    for each in good:
+        (rest if (each.width, each.height) in sizes else first).append(each)
+        sizes.add((each.width, each.height))
+    return [*first, *rest][:count]
+
+
+def restore_excerpts(
+    rows: Sequence[Any],
+    found: Sequence[Probe],
+    seconds: float,
+    count: int,
+    folder: Path,
+    settings: RunConfig,
+    executor: ExecutorName,
+) -> Calibration | None:
+    """Restore excerpts into ``folder`` and return what was measured; None if that failed, which has been said then.
+
+    ``folder`` holds ``clips``, ``restored``, ``workspace``, and for each video a picture of a frame before and after.
+
+    Raises:
+        CalibrationError: if not all stages were measured.
+    """
+    from pipeline.api import make_executor
+    from pipeline.planning.calibration import CalibrationError, read_off
+    from pipeline.run import run
+    from pipeline.sources import localise
+    from stages.contract import ItemError
+
+    by_source = {row.shown: row for row in rows}
+    clips = []
+    try:
+        for number, each in enumerate(choose(found, count)):
+            target = folder / "clips" / f"{number:02d}-{Path(each.output).name}.mkv"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory() as scratch, localise(by_source[each.source], Path(scratch)) as path:
+                frames = excerpt(path, target, seconds)
+            clips.append((target, frames))
+    except (ItemError, OSError) as error:
+        raise CalibrationError(f"no excerpt could be made: {error}") from None
+    if not clips:
+        raise CalibrationError("no video can be read, so there is nothing to take a sample of")
+
+    def work(progress: RunProgress) -> RunReport:
+        return run(
+            settings,
+            [clip for clip, _ in clips],
+            folder / "restored",
+            folder / "workspace",
+            make_executor(executor, settings),
+            progress,
+            allow_changed=True,
+            stop=progress.stop,
+        )
+
+    report = carried_out(work)
+    if report is None:
+        return None
+    show_report(report)
+    if not report.ok:
+        return None
+    for clip, frames in clips:
+        picture = folder / f"{clip.stem}.png"
+        side_by_side(clip, folder / "restored" / clip.name, picture, frames // 2)
+        tell(f"look at {picture} and {folder / 'restored' / clip.name}", picture=str(picture))
+    return read_off(folder / "workspace")

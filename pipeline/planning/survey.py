@@ -1,0 +1,82 @@
+"""All sources, looked at side by side, each in a process that a hostile file may take down without harm to the rest."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+from pipeline.planning.probe import Probe, probe
+from pipeline.rows import SourceRow
+from stages.split.config import SplitConfig
+
+Look = Callable[[SourceRow, SplitConfig, bool], Probe]
+
+
+def survey(
+    rows: Sequence[SourceRow],
+    config: SplitConfig,
+    workers: int,
+    quick: bool = False,
+    seen: Callable[[Probe], None] = lambda found: None,
+    look: Look = probe,
+) -> list[Probe]:
+    """Return what was found in each source, in the order of ``rows``; copies of one content know of each other.
+
+    Args:
+        rows: the sources.
+        config: how they will be split.
+        workers: processes side by side.
+        quick: see ``probe``.
+        seen: called with each as it is done, in any order.
+        look: what looks at one source; picklable.
+    """
+    found: dict[str, Probe] = {}
+    for row, result in _side_by_side(rows, config, workers, quick, look):
+        if result is not None:
+            found[row.shown] = result
+            seen(result)
+    for row in rows:  # one of these took its process down, and its neighbours with it
+        if row.shown not in found:
+            ((_, result),) = list(_side_by_side([row], config, 1, quick, look))
+            message = f"{row.shown}: the decoder crashes on it; leave it out, or convert it to another format"
+            crashed = Probe(row.shown, row.output, row.size, error=message, trouble={"unreadable": message})
+            found[row.shown] = result or crashed
+            seen(found[row.shown])
+    return _with_copies([found[row.shown] for row in rows])
+
+
+def _side_by_side(
+    rows: Sequence[SourceRow], config: SplitConfig, workers: int, quick: bool, look: Look
+) -> Iterator[tuple[SourceRow, Probe | None]]:
+    """Yield each source with what was found, None if the processes were lost."""
+    # Spawned, not forked: a live view may be drawing in another thread.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(rows)) or 1, context) as pool:
+        waiting = {}
+        try:
+            for row in rows:
+                waiting[pool.submit(look, row, config, quick)] = row
+        except BrokenProcessPool:
+            pass
+        for future in as_completed(waiting):
+            try:
+                yield waiting[future], future.result()
+            except BrokenProcessPool:
+                yield waiting[future], None
+
+
+def _with_copies(found: Sequence[Probe]) -> list[Probe]:
+    by_content: dict[str, list[str]] = defaultdict(list)
+    for each in found:
+        if each.sha256:
+            by_content[each.sha256].append(each.source)
+    result = []
+    for each in found:
+        copies = [name for name in by_content.get(each.sha256, ()) if name != each.source]
+        told = f"the same content as {', '.join(copies[:3])}; it is restored once"
+        result.append(replace(each, trouble={**each.trouble, "duplicate": told}) if copies else each)
+    return result

@@ -1,0 +1,121 @@
+"""``reelift plan`` and ``reelift calibrate`` as whole jobs: the figures are those of the run that follows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whole_jobs import TINY, check_restored, events, write_clip
+
+from jobs.calibrate import calibrate
+from jobs.invocation import run_function
+from jobs.plan import plan
+from jobs.restore import restore
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Run a command line in this process, in an empty folder."""
+
+    def run(command: Callable[..., int], *words: object) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr("sys.argv", [command.__name__, *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            run_function(command, command.__name__)
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@dataclass(frozen=True)
+class Place:
+    """A library, and the settings of the jobs on it."""
+
+    library: Path
+    settings: list[str]
+
+
+@pytest.fixture
+def place(tmp_path: Path, model: Path) -> Place:
+    library = tmp_path / "library"
+    write_clip(library / "a.mkv", frames=20, size=(112, 96), cut=9, audio="pcm_s16le")
+    write_clip(library / "b.mkv", frames=10, size=(64, 48), seed=2)
+    (library / "bad.mkv").write_bytes(b"nothing")
+    settings = {**TINY, "model": str(model)}
+    return Place(library, [word for key, value in settings.items() for word in ("--set", f"{key}={value}")])
+
+
+def test_a_plan_tells_what_the_run_then_does(call: Call, place: Place, tmp_path: Path) -> None:
+    code, out, err = call(plan, place.library, *place.settings, "--workers", 1)
+    assert code == 2 and out == ""
+    assert "2 of 3 videos can be restored: 30 frames" in err and "unreadable" in err and "no audio" in err
+    assert "warning: no hours and bytes: nothing was measured yet: run 'reelift calibrate', or add --sample 5" in err
+
+    code, out, err = call(calibrate, place.library / "a.mkv", "--seconds", 0.4, *place.settings)
+    assert code == 0 and "written to calibration.json" in err, err
+
+    code, out, err = call(plan, place.library, *place.settings, "--workers", 1, "--json", "--gpus", 2)
+    made = json.loads(out)
+    assert made["totals"]["readable"] == 2 and made["totals"]["frames"] == 30 and made["totals"]["exact"]
+    assert made["estimate"]["pools"]["sample"]["worker_hours"] > 0 and made["estimate"]["wall"][0]["devices"] == 2
+
+    work = tmp_path / "work"
+    words = [place.library / "a.mkv", place.library / "b.mkv", "-o", tmp_path / "out", "-w", work, *place.settings]
+    assert call(restore, *words, "--executor", "local")[0] == 0
+    sampled = [row for row in events(work) if row["stage"] == "sample" and row["outcome"] == "done"]
+    assert len(sampled) == made["totals"]["chunks"]
+    scratch = sum(row["bytes"] for row in events(work) if row["stage"] != "assemble" and row["outcome"] == "done")
+    assert made["estimate"]["scratch_bytes"] == pytest.approx(scratch, rel=0.5)
+
+    code, out, err = call(calibrate, "--from", work, "-o", "again.json")
+    again: dict[str, Any] = json.loads((tmp_path / "again.json").read_text())
+    # The first chunk of a worker pays for what is loaded once, and is left out.
+    seconds = sum(row["seconds"] for row in sampled[1:])
+    assert sum(each["seconds"] for each in again["measurements"] if each["stage"] == "sample") == pytest.approx(
+        seconds, abs=1e-3
+    )
+
+    code, _, err = call(plan, place.library, *place.settings, "--set", "sample.steps=1", "--workers", 1)
+    assert code == 2 and "calibration.json was measured with other settings of sample" in err
+
+
+def test_a_sample_is_restored_first_and_measured(call: Call, place: Place, tmp_path: Path) -> None:
+    words = [place.library / "a.mkv", place.library / "b.mkv", *place.settings, "--sample", 0.2, "--workers", 1]
+    code, _, err = call(plan, *words)
+    assert code == 0 and "worker-hours" in err, err
+    clips = sorted((tmp_path / "sample" / "clips").iterdir())
+    assert [clip.name for clip in clips] == ["00-a.mkv", "01-b.mkv"]
+    for clip in clips:
+        check_restored(clip, tmp_path / "sample" / "restored" / clip.name)
+        assert (tmp_path / "sample" / f"{clip.stem}.png").exists()
+
+
+def test_headers_alone_are_quick_and_say_so(call: Call, place: Place) -> None:
+    code, _, err = call(plan, place.library, "--quick")
+    assert code == 2 and "at least (headers alone)" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere/*.mkv"], "no video was found in nowhere/*.mkv"),
+        (["library", "--set", "sample.step=1"], "sample.step is not a setting"),
+        (["library/a.mkv", "--calibration", "none.json"], "none.json: no such file; 'reelift calibrate"),
+    ],
+)
+def test_wrong_calls_are_one_line(call: Call, place: Place, words: list[str], message: str) -> None:
+    code, out, err = call(plan, *words, "--workers", 1)
+    assert code == 1 and out == "" and message in err and err.count("\n") == 1
+
+
+def test_calibrating_from_what_is_no_run_is_refused(call: Call, tmp_path: Path) -> None:
+    code, _, err = call(calibrate, "--from", tmp_path)
+    assert code == 1 and "no workspace is there" in err
