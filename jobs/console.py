@@ -118,10 +118,15 @@ def show(picture: RenderableType, message: str, level: str = "info", **facts: An
         _console.print(picture, markup=False, highlight=False, soft_wrap=isinstance(picture, Text))
 
 
+def drawn() -> bool:
+    """Whether pictures that change, like bars, may be drawn for people."""
+    return _console.is_terminal and not is_quiet() and not speaks_json()
+
+
 @contextmanager
 def busy(text: str = "") -> Iterator[Callable[[str], None]]:
     """Show that something is being done; call what is lent with what it is. Nothing but a terminal shows it."""
-    if is_quiet() or speaks_json() or not _console.is_terminal:
+    if not drawn():
         yield lambda text: None
         return
     with _console.status(text) as status:

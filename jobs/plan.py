@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.board import duration
-from jobs.console import complain, detail, is_quiet, people, show, speaks_json, tell, warn
+from jobs.console import complain, detail, drawn, people, show, tell, warn
 from jobs.restore import (
     ConfigOption,
     ExecutorName,
@@ -138,8 +138,7 @@ def _survey(rows: Sequence[Any], settings: RunConfig, workers: int, quick: bool)
     from pipeline.planning.survey import survey
 
     columns = (TextColumn("looking at videos"), BarColumn(), MofNCompleteColumn())
-    hidden = is_quiet() or speaks_json() or not people().is_terminal
-    with Progress(*columns, console=people(), transient=True, disable=hidden) as progress:
+    with Progress(*columns, console=people(), transient=True, disable=not drawn()) as progress:
         task = progress.add_task("", total=len(rows))
 
         def seen(found: Probe) -> None:

@@ -6,8 +6,14 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
+
+from jobs.console import complain, drawn, people, tell, warn
+
+EXAMPLES = """
+reelift report run1/
+reelift report s3://bucket/run1/ --output pages/ --only 'tape7*'
+"""
 
 
 def report(
@@ -37,10 +43,9 @@ def report(
     from report.build import build_report
     from report.settings import ReportSettings
 
-    console = Console(stderr=True)
     settings = ReportSettings(frames=frames, measure=measure, quality=quality)
     try:
-        with Progress(console=console, disable=not console.is_terminal) as bar:
+        with Progress(console=people(), disable=not drawn()) as bar:
             task = bar.add_task("pages", total=None)
             built = build_report(
                 workspace,
@@ -51,11 +56,10 @@ def report(
                 lambda done, total, video: bar.update(task, completed=done, total=total),
             )
     except StorageError as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return complain(error)
     for video, problem in built.problems:
-        console.print(f"{video}: {problem}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{built.videos} videos, {built.made} pages made now", highlight=False)
+        warn(f"{video}: {problem}", video=video)
+    tell(f"{built.videos} videos, {built.made} pages made now", videos=built.videos, made=built.made)
     print(built.index)
     return 0
 
@@ -63,4 +67,4 @@ def report(
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(report, "report")
+    run_function(report, "report", EXAMPLES)
