@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.enlarging_stages import enlarging_stages
 from pipeline import manifest
 from pipeline.config import RunConfig
-from pipeline.executors.ray_data import RayExecutor
+from pipeline.executors.on_ray import RayExecutor
 from pipeline.run import run
 from pipeline.storage import Storage
 

@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.simulated_stages import Simulation
 from pipeline import manifest
 from pipeline.config import RunConfig
-from pipeline.executors.ray_data import RayExecutor
+from pipeline.executors.on_ray import RayExecutor
 from pipeline.run import run
 from pipeline.schemas import DONE
 from pipeline.storage import Storage

@@ -73,7 +73,7 @@ def make_executor(name: str, config: RunConfig) -> Executor:
     if name == "local":
         return LocalExecutor()
     if name == "ray":
-        from pipeline.executors.ray_data import RayExecutor
+        from pipeline.executors.on_ray import RayExecutor
 
         return RayExecutor(config.pools)
     raise ValueError(f"executor {name!r} is not known; allowed: 'local', 'ray'")

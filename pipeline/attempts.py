@@ -9,7 +9,8 @@ in the middle of innocent items; their markers belong to an epoch that is over a
 run gives every item that failed before a full set of attempts.
 
 An attempt that ends by itself is written down in its marker (``end``), so that a marker without an end means: the
-worker died. Markers are not flushed to disk: they outlive a process, and after a power cut the epoch is over anyway.
+worker died, or its machine went away. Markers are not flushed to disk: they outlive a process, and after a power cut
+the epoch is over anyway.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
+from pipeline.schemas import FREE
 from pipeline.storage import Storage
 
 ROOT = "attempts"
@@ -75,20 +77,13 @@ class Attempts:
         done = replace(attempt, outcome=outcome, event=event)
         self.storage.put(self._name(fingerprint, attempt.number), _json(done), durable=False)
 
+    def charged(self, fingerprint: str) -> int:
+        """Return how many attempts at an item count against the limit; one that runs does."""
+        return sum(attempt.outcome not in FREE for attempt in self.past(fingerprint))
+
     def forget(self, fingerprint: str) -> None:
-        """Remove the markers and notes of an item that is done."""
+        """Remove the markers of an item that is done."""
         self.storage.remove(self._folder(fingerprint))
-        self.storage.remove(f"{self._folder(fingerprint)}.sent")
-
-    def note(self, fingerprint: str, index: int, text: str) -> None:
-        """Note what is about to be sent on as number ``index``; whoever repeats the item must send the same first."""
-        name = f"{self._folder(fingerprint)}.sent/{index:08d}"
-        self.storage.put_if_absent(name, text.encode(), durable=False)
-
-    def notes(self, fingerprint: str) -> list[str]:
-        """Return what was noted, in order."""
-        folder = f"{self._folder(fingerprint)}.sent"
-        return [self.storage.read(f"{folder}/{name}").decode() for name in self.storage.names(folder)]
 
     def claim(self, plan: str, owner: str) -> bool:
         """Claim a video for ``owner`` (its source), so that a second source with the same content waits its turn.

@@ -30,6 +30,18 @@ class ConfigError(Exception):
     """A configuration that cannot be used: one line with file, key, value and what is allowed."""
 
 
+class Timeouts(BaseModel):
+    """Seconds that an attempt may take on Ray before it is ended, with its worker, and counts as failed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    split: float = Field(14_400, gt=0, description="From one chunk of a video to its next.")
+    flow: float = Field(14_400, gt=0, description="A chunk.")
+    sample: float = Field(14_400, gt=0, description="A chunk.")
+    decode: float = Field(14_400, gt=0, description="A chunk.")
+    assemble: float = Field(86_400, gt=0, description="A video.")
+
+
 class Limits(BaseModel):
     """How hard to try, and how much to check."""
 
@@ -43,11 +55,18 @@ class Limits(BaseModel):
         description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
         "while the GPUs are at its beginning; null: eight per worker.",
     )
-    keep_artifacts: bool = Field(
-        True,
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="Seconds that an attempt may take on Ray.")
+    scratch_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Space in the workspace, in bytes, for the artifacts of videos that are not published yet: split "
+        "stops ahead of the GPUs when they take more. null: no bound but the one on chunks (ahead).",
+    )
+    keep_artifacts: bool | None = Field(
+        None,
         description="Whether the artifacts of a video's chunks stay when it is published. They let other settings "
         "reuse what they do not reach, and take several times the space of the result; without them, further "
-        "copies of the same content are computed again.",
+        "copies of the same content are computed again. null: yes, unless scratch_bytes is set.",
     )
     verify: Literal["full", "size"] = Field(
         "full",
@@ -61,16 +80,25 @@ class Pool(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min: int = Field(1, ge=1, le=10_000, description="Workers from the start.")
-    max: int | None = Field(None, ge=1, le=10_000, description="Workers at most; null: as many as min.")
+    min: int = Field(1, ge=1, le=10_000, description="Workers at least.")
+    max: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Workers at most. null: as many as min; for flow, sample and decode what the cluster has room for, "
+        "shared out by their measured seconds per chunk.",
+    )
     cpus: float | None = Field(
         None, gt=0, le=1024, description="Cores per worker; null: share the machine's cores if there is no GPU, else 1."
     )
     gpus: float | None = Field(
         None, ge=0, le=64, description="GPUs per worker; null: one for flow, sample and decode if the cluster has any."
     )
-    resources: dict[str, float] = Field(
-        default_factory=dict, description="Ray's custom resources per worker: binds a pool to a kind of machine."
+    resources: dict[str, float] = Field(default_factory=dict, description="Ray's custom resources per worker.")
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Labels of the machines that may run it, as Ray's label_selector wants them, like "
+        "{ray.io/accelerator-type: L4} or {pool: '!in(spot)'}.",
     )
     price: float | None = Field(
         None,

@@ -83,9 +83,18 @@ class FatalRow:
     setup: bool = False
 
 
-Row = SourceRow | ChunkRow | VideoRow | AssembleRow | DoneRow | FatalRow
+@dataclass(frozen=True, slots=True)
+class AgainRow:
+    """An answer without a result: another worker shall take the row. ``tried``: this one failed at it. ``spent``: this
+    worker takes no rows any more, and shall be replaced."""
+
+    tried: bool = True
+    spent: bool = False
+
+
+Row = SourceRow | ChunkRow | VideoRow | AssembleRow | DoneRow | FatalRow | AgainRow
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (SourceRow, ChunkRow, VideoRow, AssembleRow, DoneRow, FatalRow)
+    kind.__name__: kind for kind in (SourceRow, ChunkRow, VideoRow, AssembleRow, DoneRow, FatalRow, AgainRow)
 }
 
 

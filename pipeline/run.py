@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import manifest
-from pipeline.config import RunConfig
+from pipeline.config import Limits, RunConfig
 from pipeline.driver import Driver, Progress
 from pipeline.epoch import Epoch, FencedError
 from pipeline.executors.base import Executor, StageFactory
@@ -86,7 +86,9 @@ def run(
             scratch=config.runtime.scratch,
             threads=config.runtime.threads,
             ahead=config.limits.ahead,
-            keep_artifacts=config.limits.keep_artifacts,
+            keep_artifacts=keeps(config.limits),
+            scratch_bytes=config.limits.scratch_bytes,
+            timeouts=config.limits.timeouts.model_dump(),
         )
         known = _recorded(place.storage, sources)
         waiting = _identified(known, sources)
@@ -126,6 +128,11 @@ def run(
         damage=dict(driver.tally.damage),
         left=len(sources) - len(driver.states),
     )
+
+
+def keeps(limits: Limits) -> bool:
+    """Whether the artifacts of published videos stay."""
+    return limits.scratch_bytes is None if limits.keep_artifacts is None else limits.keep_artifacts
 
 
 def resolve(config: RunConfig, inputs: Sequence[str | Path], output: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pipeline.rows import AssembleRow, DoneRow
 from pipeline.sidecars import write_sidecars
 from pipeline.sources import check, localise
 from pipeline.storage import Storage
-from pipeline.wrapper import Item, Job, Report, Worker
+from pipeline.wrapper import Cluster, Item, Job, Report, Worker
 from stages.contract import Stage
 from stages.items import AssembleTask
 
@@ -23,8 +23,10 @@ from stages.items import AssembleTask
 class AssembleWorker(Worker):
     """Wraps assemble."""
 
-    def __init__(self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "") -> None:
-        super().__init__(stage, job, report, node)
+    def __init__(
+        self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "", cluster: Cluster | None = None
+    ) -> None:
+        super().__init__(stage, job, report, node, cluster)
         self.publisher = Publisher(self.artifacts, Storage(job.output))
 
     def run(self, row: AssembleRow) -> DoneRow:

@@ -24,7 +24,7 @@ from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, Event, VideoRecord, moment
 from pipeline.sources import check, content_sha256, localise
 from pipeline.storage import Storage, StorageError
-from pipeline.wrapper import Item, Job, Report, Worker, line
+from pipeline.wrapper import Cluster, Item, Job, Report, Worker, line
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 
@@ -35,7 +35,7 @@ class SplitWorker(Worker):
     """Wraps split.
 
     Args:
-        stage, job, report, node: see ``Worker``.
+        stage, job, report, node, cluster: see ``Worker``.
         admit: called before each chunk is made; waits while split is too far ahead of the stages after it.
     """
 
@@ -45,9 +45,10 @@ class SplitWorker(Worker):
         job: Job,
         report: Report,
         node: str = "",
+        cluster: Cluster | None = None,
         admit: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(stage, job, report, node)
+        super().__init__(stage, job, report, node, cluster)
         self.admit = admit
         self.publisher = Publisher(self.artifacts, Storage(job.output))
 
@@ -118,7 +119,6 @@ class SplitWorker(Worker):
                 for chunk in self._split(item, source, local(), attempt):
                     chunks.append(chunk)
                     if len(chunks) > len(sent):
-                        self.attempts.note(item.fingerprint, len(sent), json.dumps(asdict(chunk)))
                         sent.append(chunk)
                         yield ChunkRow(source.shown, source.sha256, chunk)
                     elif sent[len(chunks) - 1] != chunk:
@@ -132,10 +132,6 @@ class SplitWorker(Worker):
                 self.attempts.forget(item.fingerprint)
                 yield VideoRow(source, "split", len(chunks))
                 return
-        # Ray repeats a generator whose worker died, and drops as many rows of the repetition as it has already. So the
-        # repetition must begin with the same rows, also when it has come to give the video up.
-        for text in self.attempts.notes(item.fingerprint)[len(sent) :]:
-            yield ChunkRow(source.shown, source.sha256, Chunk(**json.loads(text)))
         yield VideoRow(source, "failed")
 
     def _split(self, item: Item, source: SourceRow, local: Path, attempt: Attempt) -> Iterator[Chunk]:
@@ -146,7 +142,8 @@ class SplitWorker(Worker):
 
         with self.workspace.scratch(self.job.epoch) as folder:
             count, clock = 0, time.perf_counter()
-            for made in self.stage.run(SplitTask(item.video, local, folder, wanted)):
+            made_by_stage = self.stage.run(SplitTask(item.video, local, folder, wanted))
+            while made := self._next(made_by_stage, item, attempt, clock):
                 self._check(made, count, item.video, source)
                 artifact = self._commit_chunk(made, source.sha256)
                 outcome = DONE if made.folder else REUSED
@@ -156,6 +153,11 @@ class SplitWorker(Worker):
                 count, clock = count + 1, time.perf_counter()
             if count == 0:
                 raise ItemError(f"{source.shown}: no frame could be decoded; check the file")
+
+    def _next(self, made: Iterator[SplitChunk], item: Item, attempt: Attempt, clock: float) -> SplitChunk | None:
+        """The stage's next chunk, watched; waiting for admission is not the stage's fault."""
+        with self.at_work(item, attempt, clock):
+            return next(made, None)
 
     def _check(self, made: SplitChunk, count: int, video: str, source: SourceRow) -> None:
         if made.chunk.index != count or made.chunk.video != video:

@@ -19,18 +19,36 @@ import platform
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
+from pipeline.faults import device_lost, out_of_memory
 from pipeline.fingerprint import INPUTS, Recipe
 from pipeline.rows import ChunkRow
-from pipeline.schemas import DAMAGED, DIED, DONE, FAILED, GAVE_UP, RETRIED, REUSED, Event, Record, moment, since
+from pipeline.schemas import (
+    DAMAGED,
+    DIED,
+    DONE,
+    FAILED,
+    FREE,
+    GAVE_UP,
+    OUT_OF_MEMORY,
+    PREEMPTED,
+    RETRIED,
+    REUSED,
+    TIMED_OUT,
+    Event,
+    Record,
+    moment,
+    since,
+)
 from pipeline.storage import StorageError
+from pipeline.watchdog import Unwatched, Watchdog
 from pipeline.workspace import Workspace
 from stages.contract import Fact, ItemError, Stage
 from stages.items import ChunkTask
@@ -40,6 +58,24 @@ Report = Callable[[Sequence[Record]], None]
 
 LONGEST_TRACEBACK = 20_000
 LOW_DISK = 16 << 20
+MOST_FREE = 50
+"""Attempts that are not charged end here all the same: an item may be what takes its machine away."""
+
+
+class ElsewhereError(Exception):
+    """The attempt failed, and another worker shall make the next one. ``spent``: this one can work no more."""
+
+    def __init__(self, spent: bool) -> None:
+        super().__init__("the attempt failed")
+        self.spent = spent
+
+
+class Cluster(Protocol):
+    """What a worker among others has to know of the cluster."""
+
+    def is_gone(self, node: str) -> bool:
+        """Whether the machine of this name has left the cluster."""
+        ...
 
 
 class SetupError(Exception):
@@ -61,6 +97,8 @@ class Job:
         threads: torch threads per worker; fixed, so that bytes do not depend on the size of the pools.
         ahead: chunks that split may be ahead of decode on Ray; None: eight per worker.
         keep_artifacts: whether the artifacts of published videos stay.
+        scratch_bytes: space for artifacts of videos that are not published yet, on Ray; None: no bound.
+        timeouts: stage -> seconds that an attempt may take, on Ray.
     """
 
     workspace: str
@@ -73,6 +111,8 @@ class Job:
     threads: int = 1
     ahead: int | None = None
     keep_artifacts: bool = True
+    scratch_bytes: int | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +134,15 @@ class Worker:
         job: the run it works for.
         report: takes its events.
         node: name of the machine in the manifest.
+        cluster: what there is besides this worker; None: nothing, it is alone.
     """
 
-    def __init__(self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "") -> None:
-        self.stage, self.job, self.report = stage, job, report
+    def __init__(
+        self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "", cluster: Cluster | None = None
+    ) -> None:
+        self.stage, self.job, self.report, self.cluster = stage, job, report, cluster
+        self._current: tuple[Item, Attempt, float] | None = None
+        self.watchdog = Unwatched() if cluster is None else Watchdog(job.timeouts[stage.name], self._overdue)
         self.node = node or platform.node()
         self.name = f"{platform.node()}:{os.getpid()}"
         self.workspace = Workspace(job.workspace, job.scratch)
@@ -153,56 +198,113 @@ class Worker:
         if artifact is not None:
             self.report([self.event(item, REUSED, started=started, clock=clock, artifact=artifact)])
             return artifact
-        while attempt := self.begin(item):
-            clock = time.perf_counter()
-            try:
-                with self.workspace.scratch(self.job.epoch) as folder:
-                    artifact = make(folder)
-            except Exception as error:
-                if self.failed(item, attempt, clock, error) != RETRIED:
-                    return None
-            else:
-                self.done(item, attempt, clock, artifact)
-                return artifact
+        with ExitStack() as stack:
+            stack.callback(self.lighten, 0)
+            halvings = 0
+            while attempt := self.begin(item):
+                clock = time.perf_counter()
+                try:
+                    with self.at_work(item, attempt, clock), self.workspace.scratch(self.job.epoch) as folder:
+                        artifact = make(folder)
+                except Exception as error:
+                    outcome = self.failed(item, attempt, clock, error, halvings)
+                    if outcome not in (RETRIED, OUT_OF_MEMORY):
+                        return None
+                    halvings += outcome == OUT_OF_MEMORY
+                else:
+                    self.done(item, attempt, clock, artifact)
+                    return artifact
         return None
+
+    @contextmanager
+    def at_work(self, item: Item, attempt: Attempt, clock: float) -> Iterator[Callable[[], None]]:
+        """Watch over an attempt; calling what is lent gives it its time anew."""
+        self._current = (item, attempt, clock)
+        with self.watchdog.watching() as again:
+            yield again
+
+    def lighten(self, halvings: int) -> bool:
+        """Have the stage process half as much at once, so many times; return whether it can."""
+        try:
+            return self.stage.lighten(halvings)
+        except Exception:  # a device in no state to be asked
+            return False
+
+    def _overdue(self, where: str) -> None:
+        """Report the attempt that takes too long; the process ends after this."""
+        assert self._current is not None, "the watchdog barks at work only"
+        item, attempt, clock = self._current
+        message = f"took longer than {self.job.timeouts[self.stage.name]:g} s (limits.timeouts.{self.stage.name})"
+        event = self.event(
+            item, TIMED_OUT, attempt=attempt, clock=clock, message=message, error_class="TimedOut", trace=where
+        )
+        self.report([event])
+        self.attempts.end(item.fingerprint, attempt, TIMED_OUT, event.id)
 
     def begin(self, item: Item) -> Attempt | None:
         """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
         past = self.attempts.past(item.fingerprint)
+        charged = 0
         for attempt in past:
-            if not attempt.outcome:
-                message = f"the worker {attempt.worker} died during attempt {attempt.number}"
-                event = self.event(item, DIED, attempt=attempt, message=message)
-                self.report([event])
-                self.attempts.end(item.fingerprint, attempt, DIED, event.id)
-        if len(past) >= self.job.attempts:
-            message = f"given up after {len(past)} attempts; the last one took its worker with it"
-            self.report([self.event(item, GAVE_UP, attempt=past[-1], message=message, error_class="WorkerDied")])
+            outcome = attempt.outcome or self._found_dead(item, attempt)
+            charged += outcome not in FREE
+        if charged >= self.job.attempts or len(past) >= self.job.attempts + MOST_FREE:
+            late = bool(past) and past[-1].outcome == TIMED_OUT
+            message = f"given up after {charged} attempts; the last one " + (
+                "took too long" if late else "took its worker with it"
+            )
+            given_up = self.event(item, GAVE_UP, attempt=past[-1], message=message)
+            error_class = "TimedOut" if late else "WorkerDied"
+            self.report([replace(given_up, attempt=charged, error_class=error_class)])
             return None
         return self.attempts.begin(item.fingerprint, self.name, self.node, time.time())
+
+    def _found_dead(self, item: Item, attempt: Attempt) -> str:
+        """Report an attempt that never ended; return its outcome."""
+        gone = self.cluster is not None and self.cluster.is_gone(attempt.node)
+        outcome, what = (PREEMPTED, "its machine went away") if gone else (DIED, "died")
+        message = f"the worker {attempt.worker} was lost during attempt {attempt.number}: {what}"
+        if not gone:
+            message = f"the worker {attempt.worker} died during attempt {attempt.number}"
+        lost = replace(self.event(item, outcome, attempt=attempt, message=message), worker=attempt.worker)
+        event = replace(lost, node=attempt.node, error_class="Preempted" if gone else "WorkerDied")
+        self.report([event])
+        self.attempts.end(item.fingerprint, attempt, outcome, event.id)
+        return outcome
 
     def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
         """Report a success and forget the attempts."""
         self.report([self.event(item, DONE, attempt=attempt, clock=clock, artifact=artifact)])
         self.attempts.forget(item.fingerprint)
 
-    def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception) -> str:
-        """Report an attempt that raised; return its outcome: retried, failed or gave_up.
+    def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception, halvings: int = 0) -> str:
+        """Report an attempt that raised; return its outcome: retried, out_of_memory, failed or gave_up.
 
         Raises:
             StorageError: if the error means that nothing can succeed.
+            ElsewhereError: if another worker shall try it.
         """
         if isinstance(error, StorageError):
             raise error
         full = self._disk_full(error)
         if full:
             raise StorageError(full) from error
-        outcome = RETRIED if attempt.number < self.job.attempts else GAVE_UP
+        charged = self.attempts.charged(item.fingerprint)
+        outcome = RETRIED if charged < self.job.attempts else GAVE_UP
+        spent = self.cluster is not None and device_lost(error)
         if isinstance(error, ItemError):
             outcome = FAILED
+        elif spent:
+            outcome = RETRIED  # by whoever comes after this worker, who gives it up if it was the last attempt
+        elif out_of_memory(error) and self.lighten(halvings + 1):
+            outcome = OUT_OF_MEMORY
         event = self.event(item, outcome, attempt=attempt, clock=clock, error=error)
+        if outcome == GAVE_UP:
+            event = replace(event, attempt=charged)
         self.report([event])
         self.attempts.end(item.fingerprint, attempt, outcome, event.id)
+        if self.cluster is not None and outcome == RETRIED:
+            raise ElsewhereError(spent) from error
         return outcome
 
     def event(
@@ -217,6 +319,7 @@ class Worker:
         error: Exception | None = None,
         message: str = "",
         error_class: str = "",
+        trace: str = "",
     ) -> Event:
         """Return an event about ``item``."""
         begun = attempt.started if attempt else (started or time.time())
@@ -236,6 +339,7 @@ class Worker:
             bytes=artifact.size if artifact else 0,
             message=message,
             error_class=error_class,
+            traceback=trace[-LONGEST_TRACEBACK:],
             facts=facts_json(artifact.facts if artifact else {}),
         )
         if error is None:

@@ -1,7 +1,7 @@
 """What runs inside Ray's actors: a wrapped stage that takes packed rows and never raises.
 
-An exception that left an actor would abort the whole dataset, so everything that is not an item's own failure becomes a
-``FatalRow``, on which the driver ends the run in one line.
+An exception that left an actor would not say what it means for the run, so everything that is not an item's own failure
+becomes a ``FatalRow``, on which the driver ends the run in one line.
 """
 
 from __future__ import annotations
@@ -15,15 +15,24 @@ import ray
 
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.collector import gate, reporter
-from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, pack, unpack
+from pipeline.executors.nodes import is_gone
+from pipeline.rows import AgainRow, AssembleRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
 from pipeline.stopping import Stopped
 from pipeline.storage import StorageError
 from pipeline.wrap_assemble import AssembleWorker
 from pipeline.wrap_split import SplitWorker
-from pipeline.wrapper import ChunkWorker, Job, SetupError, Worker, line
+from pipeline.wrapper import ChunkWorker, ElsewhereError, Job, SetupError, Worker, line
 
 TAKES = {"split": SourceRow, "chunk": ChunkRow, "assemble": AssembleRow}
 """Which rows a worker works on; all others pass."""
+
+
+class LiveNodes:
+    """The cluster, as a worker sees it."""
+
+    def is_gone(self, node: str) -> bool:
+        """See ``Cluster.is_gone``."""
+        return is_gone(node)
 
 
 class StageActor:
@@ -41,27 +50,33 @@ class StageActor:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         fix_threads(job.threads)
         self.fatal: FatalRow | None = None
-        self.report = reporter(collector)
-        self.collector = collector
+        self.spent = False
+        self.collector, self.report = collector, reporter(collector)
         try:
-            node = ray.get_runtime_context().get_node_id()[:8]
-            self.worker: Any = self._make(kind, factory, job, collector, f"{os.uname().nodename}/{node}")
+            self.node = f"{os.uname().nodename}/{ray.get_runtime_context().get_node_id()[:8]}"
+            self.worker: Any = self._make(kind, factory, job, collector)
             self.worker.setup()
         except (SetupError, StorageError) as error:
             self._end(FatalRow(str(error), isinstance(error, SetupError)), collector)
         except Exception as error:
             self._end(FatalRow(f"a {kind} worker cannot start: {line(error)}", True), collector)
 
-    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Take a batch of one packed row; yield batches of one packed row."""
-        row = unpack({"kind": batch["kind"][0], "row": batch["row"][0]})
-        for made in self._rows(row):
-            packed = pack(made)
-            yield {"kind": [packed["kind"]], "row": [packed["row"]]}
+    def ready(self) -> str:
+        """Return the machine's name, as events have it, when the worker is set up."""
+        return self.node
 
     def take(self, packed: dict[str, str]) -> dict[str, str]:
-        """Take one packed row and return one (assemble)."""
-        return [pack(made) for made in self._rows(unpack(packed))][-1]
+        """Take one packed row and return one. Chunks of a video being split go to the collector as they are made."""
+        if self.spent:
+            return pack(AgainRow(tried=False, spent=True))
+        last: Row | None = None
+        for made in self._rows(unpack(packed)):
+            if self.kind == "split" and isinstance(made, ChunkRow):
+                ray.get(self.collector.put.remote([made]))
+            else:
+                last = made
+        assert last is not None, "every row is answered"
+        return pack(last)
 
     def _rows(self, row: Row) -> Iterator[Row]:
         if self.fatal:
@@ -72,7 +87,7 @@ class StageActor:
                 yield row
                 return
             if ray.get(self.collector.stopping.remote()):
-                yield from self._left(row)
+                yield AgainRow(tried=False)
                 return
             fix_threads(self.threads)  # Ray calls on another thread than it made us on
             made = self.worker.run(row)
@@ -81,7 +96,10 @@ class StageActor:
             else:
                 yield made
         except Stopped:
-            return
+            yield AgainRow(tried=False)
+        except ElsewhereError as error:
+            self.spent = error.spent
+            yield AgainRow(spent=error.spent)
         except StorageError as error:
             yield FatalRow(str(error))
         except OSError as error:
@@ -90,17 +108,11 @@ class StageActor:
             logging.getLogger(__name__).exception("the pipeline itself failed")
             yield FatalRow(f"the pipeline itself failed ({type(error).__name__}: {line(error)}); report this")
 
-    def _left(self, row: Row) -> Iterator[Row]:
-        """Yield what becomes of a row that is not begun because the run stops."""
-        if isinstance(row, ChunkRow):
-            yield row
-        elif isinstance(row, AssembleRow):
-            yield DoneRow(row.source.shown, "left")
-
-    def _make(self, kind: str, factory: StageFactory, job: Job, collector: Any, node: str) -> Worker:
+    def _make(self, kind: str, factory: StageFactory, job: Job, collector: Any) -> Worker:
+        cluster = LiveNodes()
         if kind == "split":
-            return SplitWorker(factory(), job, self.report, node, admit=gate(collector))
-        return {"chunk": ChunkWorker, "assemble": AssembleWorker}[kind](factory(), job, self.report, node)
+            return SplitWorker(factory(), job, self.report, self.node, cluster, admit=gate(collector))
+        return {"chunk": ChunkWorker, "assemble": AssembleWorker}[kind](factory(), job, self.report, self.node, cluster)
 
     def _end(self, fatal: FatalRow, collector: Any) -> None:
         """Tell the driver at once, before the first row arrives here."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
 
-from pipeline.rows import FatalRow
+from pipeline.rows import ChunkRow, FatalRow
 from pipeline.schemas import Event, Record
 from pipeline.stopping import Stopped
 from pipeline.tally import Tally
@@ -27,26 +28,30 @@ class Collector:
 
     Args:
         ahead: chunks that split may be ahead of decode.
+        scratch_bytes: space for the artifacts of videos that are under way; None: no bound.
     """
 
-    def __init__(self, ahead: int) -> None:
-        self.ahead = ahead
+    def __init__(self, ahead: int, scratch_bytes: int | None = None) -> None:
+        self.ahead, self.scratch_bytes = ahead, scratch_bytes
+        self._bytes: Counter[str] = Counter()
         self._tally = Tally()
-        self._waiting: list[Record | FatalRow] = []
+        self._waiting: list[Record | FatalRow | ChunkRow] = []
         self._news = asyncio.Condition()
         self._moved = time.monotonic()
         self._stopping = False
 
-    async def put(self, records: Sequence[Record | FatalRow]) -> None:
+    async def put(self, records: Sequence[Record | FatalRow | ChunkRow]) -> None:
         """Take records from a worker."""
         async with self._news:
             self._waiting += records
             for record in records:
                 if isinstance(record, Event) and self._tally.add(record):
                     self._moved = time.monotonic()
+                    if record.chunk >= 0:
+                        self._bytes[record.video] += record.bytes
             self._news.notify_all()
 
-    async def drain(self, seconds: float) -> list[Record | FatalRow]:
+    async def drain(self, seconds: float) -> list[Record | FatalRow | ChunkRow]:
         """Return what was put since the last call; wait for the first of it, but not longer than ``seconds``."""
         async with self._news:
             if not self._waiting:
@@ -61,13 +66,11 @@ class Collector:
         """Return when split may make another chunk (True), or when the run is to stop (False).
 
         If nothing at all has moved for ten minutes it returns anyway: too much on the disk is better than a deadlock.
+        So it does where the space is used up and nothing is on its way that could give some back: a video that takes
+        more than all of it goes on, a chunk at a time.
         """
         async with self._news:
-            while (
-                not self._stopping
-                and self._in_flight() >= self.ahead
-                and time.monotonic() - self._moved < STALLED_SECONDS
-            ):
+            while self._must_wait() and time.monotonic() - self._moved < STALLED_SECONDS:
                 try:
                     await asyncio.wait_for(self._news.wait(), 5.0)
                 except TimeoutError:
@@ -84,19 +87,34 @@ class Collector:
         """Return whether the run is to stop."""
         return self._stopping
 
+    async def release(self, video: str) -> None:
+        """Forget the space that a video took: it is published, or has failed."""
+        async with self._news:
+            self._bytes.pop(video, None)
+            self._news.notify_all()
+
+    async def scratch(self) -> int:
+        """Return the space that the artifacts of videos under way take, in bytes."""
+        return self._bytes.total()
+
+    def _must_wait(self) -> bool:
+        flying = self._in_flight()
+        full = self.scratch_bytes is not None and self._bytes.total() >= self.scratch_bytes
+        return not self._stopping and (flying >= self.ahead or (full and flying > 0))
+
     def _in_flight(self) -> int:
         tally = self._tally
         settled = tally.done("decode") + tally.failed("decode") + tally.failed("flow") + tally.failed("sample")
         return tally.known() - settled
 
 
-def start_collector(ahead: int) -> Any:
+def start_collector(ahead: int, scratch_bytes: int | None = None) -> Any:
     """Start the actor on the driver's own machine, so that it lives as long as the driver."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, max_concurrency=10_000, scheduling_strategy=here)(Collector)
-    return actor.remote(ahead)
+    return actor.remote(ahead, scratch_bytes)
 
 
 def reporter(collector: Any) -> Report:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.simulated_stages import SimulatedChunkStage, Simulation
 from pipeline.config import RunConfig
-from pipeline.executors.ray_data import RayExecutor
+from pipeline.executors.on_ray import RayExecutor
 from pipeline.run import run
 from stages.contract import Result
 from stages.items import ChunkTask

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from whole_jobs import events
 
 from benchmarks.simulated_stages import Simulation
-from pipeline.config import Pools
-from pipeline.executors.ray_data import RayExecutor
+from pipeline.config import Pools, RunConfig
+from pipeline.executors.on_ray import RayExecutor
 from pipeline.report import RunReport
 from pipeline.status import status
 from pipeline.wrapper import SetupError
@@ -74,6 +75,66 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
     assert again.ok and status(str(tmp_path / "workspace"))["videos"]["failed"] == 0
 
 
+def test_every_kind_of_attempt_is_a_row_and_is_charged_as_it_should(
+    restore: Restore, executor: RayExecutor, tmp_path: Path, library: Path
+) -> None:
+    faults = {("flow", 0): "once", ("sample", 0): "device", ("sample", 1): "memory", ("decode", 2): "hang"}
+    simulation = Simulation(journal=tmp_path / "journal", faults=faults, seconds={"sample": 0.3})
+    limits = {"attempts": 2, "timeouts": {"decode": 2.0}}
+    config = RunConfig.model_validate({"limits": limits})
+    report = restore(simulation, executor=executor, config=config, inputs=[library / "a"])
+    assert report.ok
+    rows = events(tmp_path / "workspace")
+    told = {
+        (row["stage"], row["chunk"]): [
+            (each["outcome"], each["attempt"], each["error_class"])
+            for each in sorted(rows, key=lambda each: each["attempt"])
+            if (each["stage"], each["chunk"]) == (row["stage"], row["chunk"])
+        ]
+        for row in rows
+    }
+    assert told["flow", 0] == [("retried", 1, "RuntimeError"), ("done", 2, "")]
+    assert told["sample", 0] == [("retried", 1, "RuntimeError"), ("done", 2, "")]
+    refused = ("out_of_memory", "RuntimeError")
+    assert [(outcome, error) for outcome, _, error in told["sample", 1]] == [refused, refused, ("done", "")]
+    assert told["decode", 2] == [("timed_out", 1, "TimedOut"), ("done", 2, "")]
+    (hung,) = (row for row in rows if row["outcome"] == "timed_out")
+    assert "limits.timeouts.decode" in hung["message"] and "simulated_stages.py" in hung["traceback"]
+    assert hung["seconds"] >= 2.0
+    tried = {row["attempt"]: row["worker"] for row in rows if (row["stage"], row["chunk"]) == ("sample", 0)}
+    assert tried[1] != tried[2], "the second attempt is another worker's"
+    first = [row for row in rows if row["stage"] == "sample" and row["worker"] == tried[1]]
+    assert max(first, key=lambda row: row["recorded"])["outcome"] == "retried", "a worker without a device went on"
+    for row in rows:
+        assert row["node"] and row["worker"] and row["started"] and row["id"]
+        assert (row["bytes"] > 0) == (row["outcome"] == "done" and row["chunk"] >= 0) or row["stage"] == "assemble"
+    restore(workspace=tmp_path / "local", output=tmp_path / "expected", inputs=[library / "a"])
+    assert tree(tmp_path / "restored") == tree(tmp_path / "expected")
+
+
+def test_split_stops_ahead_when_the_space_is_used_up(
+    restore: Restore, executor: RayExecutor, tmp_path: Path, library: Path
+) -> None:
+    for path in (library / "a" / "one.mp4", library / "two.mp4", library / "three.mov"):
+        path.unlink()
+    for number in range(4):
+        (library / f"{number}.mp4").write_text(f"30 {number}")
+    simulation = Simulation(seconds={"sample": 0.2}, bytes=1000)  # a chunk takes 4000 when it is done, a video 12000
+    config = RunConfig.model_validate({"limits": {"scratch_bytes": 14_000}})
+    report = restore(simulation, executor=executor, config=config)
+    assert report.ok
+    assert not list((tmp_path / "workspace" / "artifacts").glob("sample/*/*")), "published, and their chunks are here"
+    held, most = Counter[str](), 0
+    for row in sorted(events(tmp_path / "workspace"), key=lambda row: row["recorded"]):
+        if row["chunk"] >= 0:
+            held[row["video"]] += row["bytes"]
+        elif row["stage"] == "assemble":
+            held.pop(row["video"])
+        most = max(most, held.total())
+    # What is under way when the bound is reached is finished: three chunks in the two pools' hands, and one split.
+    assert 12_000 <= most < 14_000 + 4 * 4000, most
+
+
 def test_a_failed_set_up_ends_the_run_in_one_line(restore: Restore, tmp_path: Path) -> None:
     script = f"""
 import threading
@@ -81,7 +142,7 @@ from pathlib import Path
 import ray
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
-from pipeline.executors.ray_data import RayExecutor
+from pipeline.executors.on_ray import RayExecutor
 from pipeline.run import run
 from pipeline.wrapper import SetupError
 shutdown = ray.shutdown
@@ -111,7 +172,7 @@ def test_a_killed_driver_is_resumed(restore: Restore, executor: RayExecutor, tmp
 from pathlib import Path
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
-from pipeline.executors.ray_data import RayExecutor
+from pipeline.executors.on_ray import RayExecutor
 from pipeline.run import run
 root = Path({str(tmp_path)!r})
 stages = Simulation(journal=root / "journal", seconds={{"sample": 1.0}}).factories()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Pools
-from pipeline.executors.sizing import check_fits, shares
+from pipeline.executors.sizing import balanced, check_fits, shares
 from pipeline.wrapper import SetupError
 
 
@@ -40,3 +40,22 @@ def test_what_is_configured_goes_before() -> None:
     share = shares(pools, 16, 0)["sample"]
     assert (share.least, share.most) == (2, 4)
     assert share.options == {"num_cpus": 3.0, "num_gpus": 0.5, "resources": {"spot": 1.0}}
+
+
+@given(st.lists(st.floats(0.01, 1000), min_size=1, max_size=4), st.integers(0, 60))
+def test_slots_go_to_the_slowest(seconds: list[float], slots: int) -> None:
+    counts = balanced(seconds, slots)
+    assert sum(counts) == max(slots, len(seconds)) and min(counts) >= 1
+    slowest = max(time / count for time, count in zip(seconds, counts, strict=True))
+    for index, count in enumerate(counts):  # no worker could be taken from another stage and make the slowest faster
+        if count > 1:
+            assert seconds[index] / (count - 1) >= slowest * (1 - 1e-9)
+
+
+def test_a_pool_left_alone_gets_what_the_cluster_has_room_for() -> None:
+    found = shares(Pools(), 32, 8)
+    assert [found[stage].most for stage in ("flow", "sample", "decode")] == [3, 3, 2] and found["flow"].slots == 8
+    bound = shares(Pools.model_validate({"sample": {"min": 4}, "flow": {"labels": {"gpu": "L4"}}}), 32, 8)
+    assert (bound["sample"].most, bound["flow"].most, bound["decode"].most) == (4, 1, 3)
+    assert bound["flow"].options["label_selector"] == {"gpu": "L4"} and bound["decode"].slots == 3
+    assert [shares(Pools(), 2, 0)[stage].most for stage in ("flow", "sample", "decode")] == [1, 1, 1]

@@ -68,6 +68,7 @@ class BareActor(StageActor):
 
     def __init__(self, worker: Any, threads: int) -> None:
         self.kind, self.threads, self.fatal, self.worker = "chunk", threads, None, worker
+        self.spent = False
 
 
 @pytest.mark.parametrize("threads", [2, 3])

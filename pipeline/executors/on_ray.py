@@ -1,0 +1,111 @@
+"""The run on Ray: pools of actors (``scheduler``), a collector beside the driver, which alone writes the manifest."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from pipeline.config import Pools
+from pipeline.driver import Driver
+from pipeline.executors.base import StageFactory
+from pipeline.executors.collector import start_collector
+from pipeline.executors.memory import WORKER_ENVIRONMENT
+from pipeline.executors.scheduler import Scheduler
+from pipeline.executors.sizing import check_fits, shares
+from pipeline.rows import SourceRow
+from pipeline.storage import StorageError
+from pipeline.wrapper import Job, line
+
+OBJECT_STORE_BYTES = 200 << 20
+log = logging.getLogger(__name__)
+
+
+class RayExecutor:
+    """Runs on the Ray cluster that this process belongs to, or on one of its own on this machine.
+
+    Args:
+        pools: sizes of the worker pools.
+        address: of a cluster; None: the one that RAY_ADDRESS names (``ray job submit`` sets it), else a local one.
+    """
+
+    def __init__(self, pools: Pools | None = None, address: str | None = None) -> None:
+        self.pools, self.address = pools or Pools(), address
+        self._owned = self._alone = False
+
+    def execute(
+        self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
+    ) -> None:
+        """See ``Executor.execute``."""
+        self._connect()
+        resources = ray.cluster_resources()
+        sizes = shares(self.pools, resources.get("CPU", 1.0), resources.get("GPU", 0.0), job.threads)
+        workers = sum(share.most for share in sizes.values())
+        if self._alone:
+            check_fits(sizes, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+        collector = start_collector(job.ahead or 8 * workers, job.scratch_bytes)
+        scheduler = Scheduler(stages, job, collector, sizes, driver)
+        try:
+            scheduler.run(sources)
+        except BaseException as error:
+            logging.getLogger("ray").setLevel(logging.CRITICAL)  # what is cut off below would complain at length
+            with suppress(Exception):  # Ray itself may be gone
+                scheduler.close()
+            self.close()
+            if isinstance(error, RayError):
+                raise StorageError(f"Ray ended the run: {line(error)[-600:]}") from error
+            raise
+        scheduler.close()
+        ray.kill(collector)
+
+    def close(self) -> None:
+        """Leave the cluster if ``execute`` entered it; all workers end."""
+        if self._owned and ray.is_initialized():
+            ray.shutdown()
+        self._owned = False
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        submitted = os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
+        address = self.address or ("auto" if submitted else "local")
+        options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        if address == "local":
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            for name, value in WORKER_ENVIRONMENT.items():
+                os.environ.setdefault(name, value)
+            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        try:
+            with _quiet():
+                ray.init(address=address, **options)
+        except Exception as error:  # Ray raises bare ones, too
+            raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
+        self._owned, self._alone = True, address == "local"
+        _silence()
+
+
+def _silence() -> None:
+    """Keep Ray's notices of dead workers off stdout; the manifest tells of them. There is no public switch for it."""
+    worker = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("%s", data.get("lines"))  # type: ignore
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what Ray's core writes to stderr while it starts to nowhere (what matters comes as an exception)."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

@@ -1,0 +1,230 @@
+"""Sends rows through the pools: from stage to stage, to another worker after a failure, to the driver at the end.
+
+Why this is not Ray Data: its pools give a row that failed, or whose worker died, to the same actor again; do not say
+whether a worker died or its machine went away; shrink a pool as soon as it is idle; and a row costs its scheduler
+milliseconds (docs/scale.md has the figures).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from pipeline.driver import Driver
+from pipeline.executors.actors import StageActor
+from pipeline.executors.base import StageFactory
+from pipeline.executors.nodes import is_gone
+from pipeline.executors.pool import Hand, Pool, Task
+from pipeline.executors.sizing import Share, balanced
+from pipeline.fingerprint import CHUNK_STAGES, STAGES
+from pipeline.rows import AgainRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
+from pipeline.schemas import DONE, Event, Record
+from pipeline.storage import StorageError
+from pipeline.wrapper import Job, SetupError, line
+
+SILENCE_SECONDS = 600.0
+TURN_SECONDS = 0.5
+RESIZE_SECONDS = 1.0
+MEASURED = 3
+"""Chunks of every stage that are timed before the pools are sized by it."""
+KINDS = {"split": "split", "assemble": "assemble"}
+AFTER = {"split": "flow", "flow": "sample", "sample": "decode"}
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Takes sources through all stages.
+
+    Args:
+        stages: name -> factory.
+        job: the run.
+        collector: handle of the collector.
+        sizes: name -> size of the stage's pool.
+        driver: takes records, and rows that are at their end.
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, StageFactory],
+        job: Job,
+        collector: Any,
+        sizes: Mapping[str, Share],
+        driver: Driver,
+    ) -> None:
+        self.job, self.collector, self.driver = job, collector, driver
+        self.pools = {stage: self._pool(stage, stages[stage], sizes[stage]) for stage in STAGES}
+        self._seen: dict[str, set[int]] = defaultdict(set)
+        self._videos: dict[str, str] = {}
+        self._drain = collector.drain.remote(TURN_SECONDS)
+        self._moved = self._resized = time.monotonic()
+
+    def run(self, sources: Sequence[SourceRow]) -> None:
+        """Return when all sources are settled.
+
+        Raises:
+            SetupError, StorageError, FencedError: see ``Executor.execute``.
+        """
+        for source in sources:
+            self.pools["split"].submit(Task(pack(source)))
+        for pool in self.pools.values():
+            pool.resize(at_least=len(sources))
+        while True:
+            while self._busy():
+                self._turn()
+            # What the last workers reported may still lie with the collector, chunks among it.
+            self._take(ray.get(self._drain))
+            self._take(ray.get(self.collector.drain.remote(0.0)))
+            if not self._busy():
+                return
+            self._drain = self.collector.drain.remote(TURN_SECONDS)
+
+    def close(self) -> None:
+        """End all workers."""
+        for pool in self.pools.values():
+            for hand in list(pool.hands):
+                pool.end(hand)
+
+    def _busy(self) -> bool:
+        return any(pool.waiting or any(hand.tasks for hand in pool.hands) for pool in self.pools.values())
+
+    def _turn(self) -> None:
+        """Give out what can be given out, wait for something to happen, and take note of all that has."""
+        for pool in self.pools.values():
+            pool.assign()
+        owners = {reference: pool for pool in self.pools.values() for reference in pool.references()}
+        references = [self._drain, *owners]
+        if not ray.wait(references, num_returns=1, timeout=TURN_SECONDS)[0]:
+            self._complain()
+        ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        for reference in ready:
+            self._moved = time.monotonic()
+            if reference == self._drain:
+                self._drained()
+            else:
+                self._answered(owners[reference], reference)
+        if time.monotonic() - self._resized > RESIZE_SECONDS:
+            self._resize()
+
+    def _drained(self) -> None:
+        try:
+            records = ray.get(self._drain)
+        except RayActorError as error:
+            raise StorageError(f"the run's own collector was lost: {line(error)}; run again") from error
+        self._drain = self.collector.drain.remote(TURN_SECONDS)
+        self._take(records)
+
+    def _answered(self, pool: Pool, reference: Any) -> None:
+        hand = next((hand for hand in pool.hands if reference == hand.started or reference in hand.tasks), None)
+        if hand is None:  # ended a moment ago
+            return
+        try:
+            answer = ray.get(reference)
+        except RayActorError as error:
+            self._died(pool, hand, error)
+            return
+        if reference == hand.started:
+            hand.started, hand.node, hand.idle = None, answer, time.monotonic()
+            return
+        task, hand.idle = hand.tasks.pop(reference), time.monotonic()
+        row = unpack(answer)
+        if isinstance(row, AgainRow):
+            if row.tried:
+                task.avoid.add(id(hand))
+            pool.submit(task, again=True)
+            if row.spent:
+                for left in pool.end(hand):
+                    pool.submit(left, again=True)
+        else:
+            pool.deaths = 0
+            self._route(row, pool.stage)
+
+    def _died(self, pool: Pool, hand: Hand, error: RayActorError) -> None:
+        """Put back what a dead worker had in hand; its successor is started by the next resize."""
+        log.debug("a %s worker died: %s", pool.stage, error)
+        for task in pool.end(hand):
+            task.avoid.add(id(hand))
+            pool.submit(task, again=True)
+        # The wrapper gives an item up that kills its workers, unless they die before they get as far as counting.
+        pool.deaths += not is_gone(hand.node)
+        if pool.deaths > self.job.attempts + 3:
+            raise SetupError(f"{pool.stage} workers die before they have done anything; see Ray's logs")
+        pool.resize()
+
+    def _route(self, row: Row, stage: str) -> None:
+        if isinstance(row, ChunkRow) and not row.failed and stage in AFTER:
+            self.pools[AFTER[stage]].submit(Task(pack(row)))
+            return
+        assemble = self.driver.receive(row)
+        if assemble:
+            self.pools["assemble"].submit(Task(pack(assemble)))
+        source = source_of(row)
+        if source in self.driver.states:
+            self._seen.pop(source, None)
+            self.collector.release.remote(self._videos.pop(source, ""))
+
+    def _take(self, values: Sequence[Record | Row]) -> None:
+        """Take what the workers reported: records, and the chunks of videos that are being split."""
+        records: list[Record] = []
+        for value in values:
+            if isinstance(value, FatalRow):
+                self.driver.receive(value)
+            elif isinstance(value, ChunkRow):
+                # A split that was broken off and repeated sends its first chunks twice.
+                if value.chunk.index not in self._seen[value.source] and value.source not in self.driver.states:
+                    self._seen[value.source].add(value.chunk.index)
+                    self._videos[value.source] = value.chunk.video
+                    self._route(value, "split")
+            elif not isinstance(value, Row):
+                records.append(value)
+                self._measure(value)
+        self.driver.record(records)
+
+    def _measure(self, record: Record) -> None:
+        if isinstance(record, Event) and record.outcome == DONE and record.stage in CHUNK_STAGES:
+            pool = self.pools[record.stage]
+            pool.done, pool.seconds = pool.done + 1, pool.seconds + record.seconds
+
+    def _resize(self) -> None:
+        self._resized = time.monotonic()
+        pools = [self.pools[stage] for stage in CHUNK_STAGES if self.pools[stage].share.slots]
+        if pools and all(pool.done >= MEASURED for pool in pools):
+            wanted = balanced([pool.seconds / pool.done for pool in pools], pools[0].share.slots)
+            for pool, most in zip(pools, wanted, strict=True):
+                pool.most = max(pool.share.least, most)
+        for pool in self.pools.values():
+            pool.resize()
+
+    def _complain(self) -> None:
+        """Say so when it takes long, because a cluster may never have what a pool asks for."""
+        if time.monotonic() - self._moved < SILENCE_SECONDS:
+            return
+        self._moved = time.monotonic()
+        free = {name: ray.available_resources().get(name, 0.0) for name in ("CPU", "GPU")}
+        log.warning(
+            "no stage has reported for %d minutes; free in the cluster: %g CPU, %g GPU; if the pools ask for more "
+            "than it can ever have, change pools.* and start again",
+            SILENCE_SECONDS // 60,
+            free["CPU"],
+            free["GPU"],
+        )
+
+    def _pool(self, stage: str, factory: StageFactory, share: Share) -> Pool:
+        kind = KINDS.get(stage, "chunk")
+
+        def spawn(options: dict[str, Any]) -> Any:
+            remote = ray.remote(**options, max_restarts=0, max_task_retries=0)(StageActor)
+            return remote.remote(kind, factory, self.job, self.collector)
+
+        return Pool(stage, spawn, share, depth=2 if stage in CHUNK_STAGES else 1)
+
+
+def source_of(row: Row) -> str:
+    """The source that a row is about; "" if it is about none."""
+    source = getattr(row, "source", "")
+    return source.shown if isinstance(source, SourceRow) else str(source)
