@@ -22,6 +22,9 @@ import os
 import socket
 import time
 import uuid
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.schemas import TABLES
@@ -131,10 +134,10 @@ class Epoch:
     def _seal(self) -> None:
         last: dict[str, dict[str, int]] = {}
         for table in TABLES:
-            for epoch, sequence, _ in parts(self.storage, table):
-                if epoch < self.number:
+            for part in parts(self.storage, table):
+                if part.epoch < self.number:
                     seen = last.setdefault(table, {})
-                    seen[str(epoch)] = max(sequence, seen.get(str(epoch), 0))
+                    seen[str(part.epoch)] = max(part.last, seen.get(str(part.epoch), 0))
         self.storage.put(self._name("seal.json"), json.dumps(last).encode())
 
     @classmethod
@@ -169,24 +172,47 @@ class Epoch:
         return claim if alive else None
 
 
-def parts(storage: Storage, table: str) -> list[tuple[int, int, str]]:
-    """Return (epoch, sequence, name) of all parts of a table, in order, believed or not."""
-    found = []
-    for name in storage.names(f"manifest/{table}"):
-        epoch, _, sequence = name.removesuffix(".parquet").partition("-")
-        if epoch.isdigit() and sequence.isdigit():
-            found.append((int(epoch), int(sequence), f"manifest/{table}/{name}"))
-    return sorted(found)
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """A file of a table: the rows that an epoch wrote as its parts ``first`` to ``last``."""
+
+    epoch: int
+    last: int
+    first: int
+    name: str
+
+    @classmethod
+    def of(cls, table: str, name: str) -> Part | None:
+        """Read a file's name; None if it is not a part's."""
+        numbers = name.removesuffix(".parquet").split("-")
+        if len(numbers) not in (2, 3) or not all(number.isdigit() for number in numbers):
+            return None
+        return cls(int(numbers[0]), int(numbers[-1]), int(numbers[1]), f"manifest/{table}/{name}")
 
 
-def believed(storage: Storage, table: str) -> list[tuple[int, int, str]]:
+def parts(storage: Storage, table: str) -> list[Part]:
+    """Return all parts of a table, in order, believed or not, but not those whose rows a block holds too."""
+    found = sorted(part for name in storage.names(f"manifest/{table}") if (part := Part.of(table, name)))
+    blocks = defaultdict(list)
+    for part in found:
+        if part.first < part.last:
+            blocks[part.epoch].append(part)
+
+    def covered(part: Part) -> bool:
+        near = bisect_left(blocks[part.epoch], part.last, key=lambda block: block.last)
+        return near < len(blocks[part.epoch]) and blocks[part.epoch][near].first <= part.first
+
+    return [part for part in found if part.first < part.last or not covered(part)]
+
+
+def believed(storage: Storage, table: str) -> list[Part]:
     """Return the parts of a table that no seal leaves out."""
     names = [name for name in storage.names(ROOT) if name.endswith(".seal.json")]
     seals = {int(name.partition(".")[0]): _load(storage, f"{ROOT}/{name}").get(table, {}) for name in names}
     return [
-        (epoch, sequence, name)
-        for epoch, sequence, name in parts(storage, table)
-        if all(sequence <= seal.get(str(epoch), 0) for number, seal in seals.items() if number > epoch)
+        part
+        for part in parts(storage, table)
+        if all(part.last <= seal.get(str(part.epoch), 0) for number, seal in seals.items() if number > part.epoch)
     ]
 
 

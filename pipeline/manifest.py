@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.epoch import BEAT_SECONDS, Epoch, FencedError, believed
+from pipeline.compaction import BLOCK, compact
+from pipeline.epoch import BEAT_SECONDS, Epoch, FencedError, Part, believed
 from pipeline.schemas import TABLES, Record, to_table
 from pipeline.storage import Storage, StorageError
 
@@ -27,10 +28,30 @@ LONGEST_WAIT = 60.0
 
 def read(storage: Storage, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield the believed parts of a table in the order they were written; one part is in memory at a time."""
-    for _, _, name in believed(storage, table):
+    for part in believed(storage, table):
         # Without threads: those of pyarrow 26 abort the process at its end now and then.
-        part = pq.ParquetFile(io.BytesIO(storage.read(name)), pre_buffer=False)
-        yield part.read(columns=list(columns) if columns else None, use_threads=False)
+        file = pq.ParquetFile(io.BytesIO(_content(storage, table, part)), pre_buffer=False)
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
+
+
+def _content(storage: Storage, table: str, part: Part) -> bytes:
+    """Return a part's bytes; those of its block, if it was compacted since it was listed.
+
+    The other parts of the block are gone by then, too, or are going: each of them reads its own rows of it.
+    """
+    try:
+        return storage.read(part.name)
+    except FileNotFoundError:
+        block = next(
+            block
+            for name in storage.names(f"manifest/{table}")
+            if (block := Part.of(table, name)) and block.epoch == part.epoch and block.first <= part.first <= block.last
+        )
+        file = pq.ParquetFile(io.BytesIO(storage.read(block.name)), pre_buffer=False)
+        sink = io.BytesIO()
+        pq.write_table(file.read_row_group(part.first - block.first, use_threads=False), sink)
+        return sink.getvalue()
 
 
 class ManifestWriter:
@@ -52,6 +73,7 @@ class ManifestWriter:
         self.flush_rows, self.flush_seconds = flush_rows, flush_seconds
         self._rows: dict[str, list[Record]] = {table: [] for table in TABLES}
         self._sequence = dict.fromkeys(TABLES, 0)
+        self._compacted = dict.fromkeys(TABLES, 0)
         self._lock = threading.RLock()
         self._opened = self._flushed = time.monotonic()
         self._fault: Exception | None = None
@@ -110,6 +132,14 @@ class ManifestWriter:
         self.storage.put(f"manifest/{table}/{self.epoch.number:06d}-{sequence:06d}.parquet", sink.getvalue())
         self._sequence[table], self._rows[table] = sequence, []
 
+    def _compact(self) -> None:
+        """Join parts into blocks, outside the lock: rows go on being taken."""
+        for table in TABLES:
+            if self._sequence[table] - self._compacted[table] >= BLOCK:
+                self._compacted[table] = self._sequence[table] // BLOCK * BLOCK
+                self.epoch.check()
+                compact(self.storage, table)
+
     def _due(self) -> bool:
         now = time.monotonic()
         wait = min(LONGEST_WAIT, max(self.flush_seconds, (now - self._opened) / 100))
@@ -126,6 +156,7 @@ class ManifestWriter:
                 with self._lock:
                     if self._due():
                         self.flush()
+                self._compact()
             except (FencedError, StorageError) as error:
                 self._fault = error
                 return

@@ -7,8 +7,9 @@ never a part.
 * Local file systems: the bytes go to a temporary file beside the target, are flushed to the disk, and are renamed over
   it (``os.replace``) or linked to it (``os.link``, which fails if the target exists); then the folder is flushed.
   Crash before the rename: a ``.partial`` file is left that nobody reads. Crash after it: the file is there and whole.
-* Object stores: one put is atomic. ``put_if_absent`` is a conditional put (``If-None-Match: *``) on S3. A store that
-  ignores the condition degrades to a check before the put; ``manifest.Epoch`` reads its claim back for that reason.
+* Object stores: one put is atomic, and is the commit. ``put_if_absent`` is a conditional put (``If-None-Match: *``) on
+  S3, where content that is one's own to the byte counts as written: the client repeats a put whose answer was lost. A
+  store that ignores the condition degrades to a check before the put; ``epoch.Epoch`` reads its claim back for that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 import fsspec
 
 BLOCK = 1 << 22
+RETRIES = 12
 
 
 class StorageError(Exception):
@@ -59,11 +61,16 @@ def reason(error: BaseException) -> str | None:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass."""
+    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass.
+
+    What a client of S3 says of a lost connection becomes an ``OSError``, as it is for every other file system.
+    """
     try:
         yield
     except Exception as error:
         why = reason(error)
+        if why is None and type(error).__module__.startswith("botocore."):
+            raise OSError(errno.EIO, f"{where}: {' '.join(str(error).split())}") from error
         if why is None or isinstance(error, StorageError):
             raise
         raise StorageError(f"{where}: {why}") from error
@@ -79,6 +86,8 @@ def file_system(url: str, **options: Any) -> tuple[Any, str]:
         fs, path = fsspec.core.url_to_fs(url, **options)
     except (ValueError, ImportError) as error:
         raise StorageError(f"{url.partition('://')[0]}://: {' '.join(str(error).split())}; check the URL") from error
+    if hasattr(fs, "retries"):  # s3fs: a minute or more of waiting, each pause longer than the one before
+        fs.retries = RETRIES
     return fs, path
 
 
@@ -266,13 +275,13 @@ class Storage:
     def _create(self, name: str, data: bytes) -> bool:
         try:
             self.fs.pipe_file(self.path(name), data, mode="create")
-        except FileExistsError:
-            return False
         except OSError as error:
             # s3fs reports a failed If-None-Match (412) as EINVAL, and a lost race (409) as EBUSY.
-            if error.errno in (errno.EINVAL, errno.EBUSY) and self.exists(name):
-                return False
-            raise
+            known = isinstance(error, FileExistsError) or error.errno in (errno.EINVAL, errno.EBUSY)
+            if not known or not self.exists(name):
+                raise
+            # A put whose answer was lost is repeated by the client, and the repetition finds what the first one wrote.
+            return self.read(name) == data
         return True
 
 

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.config import Pools
+from pipeline.config import Pools, load_config
 
 FILE = Path(__file__).parents[1] / "cluster.yaml"
 
@@ -20,15 +20,6 @@ FILE = Path(__file__).parents[1] / "cluster.yaml"
 def cluster() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
     return loaded
-
-
-def commented_pools() -> dict[str, Any]:
-    """The configuration that the file's head recommends."""
-    lines = [line.removeprefix("#").removeprefix("   ") for line in FILE.read_text().splitlines()]
-    start = lines.index("pools:")
-    block = list(lines[start : start + 6])
-    pools: dict[str, Any] = yaml.safe_load("\n".join(block))["pools"]
-    return pools
 
 
 def test_it_is_what_ray_up_accepts(cluster: dict[str, Any]) -> None:
@@ -50,12 +41,18 @@ def test_only_sampling_runs_on_spot_and_the_head_only_drives(cluster: dict[str, 
 
 
 def test_every_recommended_worker_fits_its_machine(cluster: dict[str, Any]) -> None:
-    pools = Pools.model_validate(commented_pools())
+    pools = load_config(FILE.parent / "deploy" / "pools.yaml").pools
     for stage in Pools.model_fields:
         pool = getattr(pools, stage)
-        (home,) = pool.resources
-        has = cluster["available_node_types"][home]["resources"]
-        assert pool.cpus <= has["CPU"] and (pool.gpus or 0) <= has.get("GPU", 0) and pool.resources[home] <= has[home]
+        (home,) = (kind for kind in cluster["available_node_types"].values() if kind.get("labels") == pool.labels)
+        has = home["resources"]
+        assert pool.cpus <= has["CPU"] and (pool.gpus or 0) <= has.get("GPU", 0)
+        assert (pool.gpus or 0) * pool.max <= has.get("GPU", 0) * home["max_workers"]
+
+
+def test_the_file_that_the_line_names_is_there() -> None:
+    (named,) = re.findall(r"--config (\S+)", FILE.read_text())
+    assert (FILE.parent / named).is_file()
 
 
 def test_the_image_has_the_ray_that_is_tested(cluster: dict[str, Any]) -> None:

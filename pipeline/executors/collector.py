@@ -51,16 +51,19 @@ class Collector:
                         self._bytes[record.video] += record.bytes
             self._news.notify_all()
 
-    async def drain(self, seconds: float) -> list[Record | FatalRow | ChunkRow]:
-        """Return what was put since the last call; wait for the first of it, but not longer than ``seconds``."""
+    async def drain(self, seconds: float) -> tuple[list[Record | FatalRow | ChunkRow], int]:
+        """Return what was put since the last call; wait for the first of it, but not longer than ``seconds``.
+
+        And the space that the artifacts of videos under way take, in bytes.
+        """
         async with self._news:
             if not self._waiting:
                 try:
                     await asyncio.wait_for(self._news.wait_for(lambda: bool(self._waiting)), seconds)
                 except TimeoutError:
-                    return []
+                    return [], self._bytes.total()
             taken, self._waiting = self._waiting, []
-            return taken
+            return taken, self._bytes.total()
 
     async def admit(self) -> bool:
         """Return when split may make another chunk (True), or when the run is to stop (False).
@@ -92,10 +95,6 @@ class Collector:
         async with self._news:
             self._bytes.pop(video, None)
             self._news.notify_all()
-
-    async def scratch(self) -> int:
-        """Return the space that the artifacts of videos under way take, in bytes."""
-        return self._bytes.total()
 
     def _must_wait(self) -> bool:
         flying = self._in_flight()

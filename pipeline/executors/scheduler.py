@@ -19,6 +19,7 @@ from ray.exceptions import RayActorError
 from pipeline.driver import Driver
 from pipeline.executors.actors import StageActor
 from pipeline.executors.base import StageFactory
+from pipeline.executors.metrics import Metrics
 from pipeline.executors.nodes import is_gone
 from pipeline.executors.pool import Hand, Pool, Task
 from pipeline.executors.sizing import Share, balanced
@@ -59,6 +60,7 @@ class Scheduler:
     ) -> None:
         self.job, self.collector, self.driver = job, collector, driver
         self.pools = {stage: self._pool(stage, stages[stage], sizes[stage]) for stage in STAGES}
+        self.metrics = Metrics()
         self._seen: dict[str, set[int]] = defaultdict(set)
         self._videos: dict[str, str] = {}
         self._drain = collector.drain.remote(TURN_SECONDS)
@@ -78,8 +80,8 @@ class Scheduler:
             while self._busy():
                 self._turn()
             # What the last workers reported may still lie with the collector, chunks among it.
-            self._take(ray.get(self._drain))
-            self._take(ray.get(self.collector.drain.remote(0.0)))
+            self._take(*ray.get(self._drain))
+            self._take(*ray.get(self.collector.drain.remote(0.0)))
             if not self._busy():
                 return
             self._drain = self.collector.drain.remote(TURN_SECONDS)
@@ -113,11 +115,11 @@ class Scheduler:
 
     def _drained(self) -> None:
         try:
-            records = ray.get(self._drain)
+            records, scratch = ray.get(self._drain)
         except RayActorError as error:
             raise StorageError(f"the run's own collector was lost: {line(error)}; run again") from error
         self._drain = self.collector.drain.remote(TURN_SECONDS)
-        self._take(records)
+        self._take(records, scratch)
 
     def _answered(self, pool: Pool, reference: Any) -> None:
         hand = next((hand for hand in pool.hands if reference == hand.started or reference in hand.tasks), None)
@@ -168,8 +170,10 @@ class Scheduler:
             self._seen.pop(source, None)
             self.collector.release.remote(self._videos.pop(source, ""))
 
-    def _take(self, values: Sequence[Record | Row]) -> None:
+    def _take(self, values: Sequence[Record | Row], scratch: int) -> None:
         """Take what the workers reported: records, and the chunks of videos that are being split."""
+        self.metrics.count(values, self.pools)
+        self.metrics.show(self.pools, scratch)
         records: list[Record] = []
         for value in values:
             if isinstance(value, FatalRow):

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+#SBATCH --job-name=reelift
+#SBATCH --nodes=4
+#SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task=16
+#SBATCH --gpus-per-node=1
+#SBATCH --time=2-00:00:00
+#SBATCH --signal=B:TERM@120
+#SBATCH --requeue
+# A run on Slurm: Ray's head with the driver on the first machine, a worker on each of the others, all on a file system
+# that every machine sees. A job that reaches its time limit, or is preempted, is queued again and goes on.
+#
+#   sbatch deploy/slurm.sh /data/tapes --output /data/restored --workspace /data/work
+#
+# REELIFT_DRY_RUN=1 prints the commands instead of running them. REELIFT_LABEL=name gives the workers the label
+# pool=name, for pools.<stage>.labels.
+set -euo pipefail
+
+run() {
+  if [[ -n "${REELIFT_DRY_RUN:-}" ]]; then
+    echo "$*"
+  else
+    "$@"
+  fi
+}
+
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]}
+port=$((20000 + SLURM_JOB_ID % 20000))
+cpus=${SLURM_CPUS_PER_TASK:-1}
+gpus=${SLURM_GPUS_ON_NODE:-0}
+export RAY_ADDRESS=$head:$port
+export RAY_AUTH_MODE=token # other users share these machines
+RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
+export RAY_AUTH_TOKEN
+
+pids=()
+stop() { ((${#pids[@]})) && kill "${pids[@]}" 2>/dev/null || true; }
+again() {
+  stop
+  run scontrol requeue "$SLURM_JOB_ID"
+  exit 0
+}
+trap stop EXIT
+trap again TERM
+
+run srun --nodes=1 --ntasks=1 --overlap --nodelist="$head" \
+  ray start --head --port="$port" --num-cpus="$cpus" --num-gpus="$gpus" --block --disable-usage-stats &
+pids+=($!)
+[[ -n "${REELIFT_DRY_RUN:-}" ]] && wait "$!"
+for node in "${nodes[@]:1}"; do
+  run srun --nodes=1 --ntasks=1 --overlap --nodelist="$node" \
+    ray start --address="$RAY_ADDRESS" --num-cpus="$cpus" --num-gpus="$gpus" --block --disable-usage-stats \
+    ${REELIFT_LABEL:+--labels "pool=$REELIFT_LABEL"} &
+  pids+=($!)
+  [[ -n "${REELIFT_DRY_RUN:-}" ]] && wait "$!"
+done
+
+for _ in $(seq 60); do # until the head answers
+  [[ -n "${REELIFT_DRY_RUN:-}" ]] && break
+  ray health-check --address "$RAY_ADDRESS" >/dev/null 2>&1 && break
+  sleep 2
+done
+run python -m jobs.restore "$@" --takeover &
+wait "$!"

@@ -1,0 +1,127 @@
+"""Workspace, input and output on S3: a server of its own process, over HTTP, that is not always kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+pytest.importorskip("moto.server", reason="moto[server] is not installed")
+from s3_server import KINDS, Proxy, s3_server
+
+from pipeline.artifacts import digest
+from pipeline.epoch import BusyError, Epoch
+from pipeline.report import RunReport
+from pipeline.status import status
+from pipeline.storage import Storage
+
+Restore = Callable[..., RunReport]
+LOCAL_PROXY_OFF = "127.0.0.1,localhost"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    with s3_server() as port:
+        yield port
+
+
+@pytest.fixture
+def s3(server: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Proxy]:
+    """A proxy before the server, which s3fs finds by the environment alone; a bucket for each test."""
+    proxy = Proxy(server)
+    with proxy.serving() as address:
+        for name, value in {
+            "AWS_ENDPOINT_URL_S3": address,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "NO_PROXY": LOCAL_PROXY_OFF,
+            "no_proxy": LOCAL_PROXY_OFF,
+        }.items():
+            monkeypatch.setenv(name, value)
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()
+        fsspec.filesystem("s3").mkdir(bucket(request))
+        yield proxy
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def place(s3: Proxy, request: pytest.FixtureRequest) -> str:
+    return f"s3://{bucket(request)}"
+
+
+def bucket(request: pytest.FixtureRequest) -> str:
+    return request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:50].strip("-")
+
+
+def tree(storage: Storage) -> dict[str, bytes]:
+    return {name: storage.read(name) for name in storage.tree()}
+
+
+def test_a_run_over_a_server_that_throttles_fails_and_hangs_up(
+    restore: Restore, s3: Proxy, place: str, library: Path, tmp_path: Path
+) -> None:
+    (library / "a" / "one.mp4").unlink()
+    for path in sorted(library.rglob("*.m*")):
+        Storage(f"{place}/tapes").put(path.relative_to(library).as_posix(), path.read_bytes())
+    restore()
+    (tmp_path / "journal").unlink()
+    s3.share = 0.1
+    places = {"inputs": [f"{place}/tapes"], "output": f"{place}/restored", "workspace": f"{place}/work"}
+    report = restore(**places)
+    s3.share = 0.0
+    assert report.ok, report.failures
+    assert all(s3.happened[kind] >= 2 for kind in KINDS), s3.happened
+    assert tree(Storage(f"{place}/restored")) == tree(Storage(tmp_path / "restored"))
+    assert status(f"{place}/work")["videos"] == {"total": 2, "done": 2, "failed": 0, "left": 0}
+    again = restore(**places)
+    assert again.count("reused") == 2 and again.computed() == 0
+
+
+def test_what_was_flipped_cut_off_or_lost_is_found_and_made_again(restore: Restore, place: str, library: Path) -> None:
+    places = {"inputs": [library / "a"], "output": f"{place}/restored", "workspace": f"{place}/work"}
+    restore(**places)
+    work, restored = Storage(f"{place}/work"), Storage(f"{place}/restored")
+    before = tree(restored)
+    samples = [name for name in work.tree("artifacts/sample") if name.endswith(".bin")]
+    data = work.read(samples[0])
+    work.put(samples[0], bytes([data[0] ^ 1]) + data[1:])
+    work.put(samples[1], work.read(samples[1])[:-1])
+    work.remove(samples[2])
+    for name in list(before):
+        restored.remove(name)
+    report = restore(**places)
+    assert report.ok and report.stages["sample"] == {"damaged": 3, "done": 3}
+    assert tree(restored) == before
+
+
+def test_a_put_that_is_cut_leaves_what_was_there(s3: Proxy, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = Storage(f"{place}/work")
+    storage.put("a/one", b"old" * 1000)
+    s3.share, s3.only, s3.kinds = 1.0, "PUT", ("cut in the request",)
+    monkeypatch.setattr(storage.fs, "retries", 2)
+    for name in ("a/one", "a/two"):
+        with pytest.raises(OSError):
+            storage.put(name, b"new" * 100_000)
+    s3.share = 0.0
+    assert storage.read("a/one") == b"old" * 1000 and storage.names("a") == ["one"]
+    assert digest(storage.blocks("a/one"))[0] == 3000
+
+
+def test_a_claim_whose_answer_is_lost_is_still_ones_own(s3: Proxy, place: str) -> None:
+    storage = Storage(f"{place}/work")
+    chances = iter([0.0, 1.0])  # the first PUT is carried out and its answer lost; the client repeats it
+    s3.share, s3.only, s3.kinds = 0.5, "PUT", ("cut before the answer",)
+    s3.chance.random = lambda: next(chances, 1.0)  # type: ignore[method-assign]
+    assert storage.put_if_absent("claim", b"mine")
+    assert s3.happened["cut before the answer"] == 1
+    assert not storage.put_if_absent("claim", b"another's") and storage.read("claim") == b"mine"
+    first = Epoch.claim(storage)
+    with pytest.raises(BusyError):
+        Epoch.claim(storage)
+    second = Epoch.claim(storage, takeover=True)
+    assert (first.number, second.number) == (1, 2)

@@ -1,0 +1,86 @@
+"""Ray's head node as a process of its own, with a token, on ports of its own; no other Ray is touched."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from whole_jobs import environment
+
+TOKEN = secrets.token_hex(32)  # the head and whoever talks to it must know it
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where it listens."""
+
+    dashboard: str
+    address: str
+    metrics: str
+
+
+def surroundings() -> dict[str, str]:
+    """An environment in which ``python`` and ``ray`` are this test's, and the code comes from nowhere but the job."""
+    kept = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_metrics_report_interval_ms": "1000"}
+    return {**kept, **token, "PATH": f"{BIN}{os.pathsep}{kept['PATH']}"}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@contextmanager
+def ray_head() -> Iterator[Head]:
+    """Start a head; it is stopped at the end (and no other Ray with it, as ``ray stop`` would)."""
+    head, dashboard, client, agent, http, metrics = free_ports(6)
+    ports = [f"--port={head}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+    ports += [f"--dashboard-agent-grpc-port={agent}", f"--dashboard-agent-listen-port={http}"]
+    ports += [f"--metrics-export-port={metrics}"]
+    size = ["--num-cpus=2", f"--object-store-memory={200 << 20}", "--disable-usage-stats"]
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:  # sockets need a short path
+        words = [str(BIN / "ray"), "start", "--head", "--block", f"--temp-dir={place}", *ports, *size]
+        with (Path(place) / "head.log").open("wb") as log:
+            at_once = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
+            process = subprocess.Popen(
+                words, env=surroundings() | at_once, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            wait_for(f"http://127.0.0.1:{dashboard}/api/version", process)
+            yield Head(f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{head}", f"127.0.0.1:{metrics}")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    """Wait until something answers there."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except urllib.error.HTTPError:
+            return  # it is there, and asks for the token
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"nothing answers at {url}")

@@ -1,0 +1,190 @@
+"""KubeRay's and Slurm's files, as far as they can be checked without Kubernetes and Slurm."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jobs.cli import app
+from pipeline.config import Pools, load_config
+
+ROOT = Path(__file__).parents[1]
+POOLS = ROOT / "deploy" / "pools.yaml"
+
+STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
+POD = {
+    "type": "object",
+    "required": ["spec"],
+    "additionalProperties": False,
+    "properties": {
+        "metadata": {"type": "object"},
+        "spec": {
+            "type": "object",
+            "required": ["containers"],
+            "properties": {
+                "nodeSelector": STRINGS,
+                "containers": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "object", "required": ["name", "image", "resources"]},
+                },
+            },
+        },
+    },
+}
+WORKER_GROUP = {
+    "type": "object",
+    "required": ["groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"],
+    "additionalProperties": False,
+    "properties": {
+        "groupName": {"type": "string"},
+        "replicas": {"type": "integer"},
+        "minReplicas": {"type": "integer"},
+        "maxReplicas": {"type": "integer"},
+        "numOfHosts": {"type": "integer"},
+        "rayStartParams": STRINGS,
+        "template": POD,
+        "scaleStrategy": {"type": "object"},
+    },
+}
+RAY_JOB = {
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "additionalProperties": False,
+    "properties": {
+        "apiVersion": {"const": "ray.io/v1"},
+        "kind": {"const": "RayJob"},
+        "metadata": {"type": "object", "required": ["name"]},
+        "spec": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "activeDeadlineSeconds": {"type": "integer"},
+                "backoffLimit": {"type": "integer"},
+                "submitterPodTemplate": {"type": "object"},
+                "metadata": STRINGS,
+                "clusterSelector": STRINGS,
+                "submitterConfig": {"type": "object"},
+                "managedBy": {"type": "string"},
+                "deletionStrategy": {"type": "object"},
+                "entrypoint": {"type": "string"},
+                "runtimeEnvYAML": {"type": "string"},
+                "jobId": {"type": "string"},
+                "submissionMode": {"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"]},
+                "entrypointResources": {"type": "string"},
+                "entrypointNumCpus": {"type": "number"},
+                "entrypointNumGpus": {"type": "number"},
+                "ttlSecondsAfterFinished": {"type": "integer"},
+                "shutdownAfterJobFinishes": {"type": "boolean"},
+                "suspend": {"type": "boolean"},
+                "rayClusterSpec": {
+                    "type": "object",
+                    "required": ["headGroupSpec"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "rayVersion": {"type": "string"},
+                        "enableInTreeAutoscaling": {"type": "boolean"},
+                        "autoscalerOptions": {"type": "object"},
+                        "headServiceAnnotations": STRINGS,
+                        "suspend": {"type": "boolean"},
+                        "headGroupSpec": {
+                            "type": "object",
+                            "required": ["rayStartParams", "template"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "serviceType": {"type": "string"},
+                                "headService": {"type": "object"},
+                                "enableIngress": {"type": "boolean"},
+                                "rayStartParams": STRINGS,
+                                "template": POD,
+                            },
+                        },
+                        "workerGroupSpecs": {"type": "array", "items": WORKER_GROUP},
+                    },
+                },
+            },
+        },
+    },
+}
+"""The fields of KubeRay's RayJob (ray.io/v1), those of Pods as far as they are used."""
+
+
+@pytest.fixture(scope="module")
+def job() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "rayjob.yaml").read_text())
+    return loaded
+
+
+def test_the_job_has_only_fields_that_kuberay_knows(job: dict[str, Any]) -> None:
+    jsonschema.validate(job, RAY_JOB)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**job, "spec": {**job["spec"], "workerGroups": []}}, RAY_JOB)
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["rayVersion"] == version("ray")
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert isinstance(yaml.safe_load(job["spec"]["runtimeEnvYAML"]), dict)
+
+
+def test_every_worker_fits_a_group_of_its_label(job: dict[str, Any]) -> None:
+    groups = {
+        group["rayStartParams"]["labels"]: group["template"]["spec"]["containers"][0]["resources"]["limits"]
+        for group in job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    }
+    pools = load_config(POOLS).pools
+    for stage in Pools.model_fields:
+        pool = getattr(pools, stage)
+        (label,) = (f"{key}={value}" for key, value in pool.labels.items())
+        assert pool.cpus <= groups[label]["cpu"] and (pool.gpus or 0) <= groups[label].get("nvidia.com/gpu", 0)
+
+
+def understood(words: list[str]) -> None:
+    """Make sure that the command line is one (it stops at the inputs, which are not there)."""
+    done = CliRunner().invoke(app, [words[2].removeprefix("jobs."), *words[3:], "--help"])
+    assert words[:2] == ["python", "-m"] and done.exit_code == 0, done.output
+    known = {option for option in done.output.split() if option.startswith("--")}
+    assert {word for word in words[3:] if word.startswith("--")} <= known
+
+
+def test_the_entrypoint_is_a_line_that_restore_understands(
+    job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    understood(shlex.split(job["spec"]["entrypoint"]))
+
+
+@pytest.mark.parametrize("label", ["", "sampling"])
+def test_slurms_script_starts_a_head_and_a_worker_on_each_other_machine(
+    tmp_path: Path, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = ROOT / "deploy" / "slurm.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    fake = tmp_path / "scontrol"
+    fake.write_text("#!/bin/sh\nprintf 'n1\\nn2\\nn3\\n'\n")
+    fake.chmod(0o755)
+    facts = {"SLURM_JOB_NODELIST": "n[1-3]", "SLURM_JOB_ID": "20007", "SLURM_CPUS_PER_TASK": "16"}
+    env = {**os.environ, **facts, "SLURM_GPUS_ON_NODE": "2", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    env |= {"REELIFT_DRY_RUN": "1", "REELIFT_LABEL": label}
+    done = subprocess.run(
+        [str(script), "/data/tapes", "--output", "/o", "--workspace", "/w"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    head, *workers, restore = done.stdout.splitlines()
+    assert "--nodelist=n1 ray start --head --port=20007 --num-cpus=16 --num-gpus=2 --block" in head
+    assert [f"--nodelist={node}" in line for node, line in zip(("n2", "n3"), workers, strict=True)] == [True, True]
+    assert all("--address=n1:20007" in line and (f"pool={label}" in line) == bool(label) for line in workers)
+    monkeypatch.setenv("COLUMNS", "300")
+    understood(restore.split())
