@@ -30,9 +30,9 @@ class Simulation:
         setup_seconds: stage -> sleep when it is set up.
         chunk_frames: frames per chunk.
         settings: stage -> a number that enters the fingerprint.
-        faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process), "memory" (does not fit
-            unless halved twice), "setup" (cannot be set up; index -1); and, the first time only, by ``journal``: "once"
-            (raises), "device" (an error of CUDA), "hang", "kill" (ends the process).
+        faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process), "setup" (cannot be set
+            up; index -1); and, the first time only, by ``journal``: "once" (raises), "device" (an error of CUDA),
+            "hang", "kill" (ends the process).
         journal: a file that gets a line for every run of a stage; None for none.
         bytes: size of each chunk's artifact.
     """
@@ -53,7 +53,7 @@ class Simulation:
             "assemble": partial(SimulatedAssemble, self),
         }
 
-    def act(self, stage: str, chunk: int, video: str, halvings: int = 0) -> None:
+    def act(self, stage: str, chunk: int, video: str) -> None:
         """Sleep, write the journal, fail where asked."""
         fault = self.faults.get((stage, chunk), "")
         mark = f"{stage} {chunk} {video}\n"
@@ -65,8 +65,6 @@ class Simulation:
         time.sleep(self.seconds.get(stage, 0.0))
         if fault == "die" or (fault == "kill" and first):
             os._exit(1)
-        if fault == "memory" and halvings < 2:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         if fault == "device" and first:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         while fault == "hang" and first:
@@ -130,7 +128,6 @@ class SimulatedChunkStage(Stage[ChunkTask, Result]):
     def __init__(self, simulation: Simulation, name: str) -> None:
         self.simulation = simulation
         self.name = name  # type: ignore[misc]
-        self.halvings = 0
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -146,14 +143,9 @@ class SimulatedChunkStage(Stage[ChunkTask, Result]):
         """Fail if asked to."""
         self.simulation.setup(self.name)
 
-    def lighten(self, halvings: int) -> bool:
-        """Take note of it; twice is the most."""
-        self.halvings = halvings
-        return halvings <= 2
-
     def run(self, task: ChunkTask) -> Result:
         """Read the inputs, sleep, write."""
-        self.simulation.act(self.name, task.chunk.index, task.chunk.video, self.halvings)
+        self.simulation.act(self.name, task.chunk.index, task.chunk.video)
         inputs = [(stage, _read(folder)) for stage, folder in sorted(task.inputs.items())]
         content = _content(self.simulation.bytes, self.name, inputs, self.parameters)
         (task.output / f"{self.name}.bin").write_bytes(content)

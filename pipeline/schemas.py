@@ -74,15 +74,14 @@ TABLES = {"videos": VIDEOS, "chunks": CHUNKS, "events": EVENTS}
 
 DONE, REUSED, FAILED, GAVE_UP = "done", "reused", "failed", "gave_up"
 RETRIED, DIED, TIMED_OUT, DAMAGED = "retried", "died", "timed_out", "damaged"
-PREEMPTED, OUT_OF_MEMORY = "preempted", "out_of_memory"
-FREE = (PREEMPTED, OUT_OF_MEMORY)
+PREEMPTED = "preempted"
+FREE = (PREEMPTED,)
 """Outcomes of attempts that are not charged to the item."""
 SETTLED = (DONE, REUSED, FAILED, GAVE_UP)
 """Outcomes after which an item is not tried again in this run. ``failed``: it can never work. ``gave_up``: the limit of
 attempts was reached. The others tell of one attempt: ``retried`` raised, ``died`` took its worker with it,
-``timed_out`` took too long and was ended with its worker, ``preempted`` was on a machine that went away,
-``out_of_memory`` is repeated with half the batch. ``damaged`` is a committed artifact that no longer verified and was
-removed."""
+``timed_out`` took too long and was ended with its worker, ``preempted`` was on a machine that went away. ``damaged`` is
+a committed artifact that no longer verified and was removed."""
 
 
 def _now() -> datetime:

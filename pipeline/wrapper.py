@@ -27,7 +27,7 @@ from typing import Any, Literal, Protocol
 
 from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
-from pipeline.faults import device_lost, out_of_memory
+from pipeline.faults import device_lost
 from pipeline.fingerprint import INPUTS, Recipe
 from pipeline.rows import ChunkRow
 from pipeline.schemas import (
@@ -37,7 +37,6 @@ from pipeline.schemas import (
     FAILED,
     FREE,
     GAVE_UP,
-    OUT_OF_MEMORY,
     PREEMPTED,
     RETRIED,
     REUSED,
@@ -198,22 +197,17 @@ class Worker:
         if artifact is not None:
             self.report([self.event(item, REUSED, started=started, clock=clock, artifact=artifact)])
             return artifact
-        with ExitStack() as stack:
-            stack.callback(self.lighten, 0)
-            halvings = 0
-            while attempt := self.begin(item):
-                clock = time.perf_counter()
-                try:
-                    with self.at_work(item, attempt, clock), self.workspace.scratch(self.job.epoch) as folder:
-                        artifact = make(folder)
-                except Exception as error:
-                    outcome = self.failed(item, attempt, clock, error, halvings)
-                    if outcome not in (RETRIED, OUT_OF_MEMORY):
-                        return None
-                    halvings += outcome == OUT_OF_MEMORY
-                else:
-                    self.done(item, attempt, clock, artifact)
-                    return artifact
+        while attempt := self.begin(item):
+            clock = time.perf_counter()
+            try:
+                with self.at_work(item, attempt, clock), self.workspace.scratch(self.job.epoch) as folder:
+                    artifact = make(folder)
+            except Exception as error:
+                if self.failed(item, attempt, clock, error) != RETRIED:
+                    return None
+            else:
+                self.done(item, attempt, clock, artifact)
+                return artifact
         return None
 
     @contextmanager
@@ -222,13 +216,6 @@ class Worker:
         self._current = (item, attempt, clock)
         with self.watchdog.watching() as again:
             yield again
-
-    def lighten(self, halvings: int) -> bool:
-        """Have the stage process half as much at once, so many times; return whether it can."""
-        try:
-            return self.stage.lighten(halvings)
-        except Exception:  # a device in no state to be asked
-            return False
 
     def _overdue(self, where: str) -> None:
         """Report the attempt that takes too long; the process ends after this."""
@@ -277,8 +264,8 @@ class Worker:
         self.report([self.event(item, DONE, attempt=attempt, clock=clock, artifact=artifact)])
         self.attempts.forget(item.fingerprint)
 
-    def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception, halvings: int = 0) -> str:
-        """Report an attempt that raised; return its outcome: retried, out_of_memory, failed or gave_up.
+    def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception) -> str:
+        """Report an attempt that raised; return its outcome: retried, failed or gave_up.
 
         Raises:
             StorageError: if the error means that nothing can succeed.
@@ -296,8 +283,6 @@ class Worker:
             outcome = FAILED
         elif spent:
             outcome = RETRIED  # by whoever comes after this worker, who gives it up if it was the last attempt
-        elif out_of_memory(error) and self.lighten(halvings + 1):
-            outcome = OUT_OF_MEMORY
         event = self.event(item, outcome, attempt=attempt, clock=clock, error=error)
         if outcome == GAVE_UP:
             event = replace(event, attempt=charged)

@@ -47,13 +47,6 @@ class Stage(ABC, Generic[TaskT, ResultT]):
     def run(self, task: TaskT) -> ResultT:
         """Process one item: read ``task``'s inputs, write into its output folder, return the facts."""
 
-    def lighten(self, halvings: int) -> bool:
-        """Process half as much at once, so many times over (0: as configured); the next item needs less memory.
-
-        Returns whether the stage can be that light. Called when an item did not fit, and with 0 after it.
-        """
-        return halvings == 0
-
     def teardown(self) -> None:
         """Give back what ``setup`` took."""
 

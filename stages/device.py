@@ -36,23 +36,6 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
     return device, _DTYPES[setting.precision]
 
 
-LARGEST_TILE, SMALLEST_TILE = 128, 16
-"""Sides in latent pixels: the first tile where a whole canvas did not fit, and the last that is tried."""
-
-
-def lighter_tile(tile: int | None, halvings: int) -> int | None:
-    """The side of tiles, in latent pixels, after so many halvings; None is the whole canvas."""
-    if not halvings:
-        return tile
-    return LARGEST_TILE >> (halvings - 1) if tile is None else max(8, tile >> halvings)
-
-
-def free_memory() -> None:
-    """Give back what the allocator keeps of a device's memory, so that the next attempt finds it in one piece."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def placed(network: NetworkT, device: torch.device, dtype: torch.dtype = torch.float32) -> NetworkT:
     """The network on the device, in evaluation mode; converted only if it must be."""
     network = network.to(device)

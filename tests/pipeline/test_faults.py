@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,14 +8,11 @@ import torch
 from benchmarks.simulated_stages import SimulatedChunkStage, Simulation
 from pipeline.faults import device_lost, out_of_memory
 from pipeline.fingerprint import STAGES, Identity, Recipe
-from pipeline.report import RunReport
 from pipeline.rows import ChunkRow
 from pipeline.schemas import Event, Record
 from pipeline.wrapper import ChunkWorker, Job
-from stages.device import lighter_tile
 from stages.items import Chunk
 
-Restore = Callable[..., RunReport]
 CHUNK = Chunk("0" * 16, 0, 0, 0, 5)
 
 
@@ -37,16 +33,6 @@ CHUNK = Chunk("0" * 16, 0, 0, 0, 5)
 )
 def test_what_an_error_says_about_the_device(error: Exception, memory: bool, device: bool) -> None:
     assert (out_of_memory(error), device_lost(error)) == (memory, device)
-
-
-def test_a_chunk_that_does_not_fit_is_halved_before_it_counts(restore: Restore, tmp_path: Path) -> None:
-    report = restore(Simulation(faults={("sample", 1): "memory"}))
-    assert report.ok and report.stages["sample"] == {"done": 6, "out_of_memory": 4}
-
-
-def test_tiles_get_smaller() -> None:
-    assert [lighter_tile(None, n) for n in range(5)] == [None, 128, 64, 32, 16]
-    assert [lighter_tile(48, n) for n in range(4)] == [48, 24, 12, 8]
 
 
 class Nodes:

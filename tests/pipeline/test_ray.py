@@ -78,7 +78,7 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
 def test_every_kind_of_attempt_is_a_row_and_is_charged_as_it_should(
     restore: Restore, executor: RayExecutor, tmp_path: Path, library: Path
 ) -> None:
-    faults = {("flow", 0): "once", ("sample", 0): "device", ("sample", 1): "memory", ("decode", 2): "hang"}
+    faults = {("flow", 0): "once", ("sample", 0): "device", ("decode", 2): "hang"}
     simulation = Simulation(journal=tmp_path / "journal", faults=faults, seconds={"sample": 0.3})
     limits = {"attempts": 2, "timeouts": {"decode": 2.0}}
     config = RunConfig.model_validate({"limits": limits})
@@ -95,8 +95,6 @@ def test_every_kind_of_attempt_is_a_row_and_is_charged_as_it_should(
     }
     assert told["flow", 0] == [("retried", 1, "RuntimeError"), ("done", 2, "")]
     assert told["sample", 0] == [("retried", 1, "RuntimeError"), ("done", 2, "")]
-    refused = ("out_of_memory", "RuntimeError")
-    assert [(outcome, error) for outcome, _, error in told["sample", 1]] == [refused, refused, ("done", "")]
     assert told["decode", 2] == [("timed_out", 1, "TimedOut"), ("done", 2, "")]
     (hung,) = (row for row in rows if row["outcome"] == "timed_out")
     assert "limits.timeouts.decode" in hung["message"] and "simulated_stages.py" in hung["traceback"]
