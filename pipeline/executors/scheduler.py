@@ -64,6 +64,7 @@ class Scheduler:
         self._seen: dict[str, set[int]] = defaultdict(set)
         self._videos: dict[str, str] = {}
         self._drain = collector.drain.remote(TURN_SECONDS)
+        self._stopping = False
         self._moved = self._resized = time.monotonic()
 
     def run(self, sources: Sequence[SourceRow]) -> None:
@@ -93,7 +94,17 @@ class Scheduler:
                 pool.end(hand)
 
     def _busy(self) -> bool:
+        if self.driver.stop:
+            self._stop()
         return any(pool.waiting or any(hand.tasks for hand in pool.hands) for pool in self.pools.values())
+
+    def _stop(self) -> None:
+        """Begin nothing more: what waits is left to the next run."""
+        if not self._stopping:
+            self._stopping = True
+            ray.get(self.collector.stop.remote())
+        for pool in self.pools.values():
+            pool.waiting.clear()
 
     def _turn(self) -> None:
         """Give out what can be given out, wait for something to happen, and take note of all that has."""

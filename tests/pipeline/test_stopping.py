@@ -62,7 +62,7 @@ def test_asked_when_all_is_done_it_says_nothing_of_it(restore: Restore) -> None:
 
 @pytest.mark.slow
 def test_on_ray_what_is_in_flight_is_finished_and_nothing_else_begun(restore: Restore, tmp_path: Path) -> None:
-    from pipeline.executors.ray_data import RayExecutor
+    from pipeline.executors.on_ray import RayExecutor
 
     config = RunConfig.model_validate({"runtime": {"threads": 1}})
     journal = tmp_path / "journal"
