@@ -86,7 +86,7 @@ class StageActor:
             if not isinstance(row, TAKES[self.kind]):
                 yield row
                 return
-            if ray.get(self.collector.stopping.remote()):
+            if self.stopping():
                 yield AgainRow(tried=False)
                 return
             fix_threads(self.threads)  # Ray calls on another thread than it made us on
@@ -107,6 +107,10 @@ class StageActor:
         except Exception as error:
             logging.getLogger(__name__).exception("the pipeline itself failed")
             yield FatalRow(f"the pipeline itself failed ({type(error).__name__}: {line(error)}); report this")
+
+    def stopping(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return bool(ray.get(self.collector.stopping.remote()))
 
     def _make(self, kind: str, factory: StageFactory, job: Job, collector: Any) -> Worker:
         cluster = LiveNodes()

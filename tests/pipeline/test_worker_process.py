@@ -70,6 +70,9 @@ class BareActor(StageActor):
         self.kind, self.threads, self.fatal, self.worker = "chunk", threads, None, worker
         self.spent = False
 
+    def stopping(self) -> bool:
+        return False
+
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_a_stage_has_its_threads_on_whatever_thread_it_is_called(threads: int) -> None:
