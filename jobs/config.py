@@ -1,4 +1,4 @@
-"""``reelift config``: write, check and explain configurations."""
+"""``reelift config``: write, check, show and explain configurations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-app = typer.Typer(help="Write, check and explain configurations.", no_args_is_help=True)
+from jobs.console import complain
+from jobs.invocation import examples_text, register
+from jobs.restore import ConfigOption, PresetOption, SetOption, complete_preset
+
+app = typer.Typer(
+    help="Write, check, show and explain configurations.",
+    no_args_is_help=True,
+    epilog=examples_text("reelift config template > mine.yaml\nreelift config validate mine.yaml"),
+)
 
 
-@app.command()
-def template(preset: Annotated[str, typer.Option(help="Preset whose values are written.")] = "embedded") -> int:
+def template(
+    preset: Annotated[
+        str, typer.Option(help="Preset whose values are written.", autocompletion=complete_preset)
+    ] = "embedded",
+) -> int:
     """Print a YAML file with every key, its value and what it is for."""
     from pipeline.config import ConfigError
     from pipeline.config import template as text
@@ -21,11 +31,10 @@ def template(preset: Annotated[str, typer.Option(help="Preset whose values are w
     try:
         print(text(preset), end="")
     except ConfigError as error:
-        return _complain(error)
+        return complain(error)
     return 0
 
 
-@app.command()
 def validate(file: Annotated[Path, typer.Argument(help="Configuration (YAML).")]) -> int:
     """Check a configuration; the exit code is 1 if it cannot be used."""
     from pipeline.config import ConfigError, load_config
@@ -33,12 +42,11 @@ def validate(file: Annotated[Path, typer.Argument(help="Configuration (YAML).")]
     try:
         load_config(file)
     except ConfigError as error:
-        return _complain(error)
+        return complain(error)
     print(f"{file}: good")
     return 0
 
 
-@app.command()
 def schema() -> int:
     """Print the JSON schema of a configuration."""
     from pipeline.config import RunConfig
@@ -47,6 +55,24 @@ def schema() -> int:
     return 0
 
 
-def _complain(error: Exception) -> int:
-    Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-    return 1
+def show(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    preset: PresetOption = None,
+    changed: Annotated[bool, typer.Option("--changed", help="Leave out what has its default.")] = False,
+) -> int:
+    """Print the settings that a run with these options would have, each with where it comes from."""
+    from pipeline.config import ConfigError
+    from pipeline.config import show as text
+
+    try:
+        print(text(config, set_ or [], preset, changed), end="")
+    except ConfigError as error:
+        return complain(error)
+    return 0
+
+
+register(app, "template", template, "reelift config template > mine.yaml\nreelift config template --preset reference")
+register(app, "validate", validate, "reelift config validate mine.yaml")
+register(app, "schema", schema, "reelift config schema > reelift.schema.json")
+register(app, "show", show, "reelift config show --preset fast --changed\nreelift config show --config mine.yaml")

@@ -6,15 +6,17 @@ scale, seed, device) stands at the top and reaches the stages as a ``ModelSettin
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.compiling import Compilation
+from pipeline.config_file import ConfigError, Key, read_file
+from pipeline.config_running import Limits, Pools, Runtime
+from pipeline.config_text import described, explain, meant, resolved
+from pipeline.config_text import keys as keys_of
 from pipeline.presets import PRESETS
 from stages.assemble.config import AssembleConfig
 from stages.decode.config import DecodeConfig
@@ -23,123 +25,9 @@ from stages.sample.config import SampleConfig
 from stages.setting import CanvasRule, ModelSetting
 from stages.split.config import SplitConfig
 
+__all__ = ["ConfigError", "Limits", "Pools", "RunConfig", "Runtime", "load_config", "validate"]
+
 PresetName = Literal["reference", "balanced", "fast", "embedded"]
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used: one line with file, key, value and what is allowed."""
-
-
-class Timeouts(BaseModel):
-    """Seconds that an attempt may take on Ray before it is ended, with its worker, and counts as failed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    split: float = Field(14_400, gt=0, description="From one chunk of a video to its next.")
-    flow: float = Field(14_400, gt=0, description="A chunk.")
-    sample: float = Field(14_400, gt=0, description="A chunk.")
-    decode: float = Field(14_400, gt=0, description="A chunk.")
-    assemble: float = Field(86_400, gt=0, description="A video.")
-
-
-class Limits(BaseModel):
-    """How hard to try, and how much to check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    attempts: int = Field(3, ge=1, le=100, description="Attempts at an item before it is given up.")
-    ahead: int | None = Field(
-        None,
-        ge=1,
-        le=1_000_000,
-        description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
-        "while the GPUs are at its beginning; null: eight per worker.",
-    )
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="Seconds that an attempt may take on Ray.")
-    scratch_bytes: int | None = Field(
-        None,
-        ge=1,
-        description="Space in the workspace, in bytes, for the artifacts of videos that are not published yet: split "
-        "stops ahead of the GPUs when they take more. null: no bound but the one on chunks (ahead).",
-    )
-    keep_artifacts: bool | None = Field(
-        None,
-        description="Whether the artifacts of a video's chunks stay when it is published. They let other settings "
-        "reuse what they do not reach, and take several times the space of the result; without them, further "
-        "copies of the same content are computed again. null: yes, unless scratch_bytes is set.",
-    )
-    verify: Literal["full", "size"] = Field(
-        "full",
-        description="How an artifact is checked before it is reused: 'full' compares sizes and SHA-256, 'size' only "
-        "sizes (for object stores where reading everything back costs too much).",
-    )
-
-
-class Pool(BaseModel):
-    """How many workers a stage has on Ray, and what each of them takes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min: int = Field(1, ge=1, le=10_000, description="Workers at least.")
-    max: int | None = Field(
-        None,
-        ge=1,
-        le=10_000,
-        description="Workers at most. null: as many as min; for flow, sample and decode what the cluster has room for, "
-        "shared out by their measured seconds per chunk.",
-    )
-    cpus: float | None = Field(
-        None, gt=0, le=1024, description="Cores per worker; null: share the machine's cores if there is no GPU, else 1."
-    )
-    gpus: float | None = Field(
-        None, ge=0, le=64, description="GPUs per worker; null: one for flow, sample and decode if the cluster has any."
-    )
-    resources: dict[str, float] = Field(default_factory=dict, description="Ray's custom resources per worker.")
-    labels: dict[str, str] = Field(
-        default_factory=dict,
-        description="Labels of the machines that may run it, as Ray's label_selector wants them, like "
-        "{ray.io/accelerator-type: L4} or {pool: '!in(spot)'}.",
-    )
-    price: float | None = Field(
-        None,
-        ge=0,
-        description="What a worker costs per hour, its share of the machine, in any currency; 'reelift plan' alone "
-        "uses it.",
-    )
-
-
-class Pools(BaseModel):
-    """The worker pools. They decide the speed, never the bytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    split: Pool = Field(default_factory=Pool, description="Workers that read videos.")
-    flow: Pool = Field(default_factory=Pool, description="Workers that estimate optical flow.")
-    sample: Pool = Field(default_factory=Pool, description="Workers that run the diffusion model.")
-    decode: Pool = Field(default_factory=Pool, description="Workers that turn latents into frames.")
-    assemble: Pool = Field(default_factory=Pool, description="Workers that join and publish videos.")
-
-
-class Runtime(BaseModel):
-    """Where the arithmetic runs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    device: str = Field("auto", description="torch device, or 'auto': the first GPU, else the CPU.")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="Precision of the networks' weights and activations."
-    )
-    compile: Compilation = Field(
-        "off",
-        description="How torch compiles the networks of sample and decode: 'kernels' fuses operations, 'graphs' (GPUs) "
-        "also records CUDA graphs. Costs minutes at the start, changes results by rounding.",
-    )
-    threads: int = Field(
-        2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
-    )
-    scratch: str | None = Field(
-        None, description="Local folder for temporary files; null: inside a local workspace, else the system's."
-    )
 
 
 class RunConfig(BaseModel):
@@ -150,7 +38,7 @@ class RunConfig(BaseModel):
     preset: PresetName = Field("embedded", description="Named set of values that the others start from.")
     model: Path | None = Field(None, description="Model folder in diffusers' layout; null: the embedded model.")
     scale: float = Field(4.0, ge=1.0, le=8.0, description="Output size over input size, per side.")
-    canvas: CanvasRule = Field("exact", description="How the working size is chosen; see the stage setting.")
+    canvas: CanvasRule = Field("exact", description=ModelSetting.model_fields["canvas"].description)
     seed: int = Field(42, ge=0, lt=2**63, description="Seed of every noise field, with video, frame and step.")
     split: SplitConfig = Field(default_factory=SplitConfig, description="How videos are read and cut.")
     flow: FlowConfig = Field(default_factory=FlowConfig, description="Optical flow and occlusion masks.")
@@ -193,24 +81,37 @@ def load_config(
         preset: name of a preset; goes before the file's.
 
     Raises:
-        ConfigError: one line naming file, key, value and what is allowed.
+        ConfigError: one line naming file, line, key, value and what is allowed.
     """
-    where = str(file) if isinstance(file, str | Path) else "configuration"
-    given = dict(file) if isinstance(file, Mapping) else _read(file) if file else {}
-    asked: dict[str, Any] = {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {override}: write it as key=value, like --set sample.steps=20")
-        try:
-            _insert(asked, key.strip().split("."), yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {override}: the value is not YAML") from error
-    name = asked.get("preset", preset or given.get("preset", RunConfig.model_fields["preset"].default))
-    if name not in PRESETS:
-        raise ConfigError(f"{where}: preset is {name!r}; allowed: {', '.join(PRESETS)}{_meant(str(name), PRESETS)}")
-    values = merge(merge(merge(PRESETS[name].values, given), asked), {"preset": name})
-    return validate(values, where)
+    return _load(file, overrides, preset)[0]
+
+
+def show(
+    file: str | Path | None = None, overrides: Sequence[str] = (), preset: str | None = None, changed: bool = False
+) -> str:
+    """Return the configuration that would be in force as YAML, each value with its origin.
+
+    Args:
+        file: YAML file, or None.
+        overrides: see ``load_config``.
+        preset: see ``load_config``.
+        changed: only values that are not the default of their field.
+
+    Raises:
+        ConfigError: see ``load_config``.
+    """
+    config, origins = _load(file, overrides, preset)
+    return "\n".join(resolved(config, origins, changed)) + "\n"
+
+
+def template(preset: str = "embedded") -> str:
+    """Return a YAML file with every key, its value in this preset and its description."""
+    return "\n".join(described(load_config(preset=preset))) + "\n"
+
+
+def keys() -> list[str]:
+    """Return all settings that have a value, dotted: ``seed``, ``sample.steps``, ``sample.guidance.form`` and so on."""
+    return keys_of(RunConfig)
 
 
 def validate(values: Mapping[str, Any], where: str = "configuration") -> RunConfig:
@@ -219,10 +120,7 @@ def validate(values: Mapping[str, Any], where: str = "configuration") -> RunConf
     Raises:
         ConfigError: one line for the first thing that is wrong.
     """
-    try:
-        return RunConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(error)}") from error
+    return _validate(values, lambda key: where)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,58 +132,62 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def template(preset: str = "embedded") -> str:
-    """Return a YAML file with every key, its default in this preset and its description."""
-    config = load_config(preset=preset)
-    return "\n".join(_template(config, 0)) + "\n"
+def _load(
+    file: str | Path | Mapping[str, Any] | None, overrides: Sequence[str], preset: str | None
+) -> tuple[RunConfig, dict[str, str]]:
+    where = str(file) if isinstance(file, str | Path) else "configuration"
+    given, lines = (dict(file), {}) if isinstance(file, Mapping) else read_file(file) if file else ({}, {})
+    asked, said = _overrides(overrides)
+
+    def place(key: Key) -> str:
+        for length in range(len(key), 0, -1):
+            if key[:length] in said:
+                return said[key[:length]]
+            if key[:length] in lines:
+                return f"{where}, line {lines[key[:length]]}"
+        below = [words for path, words in said.items() if path[: len(key)] == key]  # of what a section lacks
+        return below[-1] if below else where
+
+    name = asked.get("preset", preset or given.get("preset", RunConfig.model_fields["preset"].default))
+    if name not in PRESETS:
+        at = "--preset" if preset and "preset" not in asked else place(("preset",))
+        raise ConfigError(f"{at}: preset is {name!r}; allowed: {', '.join(PRESETS)}{meant(str(name), PRESETS)}")
+    values = merge(merge(merge(PRESETS[name].values, given), asked), {"preset": name})
+    origins = dict.fromkeys(_leaves(PRESETS[name].values), f"preset {name}")
+    origins |= {key: place(tuple(key.split("."))) for layer in (given, asked) for key in _leaves(layer)}
+    return _validate(values, place), origins
 
 
-def keys(model: type[BaseModel] = RunConfig, before: str = "") -> list[str]:
-    """Return all settings that have a value, dotted: ``seed``, ``sample.steps``, ``sample.guidance.form`` and so on."""
-    found = []
-    for name, info in model.model_fields.items():
-        below = _model_of(info.annotation)
-        found += keys(below, f"{before}{name}.") if below else [f"{before}{name}"]
-    return found
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    options = [annotation, *get_args(annotation)]
-    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
-
-
-def _template(model: BaseModel, depth: int) -> list[str]:
-    lines, pad = [], "  " * depth
-    for name, info in type(model).model_fields.items():
-        value = getattr(model, name)
-        lines.append(f"{pad}# {info.description}")
-        if isinstance(value, BaseModel):
-            lines += [f"{pad}{name}:", *_template(value, depth + 1)]
-        else:
-            plain = model.model_dump(mode="json", include={name})[name]
-            text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).strip().removesuffix("...").strip()
-            lines.append(f"{pad}{name}: {text}")
-    return lines
-
-
-def _read(file: str | Path) -> dict[str, Any]:
+def _validate(values: Mapping[str, Any], place: Callable[[Key], str]) -> RunConfig:
     try:
-        loaded = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{file}: no such file") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{file}{at}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from error
-    except IsADirectoryError as error:
-        raise ConfigError(f"{file}: a folder, not a file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise ConfigError(f"{file}: holds a {type(loaded).__name__} where keys and values are expected")
-    return loaded
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        key, what = explain(error, RunConfig)
+        raise ConfigError(f"{place(key)}: {what}") from error
+
+
+def _overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[Key, str]]:
+    """Return the values that were asked for, and for each the words that did."""
+    asked: dict[str, Any] = {}
+    said: dict[Key, str] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {override}: write it as key=value, like --set sample.steps=20")
+        path = tuple(key.strip().split("."))
+        try:
+            _insert(asked, list(path), yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {override}: the value is not YAML") from error
+        said[path] = f"--set {override}"
+    return asked, said
+
+
+def _leaves(values: Mapping[str, Any], before: str = "") -> list[str]:
+    found = []
+    for key, value in values.items():
+        found += _leaves(value, f"{before}{key}.") if isinstance(value, Mapping) and value else [f"{before}{key}"]
+    return found
 
 
 def _insert(tree: dict[str, Any], keys: list[str], value: Any) -> None:
@@ -295,30 +197,3 @@ def _insert(tree: dict[str, Any], keys: list[str], value: Any) -> None:
             below = tree[key] = {}
         tree = below
     tree[keys[-1]] = value
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
-    if first["type"] == "extra_forbidden":
-        known = _keys(path[:-1])
-        return f"{key} is not a setting{_meant(path[-1], known)}; allowed: {', '.join(known)}"
-    given = first.get("input")
-    shown = repr(given) if not isinstance(given, Mapping) else "a mapping"
-    allowed = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{key or 'the whole'} is {shown}; allowed: {allowed}"
-
-
-def _keys(path: list[str]) -> list[str]:
-    model: Any = RunConfig
-    for part in path:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
-            return []
-        model = _model_of(model.model_fields[part].annotation)
-    return list(model.model_fields) if model else []
-
-
-def _meant(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.config import Pool, Pools
+from pipeline.config_running import Pool, Pools
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.wrapper import SetupError
 

@@ -70,12 +70,12 @@ def test_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
 
 
 SETTINGS = {
-    "sample.step=3": "configuration: sample.step is not a setting (did you mean steps?); allowed: initial_estimate, ",
-    "sample.steps=0": "configuration: sample.steps is 0; allowed: greater than or equal to 1",
-    "scale=big": "configuration: scale is 'big'; allowed: a valid number",
+    "sample.step=3": "--set sample.step=3: sample.step is not a setting (did you mean steps?); allowed: ",
+    "sample.steps=0": "--set sample.steps=0: sample.steps is 0; allowed: greater than or equal to 1",
+    "scale=big": "--set scale=big: scale is 'big'; allowed: a valid number",
     "seed": "--set seed: write it as key=value, like --set sample.steps=20",
-    "split.chunk_frames=4": "configuration: split is a mapping; allowed: chunk_frames (4) must be more than twice",
-    "preset=embeded": "configuration: preset is 'embeded'; allowed: embedded, reference, balanced, fast (did you mean",
+    "split.chunk_frames=4": "--set split.chunk_frames=4: split: chunk_frames (4) must be more than twice",
+    "preset=embeded": "--set preset=embeded: preset is 'embeded'; allowed: embedded, reference, balanced",
 }
 
 

@@ -7,8 +7,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from pipeline.config import ConfigError, RunConfig, load_config, merge, template, validate
+from pipeline import config as configuration
+from pipeline.config import ConfigError, RunConfig, load_config, merge, show, template, validate
+from pipeline.config_text import model_of
 from pipeline.presets import PRESETS
 from pipeline.stage_factories import stage_factories
 
@@ -42,11 +45,14 @@ def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
         (["sample.guidance.from=none"], r"sample\.guidance\.from is not a setting \(did you mean form\?\)"),
         (["sample.steps=0"], r"sample\.steps is 0; allowed: greater than or equal to 1"),
         (["sample.solver=euler"], r"sample\.solver is 'euler'; allowed: 'ddpm' or 'ddim'"),
+        (["steps=3"], r"^--set steps=3: steps is not a setting \(did you mean sample\.steps\?\)"),
+        (["decode.guidance_scale=3"], r"decode\.guidance_scale is not a setting"),
+        (["sample.steps=0"], r"^--set sample\.steps=0: sample\.steps is 0"),
         (["preset=embeded"], r"preset is 'embeded'; allowed: .*\(did you mean embedded\?\)"),
         (["seed"], r"write it as key=value"),
         (["seed=[1"], r"not YAML"),
         (["sample=3"], r"sample is 3"),
-        (["split.chunk_frames=6"], r"split is a mapping; allowed: chunk_frames \(6\) must be more than"),
+        (["split.chunk_frames=6"], r"split: chunk_frames \(6\) must be more than"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, overrides: list[str], words: str) -> None:
@@ -93,3 +99,49 @@ def test_fields_can_be_kept_only_where_lines_stay_lines() -> None:
     assert load_config(overrides=["split.deinterlace=keep", "scale=1"]).split.deinterlace == "keep"
     with pytest.raises(ConfigError, match="needs scale=1"):
         load_config(overrides=["split.deinterlace=keep"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nsample:\n  solver: ddim\n  stepz: 3\n", r"line 4: sample\.stepz is not a setting .*mean steps"),
+        ("seed: 1\nsample:\n  steps: many\n", r"line 3: sample\.steps is 'many'; allowed: a valid integer"),
+        ("seed: 1\nsplit:\n  chunk_frames: 4\n", r"line 2: split: chunk_frames \(4\)"),
+        ("seed: 1\nscale: 2\nseed: 3\n", r"line 3: seed stands there twice, first in line 1"),
+        ("scale: 2\npreset: fats\n", r"line 2: preset is 'fats'; allowed: .*\(did you mean fast\?\)"),
+    ],
+)
+def test_an_error_in_a_file_names_its_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_config(file)
+    assert str(caught.value).startswith(f"{file}, ") and "\n" not in str(caught.value)
+
+
+def test_every_value_is_shown_with_its_origin(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("preset: reference\nsample:\n  steps: 30\n")
+    text = show(file, ["seed=7"])
+    assert validate(yaml.safe_load(text)) == load_config(file, ["seed=7"])
+    lines = [line.strip() for line in text.splitlines()]
+    assert f"steps: 30  # {file}, line 3" in lines
+    assert "seed: 7  # --set seed=7" in lines
+    assert "solver: ddpm  # preset reference" in lines
+    assert "threads: 2  # default" in lines
+    assert show(preset="embedded", changed=True).strip() == ""
+    assert "steps: 30" in show(file, changed=True) and "threads" not in show(file, changed=True)
+
+
+def test_every_key_is_described_once_and_known_to_the_shell() -> None:
+    named = configuration.keys()
+    assert len(named) == len(set(named)) and {"seed", "sample.guidance.scale", "pools.flow.price"} < set(named)
+    described(RunConfig)
+
+
+def described(section: type[BaseModel]) -> None:
+    for name, field in section.model_fields.items():
+        assert field.description and len(field.description) > 5, name
+        below = model_of(field.annotation)
+        if below:
+            described(below)

@@ -1,0 +1,121 @@
+"""How a run is carried out: how hard to try, pools of workers, device. Little of it decides the bytes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.compiling import Compilation
+
+
+class Timeouts(BaseModel):
+    """Seconds that an attempt may take on Ray before it is ended, with its worker, and counts as failed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    split: float = Field(14_400, gt=0, description="From one chunk of a video to its next.")
+    flow: float = Field(14_400, gt=0, description="A chunk.")
+    sample: float = Field(14_400, gt=0, description="A chunk.")
+    decode: float = Field(14_400, gt=0, description="A chunk.")
+    assemble: float = Field(86_400, gt=0, description="A video.")
+
+
+class Limits(BaseModel):
+    """How hard to try, and how much to check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attempts: int = Field(3, ge=1, le=100, description="Attempts at an item before it is given up.")
+    ahead: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
+        "while the GPUs are at its beginning; null: eight per worker.",
+    )
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="Seconds that an attempt may take on Ray.")
+    scratch_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Space in the workspace, in bytes, for the artifacts of videos that are not published yet: split "
+        "stops ahead of the GPUs when they take more. null: no bound but the one on chunks (ahead).",
+    )
+    keep_artifacts: bool | None = Field(
+        None,
+        description="Whether the artifacts of a video's chunks stay when it is published. They let other settings "
+        "reuse what they do not reach, and take several times the space of the result; without them, further "
+        "copies of the same content are computed again. null: yes, unless scratch_bytes is set.",
+    )
+    verify: Literal["full", "size"] = Field(
+        "full",
+        description="How an artifact is checked before it is reused: 'full' compares sizes and SHA-256, 'size' only "
+        "sizes (for object stores where reading everything back costs too much).",
+    )
+
+
+class Pool(BaseModel):
+    """How many workers a stage has on Ray, and what each of them takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min: int = Field(1, ge=1, le=10_000, description="Workers at least.")
+    max: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Workers at most. null: as many as min; for flow, sample and decode what the cluster has room for, "
+        "shared out by their measured seconds per chunk.",
+    )
+    cpus: float | None = Field(
+        None, gt=0, le=1024, description="Cores per worker; null: share the machine's cores if there is no GPU, else 1."
+    )
+    gpus: float | None = Field(
+        None, ge=0, le=64, description="GPUs per worker; null: one for flow, sample and decode if the cluster has any."
+    )
+    resources: dict[str, float] = Field(default_factory=dict, description="Ray's custom resources per worker.")
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Labels of the machines that may run it, as Ray's label_selector wants them, like "
+        "{ray.io/accelerator-type: L4} or {pool: '!in(spot)'}.",
+    )
+    price: float | None = Field(
+        None,
+        ge=0,
+        description="What a worker costs per hour, its share of the machine, in any currency; 'reelift plan' alone "
+        "uses it.",
+    )
+
+
+class Pools(BaseModel):
+    """The worker pools. They decide the speed, never the bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    split: Pool = Field(default_factory=Pool, description="Workers that read videos.")
+    flow: Pool = Field(default_factory=Pool, description="Workers that estimate optical flow.")
+    sample: Pool = Field(default_factory=Pool, description="Workers that run the diffusion model.")
+    decode: Pool = Field(default_factory=Pool, description="Workers that turn latents into frames.")
+    assemble: Pool = Field(default_factory=Pool, description="Workers that join and publish videos.")
+
+
+class Runtime(BaseModel):
+    """Where the arithmetic runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = Field("auto", description="torch device, or 'auto': the first GPU, else the CPU.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="Precision of the networks' weights and activations."
+    )
+    compile: Compilation = Field(
+        "off",
+        description="How torch compiles the networks of sample and decode: 'kernels' fuses operations, 'graphs' (GPUs) "
+        "also records CUDA graphs. Costs minutes at the start, changes results by rounding.",
+    )
+    threads: int = Field(
+        2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
+    )
+    scratch: str | None = Field(
+        None, description="Local folder for temporary files; null: inside a local workspace, else the system's."
+    )
