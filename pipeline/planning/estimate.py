@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.config import RunConfig
+from pipeline.executors.sizing import balanced
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.planning.calibration import Calibration, canvas_pixels
 from pipeline.planning.probe import Probe
@@ -108,9 +109,8 @@ def estimate(
 def wall_time(hours: Mapping[str, float], devices: int, config: RunConfig, gpu: bool, longest: float) -> WallTime:
     """Return how long a run takes on so many devices.
 
-    With GPUs, the pools run side by side and the slowest decides. flow, sample and decode share the GPUs so that the
-    slowest of them is as fast as it can be; fewer than three GPUs are shared by fractions. split and assemble have the
-    workers that the configuration gives them, and no video is split faster than by one worker (``longest``). Without
+    With GPUs, the pools run side by side and the slowest decides. flow, sample and decode share the GPUs by their times,
+    as the executor does it; fewer than three GPUs are shared by fractions. split and assemble have the workers that the configuration gives them, and no video is split faster than by one worker (``longest``). Without
     GPUs, all pools share a machine's cores, so their times add up.
     """
     if not gpu:
@@ -122,9 +122,8 @@ def wall_time(hours: Mapping[str, float], devices: int, config: RunConfig, gpu: 
         times["the GPUs"] = sum(hours[stage] for stage in CHUNK_STAGES) / devices
         workers |= dict.fromkeys(CHUNK_STAGES, 1)
     else:
-        shares = dict.fromkeys(CHUNK_STAGES, 1)
-        for _ in range(devices - len(CHUNK_STAGES)):
-            shares[max(shares, key=lambda stage: hours[stage] / shares[stage])] += 1
+        counts = balanced([hours[stage] for stage in CHUNK_STAGES], devices)
+        shares = dict(zip(CHUNK_STAGES, counts, strict=True))
         times |= {stage: hours[stage] / count for stage, count in shares.items()}
         workers |= shares
     limit = max(times, key=lambda stage: times[stage])
