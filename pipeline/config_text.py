@@ -83,7 +83,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[tuple[str, 
 
 def meant(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean X?)", "" if nothing is like the word."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    every = list(known)
+    close = difflib.get_close_matches(word, every, n=1) or [each for each in every if word and each.startswith(word)]
     return f" (did you mean {close[0]}?)" if close else ""
 
 

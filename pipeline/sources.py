@@ -79,7 +79,10 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
     if output:
         _keep_sources(rows.values(), output)
     if not rows:
-        raise InputError(f"no video was found in {', '.join(redact(str(given)) for given in inputs)}")
+        raise InputError(
+            f"no video was found in {', '.join(redact(str(given)) for given in inputs)}; check the path (folders are "
+            "searched for the suffixes of videos; name a file to have it taken whatever its suffix)"
+        )
     return sorted(rows.values(), key=lambda row: row.output)
 
 

@@ -109,9 +109,10 @@ def estimate(
 def wall_time(hours: Mapping[str, float], devices: int, config: RunConfig, gpu: bool, longest: float) -> WallTime:
     """Return how long a run takes on so many devices.
 
-    With GPUs, the pools run side by side and the slowest decides. flow, sample and decode share the GPUs by their times,
-    as the executor does it; fewer than three GPUs are shared by fractions. split and assemble have the workers that the configuration gives them, and no video is split faster than by one worker (``longest``). Without
-    GPUs, all pools share a machine's cores, so their times add up.
+    With GPUs, the pools run side by side and the slowest decides. flow, sample and decode share the GPUs by their
+    times, as the executor does it; fewer than three GPUs are shared by fractions. split and assemble have the workers
+    that the configuration gives them, and no video is split faster than by one worker (``longest``). Without GPUs, all
+    pools share a machine's cores, so their times add up.
     """
     if not gpu:
         return WallTime(devices, max(sum(hours.values()) / devices, longest), {}, "all pools share the cores")
