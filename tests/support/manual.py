@@ -30,6 +30,8 @@ OTHERS = ("pip", "ray", "apt-get", "sha256sum", "mediaconch", "tensorboard", "aw
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 _OWN = re.compile(r"(reelift|python3? -m (jobs|benchmarks|pytest))\b")
 _INLINE = re.compile(r"`((?:reelift|python -m (?:jobs|benchmarks)\.\w+) [^`]+)`")
+_CHOICE = re.compile(r"\[(--[\w-]+ )([^\s|\]]+)(?:\|[^\s\]]+)*\]")
+"""``[--option one|two]`` of a synopsis, of which the first is taken."""
 _STAND_IN = """#!/bin/bash
 printf '%s\\0' "${0##*/}" "$@" $'\\n' >> "$NOTES"
 """
@@ -58,7 +60,8 @@ def blocks(page: Path) -> list[Block]:
     for match in _BLOCK.finditer(text):
         shell = match[1] in ("sh", "bash", "shell", "console") or (not match[1] and _OWN.match(match[2]))
         if shell:
-            found.append(Block(page.name, text[: match.start()].count("\n") + 2, match[2]))
+            lines = _CHOICE.sub(r"\1\2", match[2])
+            found.append(Block(page.name, text[: match.start()].count("\n") + 2, lines))
     return found
 
 
