@@ -13,7 +13,7 @@ from stages.assemble.check import write_framemd5
 from stages.assemble.companions import PacketDigest, audio_digests
 from stages.assemble.ticks import to_ticks
 from stages.media.ffmpeg import FfmpegError, file_url
-from stages.media.matroska import holds, holds_late
+from stages.media.matroska import announced_only, holds, holds_late
 from stages.media.probe import open_video
 from stages.split.config import SplitConfig
 from stages.split.source import read_source
@@ -99,8 +99,9 @@ def _contents(path: Path) -> tuple[list[int], list[PacketDigest]]:
 def _audio_of(source: Path) -> list[PacketDigest]:
     """Digests of the streams that assemble copies, in the order in which it writes them."""
     with open_video(source) as container:
-        held = [stream.index for stream in container.streams.audio if holds(stream)]
-        others = [stream.index for stream in container.streams.audio if not holds(stream)]
+        audio = [stream for stream in container.streams.audio if not announced_only(stream)]
+        held = [stream.index for stream in audio if holds(stream)]
+        others = [stream.index for stream in audio if not holds(stream)]
     return audio_digests(source, [*held, *(index for index in others if holds_late(source, index))])
 
 

@@ -14,7 +14,7 @@ import av
 
 from stages.assemble.config import AssembleConfig
 from stages.assemble.ticks import TICK, to_ticks
-from stages.media.matroska import holds, holds_late, path_of
+from stages.media.matroska import announced_only, holds, holds_late, path_of
 from stages.media.probe import is_cover, open_video
 
 _OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
@@ -141,6 +141,9 @@ class Companions:
                 self.left_out.append(f"{stream.index} video")
             return False
         if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles):
+            return False
+        if announced_only(stream):
+            self.left_out.append(f"{stream.index} audio without data")
             return False
         if kind in ("audio", "subtitle") and (holds(stream) or _is_mov_text(stream)):
             return True

@@ -22,6 +22,11 @@ def held_codecs() -> frozenset[str]:
         return frozenset(container.supported_codecs)
 
 
+def announced_only(stream: Any) -> bool:
+    """Whether an audio stream stands in a header and nowhere else: not even its sample rate is known."""
+    return stream.type == "audio" and (stream.codec_context is None or not stream.codec_context.sample_rate)
+
+
 def holds(stream: Any) -> bool:
     """Whether the packets of a stream can be copied into Matroska by PyAV."""
     return stream.codec_context is not None and stream.codec_context.codec.name in held_codecs()
@@ -50,7 +55,9 @@ def check_audio(container: Any, name: str) -> None:
         ItemError: an audio stream cannot.
     """
     for stream in container.streams:
-        if stream.type == "audio" and not holds(stream) and not holds_late(path_of(container), stream.index):
+        if stream.type != "audio" or announced_only(stream):
+            continue
+        if not holds(stream) and not holds_late(path_of(container), stream.index):
             codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
             raise ItemError(
                 f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska; convert it to FLAC"

@@ -229,15 +229,20 @@ CLIPS: dict[str, Odd] = {
 """By file name; the suffix chooses the container."""
 
 
-def make(name: str, folder: Path) -> Path:
-    """Write a clip into ``folder``."""
-    odd, path = CLIPS[name], folder / name
+def write_notes(folder: Path) -> None:
+    """The texture, a note, a subtitle and two chapters."""
     write_texture(folder)
     (folder / "note.txt").write_text("signed by hand")
     (folder / "words.srt").write_text("1\n00:00:00,120 --> 00:00:00,600\nGrüß Gott\n\n")
     chapter = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle={}\n"
     chapters = chapter.format(0, 400, "Anfang") + chapter.format(400, 1000, "Ende")
     (folder / "chapters.txt").write_text(f";FFMETADATA1\ntitle=Das Fest\n{chapters}")
+
+
+def make(name: str, folder: Path) -> Path:
+    """Write a clip into ``folder``."""
+    odd, path = CLIPS[name], folder / name
+    write_notes(folder)
     ffmpeg(odd.words.replace("OUT", name), folder)
     if odd.after:
         odd.after(path)

@@ -1,0 +1,68 @@
+"""Hundreds of damaged files: none may crash or hang the run, leave anything half-done or write where it must not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fuzzed_files
+import odd_clips
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CASES, BATCH = 320, 80
+SECONDS = 240
+CLIPS = {
+    "a.mkv": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.3)} -c:v ffv1 -c:a pcm_s16le -t 0.3",
+    "b.mp4": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v libx264 -bf 2 -c:a aac -t 0.4",
+    "c.mov": f"{odd_clips.moving(seconds=0.2)} -c:v prores_ks -timecode 01:00:00:00",
+    "d.mpg": f"{odd_clips.moving(seconds=0.4)} -c:v mpeg2video -b:v 1M",
+    "e.ts": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v libx264 -c:a mp2 -t 0.4",
+    "f.avi": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v mpeg4 -bf 2 -c:a pcm_s16le -t 0.4",
+    "g.mkv": f"-i words.srt -f ffmetadata -i chapters.txt {odd_clips.moving(seconds=0.3)} -map 2:v -map 0:s "
+    "-map_chapters 1 -c:v libx265 -x265-params log-level=none -attach note.txt -metadata:s:t mimetype=text/plain",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fuzz")
+    work, clips = root / "work", root / "clips"
+    work.mkdir()
+    clips.mkdir()
+    odd_clips.write_notes(work)
+    for name, words in CLIPS.items():
+        odd_clips.ffmpeg(f"{words} {name}", work)
+        (work / name).rename(clips / name)
+    return root
+
+
+@pytest.mark.parametrize("first", range(0, CASES, BATCH))
+def test_damaged_files_do_no_harm(folder: Path, first: int) -> None:
+    place, temporary = folder / f"batch-{first}", folder / f"tmp-{first}"
+    place.mkdir()
+    temporary.mkdir()
+    line = [sys.executable, str(ROOT / "tests/support/fuzzed_files.py"), str(place), str(first), str(first + BATCH)]
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}"}
+    done = subprocess.run(
+        line, cwd=place, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr[-3000:]}"
+    told = json.loads(done.stdout.splitlines()[-1])
+    states = {Path(source).name: state for source, state in told["videos"].items()}
+    assert len(states) == BATCH and set(states.values()) <= {"done", "failed", "reused"}
+    assert {outcome for _, outcome, _ in told["failures"]} <= {"failed"}, told["failures"]
+    assert all("\n" not in message and Path(source).name in message for source, _, message in told["failures"])
+
+    published = {f"{Path(name).stem}.mkv" for name, state in states.items() if state != "failed"}
+    assert {path.name for path in (place / "restored").rglob("*")} == published
+    assert {path.name for path in place.iterdir()} == {"library", "restored", "workspace"}
+    assert list(temporary.iterdir()) == []
+    clips = sorted((folder / "clips").iterdir())
+    for seed in range(first, first + BATCH):
+        name, data = fuzzed_files.damaged(seed, clips)
+        assert (place / "library" / name).read_bytes() == data
+    assert 10 < len(published) < BATCH
