@@ -56,6 +56,7 @@ SetOption = Annotated[
 ]
 ExecutorOption = Annotated[ExecutorName, typer.Option("--executor", help="Ray, or this process alone.")]
 ScaleOption = Annotated[float | None, typer.Option("--scale", help="Output size over input size, per side.")]
+HeightOption = Annotated[int | None, typer.Option("--height", help="Rows of the output, instead of a scale: 1080.")]
 PresetOption = Annotated[
     str | None,
     typer.Option("--preset", help="Named set of values to start from.", autocompletion=complete_preset),
@@ -77,6 +78,7 @@ def restore(
     set_: SetOption = None,
     executor: ExecutorOption = ExecutorName.ray,
     scale: ScaleOption = None,
+    height: HeightOption = None,
     preset: PresetOption = None,
     reprocess: ReprocessOption = False,
     takeover: TakeoverOption = False,
@@ -87,7 +89,8 @@ def restore(
     Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong, 130 stopped. Ctrl-C once finishes what is in
     flight, twice stops at once; in either case the same line goes on.
     """
-    report = start(inputs, output, workspace, config, overrides(set_, scale), executor, preset, reprocess, takeover)
+    settings = overrides(set_, scale, height)
+    report = start(inputs, output, workspace, config, settings, executor, preset, reprocess, takeover)
     if report is None:
         return 1
     if as_json:
@@ -101,9 +104,10 @@ def exit_code(report: RunReport) -> int:
     return STOPPED if report.left else 0 if report.ok else 2
 
 
-def overrides(given: list[str] | None, scale: float | None) -> list[str]:
-    """The ``--set`` values, with ``--scale`` as one of them."""
-    return [*(given or []), *([] if scale is None else [f"scale={scale}"])]
+def overrides(given: list[str] | None, scale: float | None, height: int | None = None) -> list[str]:
+    """The ``--set`` values, with ``--scale`` and ``--height`` among them."""
+    sizes = {"scale": scale, "height": height}
+    return [*(given or []), *(f"{name}={size}" for name, size in sizes.items() if size is not None)]
 
 
 def start(

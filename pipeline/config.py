@@ -17,6 +17,7 @@ from pipeline.config_file import ConfigError, Key, read_file
 from pipeline.config_running import Limits, Pools, Runtime
 from pipeline.config_text import described, explain, meant, resolved
 from pipeline.config_text import keys as keys_of
+from pipeline.fidelity import fidelity_values
 from pipeline.presets import PRESETS
 from stages.assemble.config import AssembleConfig
 from stages.decode.config import DecodeConfig
@@ -27,7 +28,7 @@ from stages.split.config import SplitConfig
 
 __all__ = ["ConfigError", "Limits", "Pools", "RunConfig", "Runtime", "load_config", "validate"]
 
-PresetName = Literal["reference", "balanced", "fast", "embedded"]
+PresetName = Literal["reference", "balanced", "fast", "embedded", "conservative", "detail"]
 
 
 class RunConfig(BaseModel):
@@ -38,6 +39,19 @@ class RunConfig(BaseModel):
     preset: PresetName = Field("embedded", description="Named set of values that the others start from.")
     model: Path | None = Field(None, description="Model folder in diffusers' layout; null: the embedded model.")
     scale: float = Field(4.0, ge=1.0, le=8.0, description="Output size over input size, per side.")
+    height: int | None = Field(
+        None,
+        ge=16,
+        le=8640,
+        description="Rows of the output as it is shown (1080), instead of the scale; never fewer than the source's.",
+    )
+    fidelity: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Dial from 0, conservative, to 1, generative. Sets sample.start, sample.guidance.scale, "
+        "decode.fusion_weight and decode.back_projection where the file or --set do not; null: as the preset has them.",
+    )
     canvas: CanvasRule = Field("exact", description=ModelSetting.model_fields["canvas"].description)
     seed: int = Field(42, ge=0, lt=2**63, description="Seed of every noise field, with video, frame and step.")
     split: SplitConfig = Field(default_factory=SplitConfig, description="How videos are read and cut.")
@@ -51,8 +65,14 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fields_stay_lines(self) -> Self:
-        if self.split.deinterlace == "keep" and self.scale != 1:
+        if self.split.deinterlace == "keep" and (self.scale != 1 or self.height is not None):
             raise ValueError("split.deinterlace=keep needs scale=1: enlarged, the lines of two fields would be mixed")
+        return self
+
+    @model_validator(mode="after")
+    def _letter_is_kept(self) -> Self:
+        if self.canvas == "published" and (self.height is not None or self.fidelity is not None):
+            raise ValueError("height and fidelity need canvas=exact; the published system has neither")
         return self
 
     @property
@@ -61,6 +81,7 @@ class RunConfig(BaseModel):
         return ModelSetting(
             model=self.model,
             scale=self.scale,
+            height=self.height,
             canvas=self.canvas,
             seed=self.seed,
             device=self.runtime.device,
@@ -152,8 +173,14 @@ def _load(
     if name not in PRESETS:
         at = "--preset" if preset and "preset" not in asked else place(("preset",))
         raise ConfigError(f"{at}: preset is {name!r}; allowed: {', '.join(PRESETS)}{meant(str(name), PRESETS)}")
-    values = merge(merge(merge(PRESETS[name].values, given), asked), {"preset": name})
-    origins = dict.fromkeys(_leaves(PRESETS[name].values), f"preset {name}")
+    values, origins = merge(merge(PRESETS[name].values, given), asked), {}
+    dial = values.get("fidelity")
+    if isinstance(dial, int | float) and 0 <= dial <= 1:
+        turned = fidelity_values(dial)
+        values = merge(merge(merge(PRESETS[name].values, turned), given), asked)
+        origins = dict.fromkeys(_leaves(turned), f"fidelity {dial:g}")
+    values |= {"preset": name}
+    origins = dict.fromkeys(_leaves(PRESETS[name].values), f"preset {name}") | origins
     origins |= {key: place(tuple(key.split("."))) for layer in (given, asked) for key in _leaves(layer)}
     return _validate(values, place), origins
 

@@ -37,6 +37,15 @@ PRESETS: Mapping[str, Preset] = {
         "The default: the small networks that come with Reelift. A recurrent initial estimate, a few denoising steps "
         "from a third of the noise, corrected guidance.",
     ),
+    "conservative": Preset(
+        "The embedded networks held to the source: little noise, all of the encoder's features, and the result, "
+        "reduced, is the source again.",
+        {"fidelity": 0.0},
+    ),
+    "detail": Preset(
+        "The embedded networks given room: more noise, fewer of the encoder's features, hardly anything put back.",
+        {"fidelity": 0.8},
+    ),
     "reference": Preset(
         "MGLD-VSR to the letter, with all its seams: needs a converted model folder. Disjoint windows of 5 frames, "
         "pixel tiles of 960 that are restored each by itself, bicubic estimate, 50 steps from full noise, latent tiles "

@@ -93,6 +93,7 @@ def account(making: Making) -> dict[str, Any]:
         },
         "versions": versions(),
         "chunks": [_chunk(chunk, records) for chunk, records in zip(making.chunks, making.records, strict=True)],
+        "shots": shot_figures(making.chunks, making.records),
         "attempts_that_failed": [dict(each) for each in making.trouble],
         "made": {
             "began": _moment(making.started),
@@ -130,6 +131,39 @@ def _contents(path: Path) -> dict[str, Any]:
             {"index": each.index, "type": each.type, "codec": each.codec, "language": each.language}
             for each in facts.streams
         ],
+    }
+
+
+def shot_figures(chunks: Sequence[Chunk], records: Sequence[Mapping[str, Artifact]]) -> list[dict[str, Any]]:
+    """The figures of decode by shot: means over its frames, the worst of maps, a flag if any chunk has one."""
+    shots: dict[int, list[tuple[Chunk, Mapping[str, Fact]]]] = {}
+    for chunk, made in zip(chunks, records, strict=True):
+        if "decode" in made and "ciede2000" in made["decode"].facts:
+            shots.setdefault(chunk.shot, []).append((chunk, made["decode"].facts))
+    return [_shot(number, parts) for number, parts in shots.items()]
+
+
+def _shot(number: int, parts: Sequence[tuple[Chunk, Mapping[str, Fact]]]) -> dict[str, Any]:
+    frames = sum(len(chunk) for chunk, _ in parts)
+
+    def mean(name: str) -> float:
+        return round(sum(len(chunk) * float(facts[name]) for chunk, facts in parts) / frames, 3)
+
+    def worst(name: str) -> list[list[float]]:
+        maps = [[[float(cell) for cell in row.split()] for row in str(facts[name]).split(";")] for _, facts in parts]
+        return [[max(cells) for cells in zip(*rows, strict=True)] for rows in zip(*maps, strict=True)]
+
+    return {
+        "shot": number,
+        "first_frame": parts[0][0].start,
+        "end_frame": parts[-1][0].stop,
+        "downscale_db": mean("downscale_db"),
+        "downscale_db_worst": min(float(facts["downscale_db_worst"]) for _, facts in parts),
+        "ciede2000": mean("ciede2000"),
+        "sharpness_gain": mean("sharpness_gain"),
+        "residual_percent": worst("residual"),
+        "beyond_source_percent": worst("beyond_source"),
+        "flagged": any(bool(facts["flagged"]) for _, facts in parts),
     }
 
 

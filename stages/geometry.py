@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
-from models.canvas import REFERENCE_SCALE, Canvas, fit_canvas, reference_canvas
+from models.canvas import REFERENCE_SCALE, Canvas, canvas_for_output, fit_canvas, reference_canvas
 from models.folder import ModelFolder
 from stages.media.table import FrameTable
 from stages.setting import ModelSetting
@@ -16,6 +17,8 @@ def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> 
     It is known without loading a network, so that the flow stage can work at latent size.
     """
     size = (table.height, table.width)
+    if setting.height is not None:
+        return canvas_for_output(size, _for_height(table, setting.height), folder.canvas_multiple)
     if setting.canvas == "exact":
         return fit_canvas(size, setting.scale, folder.canvas_multiple)
     if setting.scale == REFERENCE_SCALE:
@@ -23,3 +26,18 @@ def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> 
     # Another scale than the published one: its padding, but the size that was asked for.
     canvas = reference_canvas(size, setting.scale)
     return replace(canvas, output=canvas.upscaled)
+
+
+def _for_height(table: FrameTable, height: int) -> tuple[int, int]:
+    """Height and width at which a player shows that many rows, sides to scale and even; the source's if that is more.
+
+    What rounding takes from the shape, the sample aspect ratio gives back (see ``media.frames.output_format``).
+    """
+    turned = table.rotation % 180 != 0
+    shown = table.width if turned else table.height
+    scale = Fraction(max(height, shown), shown)
+    if scale == 1:
+        return table.height, table.width
+    sides = [2 * round(side * scale / 2) for side in (table.height, table.width)]
+    sides[1 if turned else 0] = height
+    return sides[0], sides[1]

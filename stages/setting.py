@@ -19,6 +19,12 @@ class ModelSetting(BaseModel):
 
     model: Path | None = Field(None, description="Model folder in diffusers' layout; null is the embedded model.")
     scale: float = Field(4.0, ge=1.0, le=8.0, description="Output size over input size, per side.")
+    height: int | None = Field(
+        None,
+        ge=16,
+        le=8640,
+        description="Rows of the output as it is shown, instead of the scale; never fewer than the source's.",
+    )
     canvas: CanvasRule = Field(
         "exact",
         description="How the working size is chosen: 'published' enlarges to at least 512 pixels on the short side "

@@ -15,6 +15,13 @@ class DecodeConfig(BaseModel):
     fusion_weight: float = Field(
         1.0, ge=0.0, le=2.0, description="Weight of the encoder's features in the decoder: higher is more faithful."
     )
+    back_projection: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="How much of the difference between source and result, at the source's size, is put back: 1 makes "
+        "the result, reduced, the source again.",
+    )
     colour_fix: Literal["none", "adain", "wavelet"] = Field(
         "wavelet", description="Take colours from the input: its mean and deviation, or its low frequencies."
     )

@@ -17,6 +17,7 @@ from models.folder import ModelFolder
 from models.memory import Shrinking
 from stages.contract import Resources, Result, Stage
 from stages.decode.config import DecodeConfig
+from stages.decode.fidelity import Figures, as_tensor, back_project
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
@@ -45,7 +46,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "precision", "compile"})
+        shared = self.setting.model_dump(mode="json", include={"scale", "height", "canvas", "precision", "compile"})
         return {**self.config.model_dump(mode="json"), **shared}
 
     @property
@@ -70,8 +71,10 @@ class DecodeStage(Stage[ChunkTask, Result]):
         restore = self._restorer(task.inputs["sample"], canvas, frames)
         finished = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
         height, width = canvas.output
-        self._write(self._delivered(finished, canvas), task, output_format(table, width, height))
-        return Result({"frames": frames})
+        figures = Figures()
+        delivered = self._delivered(finished, canvas, read_frames(source), figures)
+        self._write(delivered, task, output_format(table, width, height))
+        return Result({"frames": frames, "width": width, "height": height, **figures.facts()})
 
     def _restorer(self, sampled: Path, canvas: Canvas, frames: int) -> Callable[[Tensor, list[int]], Tensor]:
         """A function: source frames [n, 3, h, w] in [-1, 1], and their numbers -> decoded ones on the canvas."""
@@ -108,13 +111,18 @@ class DecodeStage(Stage[ChunkTask, Result]):
             return wavelet(decoded, enlarged)
         return decoded
 
-    def _delivered(self, frames: Iterator[Tensor], canvas: Canvas) -> Iterator[np.ndarray]:
+    def _delivered(
+        self, frames: Iterator[Tensor], canvas: Canvas, sources: Iterator[np.ndarray], figures: Figures
+    ) -> Iterator[np.ndarray]:
         """The frames as they are written: cropped to the output's size, [H, W, 3] in [0, 1]."""
-        for frame in frames:
-            image = ((canvas.leave(frame[None])[0] + 1) / 2).clamp(0, 1)
+        for frame, given in zip(frames, sources, strict=True):
+            image = ((canvas.leave(frame[None]) + 1) / 2).clamp(0, 1)
+            source = as_tensor(given, image.device)
+            image = back_project(image, source, self.config.back_projection)
+            figures.add(image, source)
             if self.config.rounding == "truncate8":
                 image = torch.floor(image * 255) / 255
-            yield np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
+            yield np.ascontiguousarray(image[0].permute(1, 2, 0).cpu().numpy())
 
     def _write(self, frames: Iterator[np.ndarray], task: ChunkTask, layout: OutputFormat) -> None:
         with ExitStack() as files:

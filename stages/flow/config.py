@@ -16,7 +16,11 @@ class FlowConfig(BaseModel):
         "spynet", description="Flow estimator: RAFT or SPyNet (weights in the model folder's flow/), or OpenCV's DIS."
     )
     reduction: int = Field(
-        4, ge=1, le=16, description="Flow is estimated on the enlarged frame reduced by this factor."
+        4,
+        ge=1,
+        le=16,
+        description="Flow is estimated on the enlarged frame reduced by this factor, but no further than back to the "
+        "source's size.",
     )
     occlusion_relative: float = Field(
         0.01,

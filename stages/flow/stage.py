@@ -42,7 +42,7 @@ class FlowStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "canvas"})
+        shared = self.setting.model_dump(mode="json", include={"scale", "height", "canvas"})
         return {**self.config.model_dump(mode="json"), **shared}
 
     @property
@@ -79,7 +79,13 @@ class FlowStage(Stage[ChunkTask, Result]):
     def _flow_input(self, frame: Tensor, canvas: Canvas) -> Tensor:
         """The frame, [H, W, 3] in [0, 1], as flow is estimated on it: enlarged, padded, reduced (section 12, 3)."""
         padded = canvas.enter(frame.permute(2, 0, 1)[None].float() * 2 - 1)
-        return flow_frames(padded, self.config.reduction)
+        return flow_frames(padded, self._reduction(canvas))
+
+    def _reduction(self, canvas: Canvas) -> int:
+        """As configured, but of what is enlarged less than that no more than back to the source's size."""
+        if self.setting.canvas == "published":
+            return self.config.reduction
+        return min(self.config.reduction, max(1, round(canvas.upscaled[0] / canvas.source[0])))
 
     def _both_ways(self, first: Tensor, second: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         assert self._estimate is not None, "setup() comes before run()"

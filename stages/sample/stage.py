@@ -52,7 +52,9 @@ class SampleStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output. The batch does, by rounding."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "canvas", "seed", "precision", "compile"})
+        shared = self.setting.model_dump(
+            mode="json", include={"scale", "height", "canvas", "seed", "precision", "compile"}
+        )
         return {**self.config.model_dump(mode="json", exclude={"estimate_memory"}), **shared}
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_chunks import HEIGHT, WIDTH, moving_texture, small_model, way
+from small_chunks import HEIGHT, WIDTH, chunk_of, moving_texture, small_model, way
 
 import models.vae
 from models.vae import TemporalVAE
@@ -17,6 +17,7 @@ from stages.decode.config import DecodeConfig
 from stages.decode.stage import DecodeStage
 from stages.flow.config import FlowConfig
 from stages.flow.stage import FlowStage
+from stages.items import ChunkTask
 from stages.media.frames import read_frames
 from stages.sample.config import SampleConfig
 from stages.sample.stage import SampleStage
@@ -129,3 +130,26 @@ def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setti
     assert DecodeStage(DecodeConfig(), setting).parameters == DecodeStage(DecodeConfig(), seeded).parameters
     assert SampleStage(SMALL, setting).parameters != SampleStage(SMALL, seeded).parameters
     assert SampleStage(SMALL, setting).weights_digest != FlowStage(FlowConfig(), setting).weights_digest
+
+
+def test_the_conservative_end_says_what_the_source_says(tmp_path: Path, setting: ModelSetting) -> None:
+    figures = {}
+    for weight in (0.0, 1.0):
+        folder = tmp_path / f"{weight}"
+        decode = DecodeConfig(back_projection=weight, colour_fix="none")
+        way(folder, setting, moving_texture(3), SMALL, decode)
+        stage, chunk = DecodeStage(decode, setting), chunk_of(3)
+        (folder / "again").mkdir()
+        stage.setup()
+        inputs = {name: folder / name for name in ("split", "sample")}
+        figures[weight] = stage.run(ChunkTask(chunk, inputs, folder / "again")).facts
+    assert float(figures[1.0]["downscale_db"]) > float(figures[0.0]["downscale_db"]) + 6
+    assert figures[1.0]["width"] == 4 * WIDTH
+
+
+@pytest.mark.parametrize(
+    ("wishes", "size"), [({"scale": 1.0}, (HEIGHT, WIDTH)), ({"scale": 2.0}, (36, 52)), ({"height": 60}, (60, 86))]
+)
+def test_other_sizes(tmp_path: Path, setting: ModelSetting, wishes: dict[str, Any], size: tuple[int, int]) -> None:
+    output = way(tmp_path, setting.model_copy(update=wishes), moving_texture(3), SMALL, DecodeConfig())
+    assert {frame.shape[:2] for frame in read_frames(output / "segment.mkv")} == {size}

@@ -20,17 +20,18 @@ class Folder(ModelFolder):
     downscale = 8
 
 
-def canvas(height: int, width: int, **setting: object) -> Canvas:
+def canvas(rows: int, columns: int, rotation: int = 0, **setting: object) -> Canvas:
     table = FrameTable(
         first=0,
         time_base=Fraction(1, 25),
         pts=(0,),
         durations=(1,),
-        width=width,
-        height=height,
+        width=columns,
+        height=rows,
         pix_fmt="yuv420p",
         rate=Fraction(25),
         colour=ColourTags(matrix=Matrix.BT470BG, range=Range.LIMITED),
+        rotation=rotation,
     )
     return canvas_of(table, ModelSetting.model_validate(setting), Folder())
 
@@ -48,3 +49,24 @@ def test_another_scale_than_the_published_one_is_what_one_gets(scale: float) -> 
 
 def test_the_exact_canvas_is_padded_only_to_the_models_multiple() -> None:
     assert canvas(90, 121, scale=1.5) == Canvas((90, 121), (135, 182), (136, 184), (135, 182))
+
+
+@pytest.mark.parametrize(
+    ("source", "rotation", "output"),
+    [
+        ((576, 720), 0, (1080, 1350)),
+        ((480, 720), 0, (1080, 1620)),
+        ((1080, 1920), 0, (1080, 1920)),
+        ((2160, 3840), 0, (2160, 3840)),
+        ((576, 720), 90, (864, 1080)),
+        ((143, 175), 0, (1080, 1322)),
+    ],
+)
+def test_a_height_is_reached_sides_to_scale_and_never_undercut(
+    source: tuple[int, int], rotation: int, output: tuple[int, int]
+) -> None:
+    assert canvas(*source, rotation=rotation, height=1080).output == output
+
+
+def test_scale_one_cleans_up_without_enlarging() -> None:
+    assert canvas(90, 121, scale=1) == Canvas((90, 121), (90, 121), (96, 128), (90, 121))

@@ -1,0 +1,56 @@
+"""The dial from conservative to generative."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.artifacts import Artifact
+from pipeline.config import ConfigError, load_config
+from pipeline.provenance import shot_figures
+from stages.items import Chunk
+
+
+def test_the_dial_turns_every_setting_the_same_way() -> None:
+    configs = [load_config(overrides=[f"fidelity={dial}"]) for dial in (0, 0.25, 0.5, 0.75, 1)]
+    starts = [config.sample.start for config in configs]
+    assert starts == sorted(starts) and starts[0] == 0.1 and starts[-1] == 1
+    for falling in (
+        [config.decode.back_projection for config in configs],
+        [config.sample.guidance.scale for config in configs],
+        [config.decode.fusion_weight for config in configs],
+    ):
+        assert falling == sorted(falling, reverse=True) and falling[0] > falling[-1]
+
+
+def test_what_is_set_by_hand_goes_over_the_dial_and_the_dial_over_the_preset() -> None:
+    config = load_config({"fidelity": 0.0}, ["sample.start=0.4"], "balanced")
+    assert (config.sample.start, config.decode.back_projection, config.sample.steps) == (0.4, 1.0, 50)
+    assert load_config(preset="conservative").decode.back_projection == 1
+    assert load_config(overrides=["fidelity=1"], preset="conservative").decode.back_projection == 0
+    assert load_config().decode.back_projection == 0
+
+
+@pytest.mark.parametrize(("key", "value"), [("fidelity", "0.5"), ("height", "1080")])
+def test_the_published_way_has_no_dial(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="need canvas=exact"):
+        load_config(overrides=[f"{key}={value}"], preset="reference")
+
+
+def test_a_dial_out_of_range_is_said_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"fidelity is 1\.5; allowed: less than or equal to 1"):
+        load_config(overrides=["fidelity=1.5"])
+
+
+def test_figures_are_gathered_by_shot() -> None:
+    chunks = [Chunk("v", 0, 0, 0, 8, 0, 2), Chunk("v", 1, 0, 6, 10, 2, 0), Chunk("v", 2, 1, 10, 14)]
+
+    def made(decibels: float, cell: str, flagged: bool) -> dict[str, Artifact]:
+        facts = {"downscale_db": decibels, "downscale_db_worst": decibels - 1, "ciede2000": 1.0, "sharpness_gain": 2.0}
+        maps = {"residual": f"0.1 {cell}; 0.0 0.0", "beyond_source": "0.0 0.0; 0.0 0.0", "flagged": flagged}
+        return {"decode": Artifact("decode", "f", (), {**facts, **maps})}
+
+    first, second = shot_figures(chunks, [made(40, "3.0", False), made(31, "6.5", True), made(50, "0.0", False)])
+    assert (first["shot"], first["first_frame"], first["end_frame"]) == (0, 0, 10)
+    assert first["downscale_db"] == 37 and first["downscale_db_worst"] == 30 and first["flagged"]
+    assert first["residual_percent"] == [[0.1, 6.5], [0.0, 0.0]]
+    assert (second["shot"], second["flagged"]) == (1, False)
