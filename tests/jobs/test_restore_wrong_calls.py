@@ -75,7 +75,7 @@ SETTINGS = {
     "scale=big": "--set scale=big: scale is 'big'; allowed: a valid number",
     "seed": "--set seed: write it as key=value, like --set sample.steps=20",
     "split.chunk_frames=4": "--set split.chunk_frames=4: split: chunk_frames (4) must be more than twice",
-    "preset=embeded": "--set preset=embeded: preset is 'embeded'; allowed: embedded, reference, balanced",
+    "preset=embeded": "--set preset=embeded: preset is 'embeded'; allowed: embedded, conservative, detail",
 }
 
 
