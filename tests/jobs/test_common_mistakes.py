@@ -1,0 +1,99 @@
+"""The ten commonest mistakes of a new user: what is said is reviewed here, word by word, and names the way out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from whole_jobs import write_clip
+
+from jobs.cli import app
+from jobs.invocation import run_app
+
+Call = Callable[[str], tuple[int, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Type a line in a folder that holds ``tapes/``, ``empty/`` and a file ``mine.yaml``."""
+    write_clip(tmp_path / "tapes" / "a.mkv", frames=2)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.yaml").write_text("sample:\n  steps: 5\n  guidence: {scale: 0.1}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def typed(line: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["reelift", *line.split()])
+        with pytest.raises(SystemExit) as ended:
+            run_app(app, "reelift")
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return int(ended.value.code or 0), said.err.replace(str(tmp_path), "HERE")
+
+    return typed
+
+
+MISTAKES = {
+    "a misspelt command": (
+        "reelift restor tapes -o out -w run",
+        1,
+        r"No such command 'restor'\. Did you mean 'restore'",
+    ),
+    "an option forgotten": (
+        "restore tapes -o out",
+        1,
+        r"Missing option '--workspace' / '-w'",
+    ),
+    "nothing there": (
+        "restore empty -o out -w run",
+        1,
+        r"error: no video was found in empty; check the path \(folders are searched for the suffixes of videos; ",
+    ),
+    "a misspelt file": (
+        "restore tapes/b.mkv -o out -w run --executor local",
+        2,
+        r"HERE/tapes/b\.mkv: no such file; check the path",
+    ),
+    "a misspelt setting": (
+        "restore tapes -o out -w run --set sample.stepz=5",
+        1,
+        r"error: --set sample\.stepz=5: sample\.stepz is not a setting \(did you mean steps\?\); allowed: ",
+    ),
+    "a misspelt setting in a file": (
+        "restore tapes -o out -w run --config mine.yaml",
+        1,
+        r"error: mine\.yaml, line 3: sample\.guidence is not a setting \(did you mean guidance\?\); allowed: ",
+    ),
+    "a value out of bounds": (
+        "restore tapes -o out -w run --scale 16",
+        1,
+        r"error: --set scale=16\.0: scale is 16\.0; allowed: less than or equal to 8",
+    ),
+    "a preset that needs a model": (
+        "restore tapes -o out -w run --preset reference --executor local",
+        1,
+        r"error: stage \w+ cannot start: .*; .*convert-checkpoint",
+    ),
+    "the output in the input": (
+        "restore tapes -o tapes/out -w run",
+        1,
+        r"error: the output HERE/tapes/out is inside the input tapes; choose another folder",
+    ),
+    "the output for the workspace": (
+        "status empty",
+        1,
+        r"error: HERE/empty: no workspace is there; give the folder that restore was given",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_it_says_what_is_wrong_and_the_way_out(call: Call, mistake: str) -> None:
+    line, code, words = MISTAKES[mistake]
+    ended, said = call(line.removeprefix("reelift "))
+    assert ended == code and re.search(words, said), said
+    if code == 1 and said.startswith("error: "):
+        assert said.count("\n") == 1, said
