@@ -137,7 +137,10 @@ class ModelFolder:
         path = self._part(part)
         stored = self.config(part).get("_class_name")
         if stored != kind.__name__:
-            raise ValueError(f"{path}: holds a {stored}, not a {kind.__name__}")
+            raise ValueError(
+                f"{path}: holds a {stored}, not a {kind.__name__}; the settings must fit the model folder (presets but "
+                "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
+            )
         network = kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
         # Mapped files leave tensors at odd addresses, where the CPU's kernels are slower and round differently.
         for tensor in (*network.parameters(), *network.buffers()):

@@ -75,7 +75,7 @@ MISTAKES = {
     "a preset that needs a model": (
         "restore tapes -o out -w run --preset reference --executor local",
         1,
-        r"error: stage \w+ cannot start: .*; .*convert-checkpoint",
+        r"error: stage flow cannot start: \S+/embedded/flow: holds a SPyNet, not a RAFT; .*convert-checkpoint",
     ),
     "the output in the input": (
         "restore tapes -o tapes/out -w run",

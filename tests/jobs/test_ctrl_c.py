@@ -1,0 +1,66 @@
+"""Ctrl-C through the command line: once finishes what is in flight, twice stops at once; both say how to go on."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from whole_jobs import Line, committed, made_twice, status, write_clip
+
+from jobs.interrupt import patient, this_line
+from pipeline.stopping import Stop
+
+
+def test_the_first_asks_and_the_second_ends() -> None:
+    stop, before = Stop(), signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), patient(stop):
+        signal.raise_signal(signal.SIGINT)
+        assert stop
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["/usr/bin/reelift", "restore", "a b.mkv"], "reelift restore 'a b.mkv'"),
+        (["/home/me/jobs/restore.py", "x.mkv"], "python -m jobs.restore x.mkv"),
+    ],
+)
+def test_the_line_that_goes_on_can_be_pasted(monkeypatch: pytest.MonkeyPatch, words: list[str], line: str) -> None:
+    monkeypatch.setattr(sys, "argv", words)
+    assert this_line() == line
+
+
+@pytest.mark.slow
+def test_a_run_stops_cleanly_and_goes_on(tmp_path: Path, model: Path) -> None:
+    write_clip(tmp_path / "library" / "a.mkv", frames=60)
+    line = Line([tmp_path / "library"], tmp_path / "out", tmp_path / "work", model)
+    process = line.start_until(4, tmp_path / "log")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 130
+    said = (tmp_path / "log").read_text()
+    assert "Stopping: what is in flight is being finished." in said and "1 videos: 0 restored, 1 left" in said
+    assert said.splitlines()[-2] == "Stopped. The same command line goes on from here:" and "Traceback" not in said
+    state = status(tmp_path / "work")
+    assert not state["running"] and sum(count["done"] for count in state["stages"].values()) <= len(
+        committed(line.workspace)
+    )
+    assert line.run().returncode == 0 and made_twice(tmp_path / "work") == []
+
+
+@pytest.mark.slow
+def test_twice_stops_at_once(tmp_path: Path, model: Path) -> None:
+    write_clip(tmp_path / "library" / "a.mkv", frames=60)
+    line = Line([tmp_path / "library"], tmp_path / "out", tmp_path / "work", model)
+    process = line.start_until(4, tmp_path / "log")
+    process.send_signal(signal.SIGINT)
+    while "Stopping" not in (tmp_path / "log").read_text() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 130
+    assert "Stopped. The same command line goes on from here:" in (tmp_path / "log").read_text()
+    assert "Traceback" not in (tmp_path / "log").read_text()
