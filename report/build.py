@@ -38,6 +38,7 @@ from stages.split.config import SplitConfig
 
 FOLDER = "report"
 MEMORY = "pages.json"
+REMEMBERED = 200
 Progress = Callable[[int, int, str], None]
 """Called with (pages done, pages in all, video) after each page."""
 
@@ -112,6 +113,8 @@ def build_report(
     make = partial(_make, workspace.url, output.url, settings, run_yaml)
     for count, (work, found) in enumerate(_all(make, wanted, processes), start=1):
         memory[work.page] = {"key": work.key, "found": found}
+        if count % REMEMBERED == 0:  # so that a report that is interrupted goes on
+            output.put(MEMORY, json.dumps(memory, indent=0).encode())
         if progress is not None:
             progress(count, len(wanted), work.account.output)
     rows = [row_of(work.account, work.page, memory.get(work.page, {}).get("found", {})) for work in works]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.artifacts import Artifact
 from report.account import VideoAccount
 from report.looking import Looks
-from report.shots import Shot
 from report.wording import size
+
+_PLACES = ("shot", "first_frame", "end_frame")
+_FLAGGED = "says more than its input can bear (map)"
+_MAP = "beyond_source_percent"
 
 
 @dataclass(slots=True)
@@ -21,45 +24,42 @@ class RecordedShots:
         names: of the figures, in the file's order.
         values: number of the shot -> name -> value as shown.
         flags: number of the shot -> sentences.
+        maps: number of the shot -> rows of the picture's cells, in percent: where it says more than its input.
     """
 
     names: tuple[str, ...] = ()
     values: dict[int, dict[str, str]] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    maps: dict[int, list[list[float]]] = field(default_factory=dict)
 
 
-def recorded_shots(provenance: Mapping[str, Any] | None, shots: Sequence[Shot]) -> RecordedShots:
+def recorded_shots(provenance: Mapping[str, Any] | None) -> RecordedShots:
     """The figures of shots that a provenance file holds; nothing where it has none, or in another form."""
     found = RecordedShots()
-    rows = _rows(provenance)
     names: dict[str, None] = {}
-    starts = {shot.start: shot.number for shot in shots}
-    for index, row in enumerate(rows):
-        number = row.get("shot", row.get("number", starts.get(row.get("start", -1), index)))
-        if not isinstance(number, int):
+    rows = (provenance or {}).get("shots")
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, Mapping) or not isinstance(row.get("shot"), int):
             continue
-        values = {}
-        for name, value in row.items():
-            if isinstance(value, bool) or name in ("shot", "number", "start", "stop", "frames", "first", "last"):
-                continue
-            if isinstance(value, int | float):
-                values[name.replace("_", " ")] = f"{value:.2f}" if isinstance(value, float) else str(value)
+        number = row["shot"]
+        values = {
+            name.replace("_", " "): f"{value:.2f}" if isinstance(value, float) else str(value)
+            for name, value in row.items()
+            if isinstance(value, int | float) and not isinstance(value, bool) and name not in _PLACES
+        }
         names.update(dict.fromkeys(values))
         found.values[number] = values
-        flags = row.get("flags", row.get("flag"))
-        told = flags if isinstance(flags, list) else [flags] if isinstance(flags, str) and flags else []
-        found.flags[number] = tuple(str(flag) for flag in told)
+        found.flags[number] = (_FLAGGED,) if row.get("flagged") is True else ()
+        if row.get("flagged") is True and _is_map(row.get(_MAP)):
+            found.maps[number] = row[_MAP]
     found.names = tuple(names)
     return found
 
 
-def _rows(provenance: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    for place in ((provenance or {}).get("figures"), (provenance or {}).get("fidelity"), provenance):
-        if isinstance(place, Mapping) and isinstance(place.get("shots"), list):
-            place = place["shots"]
-        if isinstance(place, list) and place and all(isinstance(row, Mapping) for row in place):
-            return place
-    return []
+def _is_map(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(cells, list) and all(isinstance(cell, int | float) for cell in cells) for cells in value
+    )
 
 
 def provenance_groups(account: VideoAccount, record: Artifact | None, looks: Looks) -> list[dict[str, Any]]:

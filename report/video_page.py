@@ -34,7 +34,7 @@ def video_page(
 ) -> bytes:
     """Return the page of a video."""
     figures = {each.shot.number: each for each in looks.shots}
-    recorded = recorded_shots(looks.provenance, shots)
+    recorded = recorded_shots(looks.provenance)
     flags = _flags(shots, figures, recorded)
     profile = _profile(looks, shots)
     return render(
@@ -86,7 +86,7 @@ def summary(account: VideoAccount, shots: list[Shot], record: Artifact | None, l
         "warping": rounded(sum(calm) / len(calm), 2) if calm else None,
         "sharpness": rounded(sum(sharp) / len(sharp), 2) if sharp else None,
         "seam": rounded(max(seams), 2) if seams else None,
-        "flags": len(_flags(shots, figures, recorded_shots(looks.provenance, shots))),
+        "flags": len(_flags(shots, figures, recorded_shots(looks.provenance))),
         "problems": looks.problems,
     }
 

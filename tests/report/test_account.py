@@ -85,6 +85,28 @@ def test_only_some_pages_and_another_place(tmp_path: Path) -> None:
     assert b"a/one" in (tmp_path / "pages/index.html").read_bytes()
 
 
+def test_pages_go_into_a_bucket(tmp_path: Path) -> None:
+    restore(tmp_path, Simulation())
+    built = build_report(tmp_path / "run", "memory://bucket/pages", NOTHING)
+    assert built.index == "memory://bucket/pages/index.html"
+    bucket = Storage("memory://bucket/pages")
+    assert len(bucket.names("videos")) == 4 and b"a/one" in bucket.read("index.html")
+    assert build_report(tmp_path / "run", "memory://bucket/pages", NOTHING).made == 0
+
+
+def test_an_interrupted_report_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore(tmp_path, Simulation())
+    monkeypatch.setattr("report.build.REMEMBERED", 1)
+
+    def stop(done: int, total: int, video: str) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_report(tmp_path / "run", settings=NOTHING, progress=stop)
+    assert build_report(tmp_path / "run", settings=NOTHING).made == 1
+
+
 def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     restore(tmp_path, Simulation())
     (tmp_path / "out/two.mkv").unlink()

@@ -247,7 +247,7 @@ def test_charts_profile_and_flags_lead_to_frames(browser: Any, pages: Path) -> N
     ActionChains(browser).move_to_element_with_offset(strata, 0, -strata.size["height"] // 2 + 2).click().perform()
     assert text(browser, "#where").startswith("Frame 4 ")
     flags = browser.find_elements("css selector", "#flags ~ ul a")
-    assert len(flags) == 2
+    assert len(flags) == 3
     flags[1].click()
     assert "shot 1" in text(browser, "#where")
 

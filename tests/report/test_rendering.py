@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_runs import big_index, big_video
 
+from report.provenance import recorded_shots
 from report.rendering import embedded_json
 from report.wording import duration, figure, plural, size, timecode
 
@@ -53,6 +55,18 @@ def test_a_page_stands_alone_and_names_everything(page: bytes) -> None:
     assert checker.lacking == []
     assert len(checker.ids) == len(set(checker.ids))
     assert '<html lang="en">' in text and text.count("<h1>") == 1 and "<main" in text
+
+
+def test_figures_of_a_provenance_file_are_shown() -> None:
+    text = big_video(160, 120).decode()
+    assert '<th scope="col" class="num">ciede2000</th>' in text and '<td class="num">1.25</td>' in text
+    assert text.count("says more than its input can bear") == 2, "in the list of flags, and in the shot's row"
+    assert 'fill-opacity="0.3"' in text and "first frame" not in text
+
+
+@pytest.mark.parametrize("strange", [None, {}, {"shots": 3}, {"shots": [1, {"shot": "x"}, {"shot": 0, "a": [1]}]}])
+def test_a_provenance_in_another_form_is_no_obstacle(strange: dict[str, Any] | None) -> None:
+    assert recorded_shots(strange).names == ()
 
 
 def test_hostile_names_stay_text() -> None:

@@ -65,6 +65,13 @@ def big_video(width: int = 1440, height: int = 1080, **account: Any) -> bytes:
     strip = random.integers(0, 255, (40, width, 3), np.uint8)
     looks.profile = {"row": height // 2, "first": 0, "stop": 40, "width": width}
     looks.profile |= {"input": data_url(strip), "restored": data_url(strip)}
+    told = {
+        "downscale_db": 41.5,
+        "ciede2000": 1.25,
+        "beyond_source_percent": [[0.0, 30.0], [0.0, 0.0]],
+        "flagged": True,
+    }
+    looks.provenance = {"shots": [{"shot": 1, "first_frame": 24, "end_frame": 40, **told}]}
     record = Artifact("assemble", "f" * 64, (ArtifactFile("reel.mkv", 5, "0" * 64),), {"frames": 40})
     given = {"source": "/library/reel.mov", "output": "reel", "state": "done", **account}
     video = VideoAccount(**{"video": "v", "sha256": "5" * 64, "size": 7, "version": "", **given})
