@@ -193,6 +193,7 @@ def go(tmp_path: Path, split: Callable[..., list[SplitChunk]]) -> Callable[..., 
             split=tuple(c.folder for c in chunks if c.folder),
             decode=tuple(decoded),
             output=folder / "out",
+            tags={"RESTORATION": "Machine-restored derivative", "RESTORED_FROM_SHA256": "0" * 64},
         )
         return Way(source, chunks, task, AssembleStage(AssembleConfig()).run(task))
 

@@ -21,6 +21,7 @@ from stages.split.config import SplitConfig
 from stages.verification import against_fixity, against_source
 
 Go = Callable[..., Any]
+POLICY = Path(__file__).parents[2] / "docs" / "mediaconch-master.xml"
 
 
 def shown(path: Path) -> list[int]:
