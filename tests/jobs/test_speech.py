@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 from whole_jobs import ROOT, environment
 
+from jobs import console
 from jobs.cli import app
+from jobs.console import Loudness
 from jobs.invocation import run_app
 
 COMMANDS = [name for name in (info.name for info in app.registered_commands) if name]
@@ -88,3 +91,23 @@ def test_the_shell_can_complete_commands_options_and_presets(tmp_path: Path) -> 
     assert "--watch" in completed("reelift status --w")
     assert completed("reelift restore --preset e") == ["embedded"]
     assert completed("reelift restore --set sample.solv") == ["sample.solver="]
+
+
+@pytest.mark.parametrize(
+    ("loudness", "heard"),
+    [
+        (Loudness.quiet, "warning: w\nerror: e\n"),
+        (Loudness.normal, "i\nwarning: w\nerror: e\n"),
+        (Loudness.verbose, "i\nd\nwarning: w\nerror: e\n"),
+    ],
+)
+def test_how_much_is_said_is_asked_for(loudness: Loudness, heard: str, capsys: pytest.CaptureFixture[str]) -> None:
+    console.reset_manner()
+    console.set_manner(loudness)
+    console.tell("i")
+    console.detail("d")
+    logging.getLogger("pipeline.x").warning("w")
+    assert console.complain("e") == 1
+    said = capsys.readouterr()
+    console.reset_manner()
+    assert said.out == "" and said.err == heard

@@ -34,7 +34,7 @@ def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
     config = load_config(file, ["seed=2", "sample.guidance.scale=-5", "runtime.scratch=null"])
     assert (config.preset, config.sample.steps, config.seed) == ("reference", 30, 2)
     assert (config.sample.guidance.scale, config.sample.guidance.form) == (-5, "published")
-    assert load_config(file, ["preset=fast"]).sample.solver == "ddim"
+    assert load_config(file, ["preset=fast"]).sample.solver == PRESETS["fast"].values["sample"]["solver"]
 
 
 @pytest.mark.parametrize(
