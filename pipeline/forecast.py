@@ -7,7 +7,7 @@ this library makes, and the rest is counted by its bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 PACE_SECONDS = 600.0
 
@@ -58,8 +58,12 @@ class Pace:
 
     def add(self, time: float) -> None:
         """Count an item that was finished at ``time`` (seconds, of any clock)."""
-        self._times.append(time)
-        while self._times[-1] - self._times[0] > self.seconds:
+        self.extend([time])
+
+    def extend(self, times: Sequence[float]) -> None:
+        """Count items that were finished at these times."""
+        self._times.extend(times)
+        while self._times and self._times[-1] - self._times[0] > self.seconds:
             self._times.popleft()
 
     def rate(self, now: float | None = None) -> float | None:

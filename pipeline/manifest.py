@@ -31,8 +31,7 @@ def read(storage: Storage, table: str, columns: Sequence[str] | None = None) -> 
     for part in believed(storage, table):
         # Without threads: those of pyarrow 26 abort the process at its end now and then.
         file = pq.ParquetFile(io.BytesIO(_content(storage, table, part)), pre_buffer=False)
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
+        yield file.read(columns=list(columns) if columns else None, use_threads=False)
 
 
 def _content(storage: Storage, table: str, part: Part) -> bytes:

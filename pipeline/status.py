@@ -7,10 +7,15 @@ from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline import manifest
 from pipeline.epoch import Epoch
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
-from pipeline.forecast import Forecast, Pace
+from pipeline.folding import take_plain
+from pipeline.forecast import PACE_SECONDS, Forecast, Pace
 from pipeline.schemas import DONE, FAILED
 from pipeline.standing import StageStanding, seconds_left
 from pipeline.storage import Storage
@@ -49,23 +54,30 @@ class Fold:
     paces: dict[str, Pace] = field(default_factory=lambda: {stage: Pace() for stage in STAGES})
     updated: float = 0.0
 
-    def add(self, values: Mapping[str, Any]) -> None:
-        """Take one event."""
-        if values["epoch"] > self.epoch:
-            self.epoch, self.paces = values["epoch"], {stage: Pace() for stage in STAGES}
-        time, stage = values["recorded"].timestamp(), values["stage"]
-        self.updated = max(self.updated, time)
-        if stage in self.paces and values["outcome"] == DONE and (values["chunk"] >= 0) == (stage in CHUNK_STAGES):
-            self.paces[stage].add(time)
-        self.tally.add(SimpleNamespace(**values))
+    def note(self, table: pa.Table) -> None:
+        """Take note of when a part's events were, and how fast they came."""
+        if not table.num_rows:
+            return
+        epoch = table["epoch"][0].as_py()  # a part has one
+        if epoch > self.epoch:
+            self.epoch, self.paces = epoch, {stage: Pace() for stage in STAGES}
+        times = np.asarray(table["recorded"].cast(pa.int64())) / 1e6
+        self.updated = max(self.updated, float(times.max()))
+        late = pc.and_(pa.array(times >= self.updated - PACE_SECONDS), pc.equal(table["outcome"], DONE))
+        chunks = pc.greater_equal(table["chunk"], 0)
+        for stage, pace in self.paces.items():
+            wanted = chunks if stage in CHUNK_STAGES else pc.invert(chunks)
+            found = pc.and_(late, pc.and_(wanted, pc.equal(table["stage"], stage)))
+            pace.extend(times[np.asarray(found)].tolist())
 
 
 def fold(storage: Storage) -> Fold:
     """Return the fold of all believed events; one part is in memory at a time."""
     folded = Fold()
     for table in manifest.read(storage, "events", _COLUMNS):
-        for values in table.to_pylist():
-            folded.add(values)
+        folded.note(table)
+        for values in take_plain(folded.tally, table).to_pylist():
+            folded.tally.add(SimpleNamespace(**values))
     return folded
 
 

@@ -109,13 +109,37 @@ class Tally:
             if state == FAILED
         }
 
-    def _add_chunk(self, event: Any, good: bool) -> bool:
-        stages = self._chunks.setdefault(event.video, {})
-        bits = stages.get(event.stage)
-        if bits is None or (event.plan and bits.plan != event.plan):
-            for later in STAGES[STAGES.index(event.stage) :]:
+    def add_done(self, stage: str, video: str, plan: str, chunks: int) -> None:
+        """Take note that a stage has done these chunks of a video: a bit each."""
+        bits = self._of(stage, video, plan)
+        self._done[stage] += (chunks & ~bits.done).bit_count()
+        self._failed[stage] -= (chunks & bits.failed).bit_count()
+        bits.done, bits.failed = bits.done | chunks, bits.failed & ~chunks
+
+    def undone(self, stage: str) -> int:
+        """Return the number of chunks that are split and that the stage has not done: the anti-join of a resume."""
+        return sum(
+            (stages["split"].done & ~(stages[stage].done if stage in stages else 0)).bit_count()
+            for stages in self._chunks.values()
+            if "split" in stages
+        )
+
+    def begins_anew(self, stage: str, video: str, plan: str) -> bool:
+        """Whether a chunk of this plan makes what the stage, and those after it, did before be forgotten."""
+        bits = self._chunks.get(video, {}).get(stage)
+        return bits is None or bool(plan and bits.plan != plan)
+
+    def _of(self, stage: str, video: str, plan: str) -> _Bits:
+        stages = self._chunks.setdefault(video, {})
+        bits = stages.get(stage)
+        if bits is None or self.begins_anew(stage, video, plan):
+            for later in STAGES[STAGES.index(stage) :]:
                 self._forget(stages, later)
-            bits = stages[event.stage] = _Bits(event.plan)
+            bits = stages[stage] = _Bits(plan)
+        return bits
+
+    def _add_chunk(self, event: Any, good: bool) -> bool:
+        bits = self._of(event.stage, event.video, event.plan)
         bit = 1 << event.chunk
         before = (bits.done & bit, bits.failed & bit)
         self._done[event.stage] += int(good) - int(before[0] > 0)

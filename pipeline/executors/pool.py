@@ -80,17 +80,30 @@ class Pool:
                 yield hand.started
             yield from hand.tasks
 
-    def resize(self, at_least: int = 0) -> None:
-        """Start workers that are missing for the work there is, and end those that were idle for long."""
+    def starves(self) -> bool:
+        """Whether it has fewer workers than it must have, and the cluster no room for another one."""
+        if sum(hand.ready for hand in self.hands) >= self.share.least:
+            return False
+        free = ray.available_resources()
+        return free.get("CPU", 0.0) < self.share.cpus or free.get("GPU", 0.0) < self.share.gpus
+
+    def resize(self, at_least: int = 0, room: bool = True) -> None:
+        """Start workers that are missing for the work there is, and end those that were idle for long.
+
+        Args:
+            at_least: workers to start with, if the most allows it.
+            room: False: another pool starves, so this one goes back to its least.
+        """
         busy = sum(len(hand.tasks) for hand in self.hands)
-        wanted = max(self.share.least, min(self.most, max(at_least, len(self.waiting) + busy)))
+        most = max(self.share.least, self.most if room else 0)
+        wanted = max(self.share.least, min(most, max(at_least, len(self.waiting) + busy)))
         for _ in range(wanted - len(self.hands)):
             actor = self.spawn(self.share.options)
             self.hands.append(Hand(actor, actor.ready.remote()))
         for number, hand in enumerate(list(self.hands)):
-            hand.leaving = number >= max(self.most, self.share.least)
-            warm = not hand.leaving and time.monotonic() - hand.idle < WARM_SECONDS
-            if hand.ready and not hand.tasks and not warm and len(self.hands) > wanted:
+            hand.leaving = number >= most
+            warm = not hand.leaving and (not hand.ready or time.monotonic() - hand.idle < WARM_SECONDS)
+            if not hand.tasks and not warm and len(self.hands) > wanted:
                 self.end(hand)
 
     def assign(self) -> None:
@@ -110,7 +123,7 @@ class Pool:
     def _for(self, hand: Hand) -> Task | None:
         """Take the first row that this worker has not failed at, or that no other worker could take."""
         for task in self.waiting:
-            others = any(id(other) not in task.avoid for other in self.hands)
+            others = any(other.ready and id(other) not in task.avoid for other in self.hands)
             if id(hand) not in task.avoid or not others:
                 self.waiting.remove(task)
                 return task

@@ -50,6 +50,8 @@ class Scheduler:
         driver: takes records, and rows that are at their end.
     """
 
+    actor: type = StageActor
+
     def __init__(
         self,
         stages: Mapping[str, StageFactory],
@@ -212,8 +214,10 @@ class Scheduler:
             wanted = balanced([pool.seconds / pool.done for pool in pools], pools[0].share.slots)
             for pool, most in zip(pools, wanted, strict=True):
                 pool.most = max(pool.share.least, most)
+        # Machines that have gone leave less room than the pools were made for.
+        starving = next((pool for pool in self.pools.values() if pool.starves()), None)
         for pool in self.pools.values():
-            pool.resize()
+            pool.resize(room=starving in (None, pool))
 
     def _complain(self) -> None:
         """Say so when it takes long, because a cluster may never have what a pool asks for."""
@@ -231,9 +235,10 @@ class Scheduler:
 
     def _pool(self, stage: str, factory: StageFactory, share: Share) -> Pool:
         kind = KINDS.get(stage, "chunk")
+        named = type(f"{stage.capitalize()}Worker", (self.actor,), {})  # so that process lists and Ray's pages tell
 
         def spawn(options: dict[str, Any]) -> Any:
-            remote = ray.remote(**options, max_restarts=0, max_task_retries=0)(StageActor)
+            remote = ray.remote(**options, max_restarts=0, max_task_retries=0)(named)
             return remote.remote(kind, factory, self.job, self.collector)
 
         return Pool(stage, spawn, share, depth=2 if stage in CHUNK_STAGES else 1)

@@ -154,7 +154,8 @@ def test_status_is_the_last_word_on_every_item(storage: Storage) -> None:
     again = ManifestWriter(storage, Epoch.claim(storage, takeover=True))
     again.append([Event("sample", DONE, "v", 1, plan="r"), Event("flow", DONE, "v", 0, plan="other settings")])
     again.close()
-    tally, newest = fold(storage)
+    folded = fold(storage)
+    tally, newest = folded.tally, folded.epoch
     assert newest == 2 and not tally.failures
     assert (tally.done("split"), tally.done("flow"), tally.done("sample")) == (3, 1, 0)
 

@@ -75,7 +75,7 @@ class Proxy(ThreadingHTTPServer):
 
     def fate(self, method: str) -> str:
         """What happens to the next request: one of ``KINDS``, or "" for nothing."""
-        self.happened["requests"] += 1
+        self.happened[method] += 1
         if self.only not in ("", method) or self.chance.random() >= self.share:
             return ""
         kind = self.chance.choice(self.kinds)

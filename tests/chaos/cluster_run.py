@@ -1,0 +1,28 @@
+"""A run of simulated stages on the Ray cluster that RAY_ADDRESS names; a script, so that it can be killed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.simulated_stages import Simulation
+from pipeline.config import RunConfig
+from pipeline.executors.on_ray import RayExecutor
+from pipeline.run import run
+
+
+def main(root: Path) -> None:
+    """Restore the library; exit code 0 if all videos were."""
+    faults = {("flow", 1): "hang", ("sample", 2): "device", ("decode", 3): "once"}
+    seconds = {"split": 0.05, "flow": 0.1, "sample": 0.4, "decode": 0.1}
+    stages = Simulation(journal=root / "journal", faults=faults, seconds=seconds).factories()
+    limits = {"attempts": 10, "timeouts": {"flow": 4.0}}
+    config = RunConfig.model_validate({"pools": {"sample": {"min": 2}}, "limits": limits, "runtime": {"threads": 1}})
+    executor = RayExecutor(config.pools)
+    report = run(config, [root / "library"], root / "restored", root / "workspace", executor, stages=stages)
+    print(report.summary(), flush=True)
+    sys.exit(0 if report.ok else 2)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

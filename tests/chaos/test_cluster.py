@@ -1,0 +1,159 @@
+"""A cluster of several machines, struck at seeded moments: workers of every kind, a raylet, a machine, the driver.
+
+All runs of one job share a workspace, so what one run committed the next must not make again. ``--strikes N`` strikes
+longer than the suite does by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.cluster_utils import Cluster
+from whole_jobs import ROOT, committed, environment, events, made_twice, status, tree
+
+from benchmarks.simulated_stages import Simulation
+from pipeline.config import RunConfig
+from pipeline.run import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+VIDEOS, CHUNKS = 4, 6
+NODE = {"num_cpus": 3, "object_store_memory": 80 << 20}
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A head that only drives, and two machines that work."""
+    head = {"num_cpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(2):
+            found.add_node(**NODE)
+        yield found
+    finally:
+        found.shutdown()
+
+
+class Siege:
+    """One workspace, the driver of the moment, and what was done to it."""
+
+    def __init__(self, root: Path, cluster: Cluster, seed: int) -> None:
+        self.root, self.cluster, self.chance = root, cluster, random.Random(seed)
+        self.workspace = root / "workspace"
+        self.rows: list[tuple[str, int, int, int, float]] = []
+        self.driver = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        words = [sys.executable, str(Path(__file__).parent / "cluster_run.py"), str(self.root)]
+        env = {**environment(), "RAY_ADDRESS": self.cluster.address}
+        with (self.root / "log").open("ab") as log:
+            return subprocess.Popen(words, cwd=ROOT, env=env, stdout=log, stderr=log)
+
+    def wait_for(self, more: int, seconds: float = 120) -> float:
+        """Wait until so many more artifacts are committed, or the driver ends; return how long that took."""
+        begun, before = time.monotonic(), len(committed(self.workspace))
+        while self.driver.poll() is None and len(committed(self.workspace)) < before + more:
+            assert time.monotonic() - begun < seconds, f"nothing moves: {(self.root / 'log').read_text()[-3000:]}"
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def strike(self, name: str, blow: Callable[[], Any]) -> None:
+        """Strike, and note what it cost until the next chunk-stage is committed."""
+        self.wait_for(self.chance.randint(1, 5))
+        time.sleep(self.chance.uniform(0.0, 0.3))
+        before = committed(self.workspace)
+        struck = blow()
+        if struck is False:
+            return
+        seconds = self.wait_for(1)
+        after = committed(self.workspace)
+        lost = sum(path not in after for path in before)
+        again = sum(path in after and after[path] != before[path] for path in before)
+        self.rows.append((name, 1, lost, again, seconds))
+
+    def worker(self, stage: str) -> int:
+        """A process of this cluster that does this stage's work, 0 if there is none."""
+        raylets = {node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()[1:]}
+        living = [pid for pid in children(raylets) if title(pid).startswith(f"ray::{stage.capitalize()}Worker")]
+        return self.chance.choice(living) if living else 0
+
+    def kill_worker(self, stage: str) -> bool:
+        pid = self.worker(stage)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        return bool(pid)
+
+    def kill_raylet(self) -> None:
+        node = self.chance.choice(self.cluster.list_all_nodes()[1:])
+        node.kill_raylet()
+        self.cluster.worker_nodes.discard(node)
+        self.cluster.add_node(**NODE)
+
+    def remove_node(self) -> None:
+        node = self.chance.choice(self.cluster.list_all_nodes()[1:])
+        self.cluster.add_node(**NODE)
+        self.cluster.remove_node(node, allow_graceful=False)
+
+    def kill_driver(self) -> None:
+        self.driver.kill()
+        self.driver.wait()
+        self.driver = self.start()
+
+
+def children(parents: set[int]) -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((place / "stat").read_text().rpartition(")")[2].split()[1]) in parents:
+                found.append(int(place.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return sorted(found)
+
+
+def title(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def test_a_cluster_that_is_struck_everywhere_loses_nothing(
+    cluster: Cluster, tmp_path: Path, record_property: Callable[[str, object], None], request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "library").mkdir()
+    for number in range(VIDEOS):
+        (tmp_path / "library" / f"{number}.mp4").write_text(f"{CHUNKS * 10} video {number}")
+    siege = Siege(tmp_path, cluster, seed=6)
+    blows: list[tuple[str, Callable[[], Any]]] = [
+        ("raylet killed", siege.kill_raylet),
+        *((f"{stage} worker killed", lambda stage=stage: siege.kill_worker(stage)) for stage in ("sample", "flow")),
+        ("driver killed", siege.kill_driver),
+        *((f"{stage} worker killed", lambda stage=stage: siege.kill_worker(stage)) for stage in ("decode", "split")),
+        ("machine removed", siege.remove_node),
+        ("driver killed", siege.kill_driver),
+    ]
+    for name, blow in blows * request.config.getoption("--strikes"):
+        if siege.driver.poll() is None:
+            siege.strike(name, blow)
+    assert siege.driver.wait(240) == 0, (tmp_path / "log").read_text()[-3000:]
+    record_property("chaos", siege.rows)
+    struck = Counter(name for name, *_ in siege.rows)
+    assert struck["raylet killed"] and struck["driver killed"] and struck.total() >= 5, struck
+    assert all(lost == again == 0 for _, _, lost, again, _ in siege.rows), siege.rows
+    assert not made_twice(siege.workspace)
+    assert status(siege.workspace)["videos"] == {"total": VIDEOS, "done": VIDEOS, "failed": 0, "left": 0}
+    outcomes = Counter(row["outcome"] for row in events(siege.workspace))
+    assert not outcomes["gave_up"] and not outcomes["failed"], outcomes
+    stages = Simulation().factories()
+    run(RunConfig(), [tmp_path / "library"], tmp_path / "expected", tmp_path / "local", stages=stages)
+    assert tree(tmp_path / "restored") == tree(tmp_path / "expected")
