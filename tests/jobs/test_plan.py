@@ -62,6 +62,10 @@ def test_a_plan_tells_what_the_run_then_does(call: Call, place: Place, tmp_path:
     code, out, err = call(calibrate, place.library / "a.mkv", "--seconds", 0.4, *place.settings)
     assert code == 0 and "written to calibration.json" in err, err
 
+    measured = json.loads((tmp_path / "calibration.json").read_text())["measurements"]
+    for stage in ("split", "flow", "sample", "decode", "assemble"):
+        assert len({each["pixels"] for each in measured if each["stage"] == stage}) == 2, stage
+
     code, out, err = call(plan, place.library, *place.settings, "--workers", 1, "--json", "--gpus", 2)
     made = json.loads(out)
     assert made["totals"]["readable"] == 2 and made["totals"]["frames"] == 30 and made["totals"]["exact"]
