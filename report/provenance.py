@@ -12,8 +12,11 @@ from report.looking import Looks
 from report.wording import size
 
 _PLACES = ("shot", "first_frame", "end_frame")
-_FLAGGED = "says more than its input can bear (map)"
-_MAP = "beyond_source_percent"
+_FLAGGED = "departs from its input in places (maps)"
+_MAPS = {
+    "residual_percent": "made small again, it differs from its input",
+    "beyond_source_percent": "more detail than its input can bear",
+}
 
 
 @dataclass(slots=True)
@@ -24,13 +27,13 @@ class RecordedShots:
         names: of the figures, in the file's order.
         values: number of the shot -> name -> value as shown.
         flags: number of the shot -> sentences.
-        maps: number of the shot -> rows of the picture's cells, in percent: where it says more than its input.
+        maps: number of the shot -> (what, percent where it is most, rows of the picture's cells as shares of that).
     """
 
     names: tuple[str, ...] = ()
     values: dict[int, dict[str, str]] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    maps: dict[int, list[list[float]]] = field(default_factory=dict)
+    maps: dict[int, list[tuple[str, float, list[list[float]]]]] = field(default_factory=dict)
 
 
 def recorded_shots(provenance: Mapping[str, Any] | None) -> RecordedShots:
@@ -50,15 +53,22 @@ def recorded_shots(provenance: Mapping[str, Any] | None) -> RecordedShots:
         names.update(dict.fromkeys(values))
         found.values[number] = values
         found.flags[number] = (_FLAGGED,) if row.get("flagged") is True else ()
-        if row.get("flagged") is True and _is_map(row.get(_MAP)):
-            found.maps[number] = row[_MAP]
+        if row.get("flagged") is True:
+            found.maps[number] = [(told, *_shares(row[name])) for name, told in _MAPS.items() if _is_map(row.get(name))]
     found.names = tuple(names)
     return found
 
 
+def _shares(cells: list[list[float]]) -> tuple[float, list[list[float]]]:
+    most = max((cell for row in cells for cell in row), default=0.0)
+    return most, [[round(cell / most, 2) if most > 0 else 0.0 for cell in row] for row in cells]
+
+
 def _is_map(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(cells, list) and all(isinstance(cell, int | float) for cell in cells) for cells in value
+    return (
+        bool(value)
+        and isinstance(value, list)
+        and all(isinstance(cells, list) and all(isinstance(cell, int | float) for cell in cells) for cells in value)
     )
 
 

@@ -43,7 +43,7 @@ def shot_rows(
                 "middle": (shot.start + shot.stop) // 2,
                 "figures": [*own, *(others.get(name, "–") for name in recorded.names)],
                 "flags": told.get(shot.number, []),
-                "map": recorded.maps.get(shot.number, []),
+                "maps": recorded.maps.get(shot.number, []),
             }
         )
     return rows

@@ -60,8 +60,10 @@ def test_a_page_stands_alone_and_names_everything(page: bytes) -> None:
 def test_figures_of_a_provenance_file_are_shown() -> None:
     text = big_video(160, 120).decode()
     assert '<th scope="col" class="num">ciede2000</th>' in text and '<td class="num">1.25</td>' in text
-    assert text.count("says more than its input can bear") == 2, "in the list of flags, and in the shot's row"
-    assert 'fill-opacity="0.3"' in text and "first frame" not in text
+    assert text.count("departs from its input in places (maps)") == 2, "in the list of flags, and in the shot's row"
+    assert "more detail than its input can bear, up to 3.0 percent" in text
+    assert text.count('fill-opacity="1.0"') == 1 and text.count('fill-opacity="0.5"') == 1
+    assert "first frame" not in text
 
 
 @pytest.mark.parametrize("strange", [None, {}, {"shots": 3}, {"shots": [1, {"shot": "x"}, {"shot": 0, "a": [1]}]}])

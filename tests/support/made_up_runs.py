@@ -68,7 +68,7 @@ def big_video(width: int = 1440, height: int = 1080, **account: Any) -> bytes:
     told = {
         "downscale_db": 41.5,
         "ciede2000": 1.25,
-        "beyond_source_percent": [[0.0, 30.0], [0.0, 0.0]],
+        "beyond_source_percent": [[0.0, 3.0], [0.0, 1.5]],
         "flagged": True,
     }
     looks.provenance = {"shots": [{"shot": 1, "first_frame": 24, "end_frame": 40, **told}]}

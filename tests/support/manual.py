@@ -33,7 +33,7 @@ _INLINE = re.compile(r"`((?:reelift|python -m (?:jobs|benchmarks)\.\w+) [^`]+)`"
 _CHOICE = re.compile(r"\[(--[\w-]+ )([^\s|\]]+)(?:\|[^\s\]]+)*\]")
 """``[--option one|two]`` of a synopsis, of which the first is taken."""
 _STAND_IN = """#!/bin/bash
-printf '%s\\0' "${0##*/}" "$@" $'\\n' >> "$NOTES"
+printf '%s\\0' "${0##*/}" "$@" $'\\x1e' >> "$NOTES"
 """
 
 
@@ -127,7 +127,7 @@ def words_of(block: Block, folder: Path) -> list[list[str]]:
     surroundings = {"PATH": str(stand_ins), "NOTES": str(notes), "HOME": str(folder)}
     done = subprocess.run(
         [bash, "-eu"],
-        input=block.text,
+        input=f"{block.text}\nwait",
         cwd=folder,
         env=surroundings,
         capture_output=True,
@@ -136,7 +136,7 @@ def words_of(block: Block, folder: Path) -> list[list[str]]:
         check=False,
     )
     assert done.returncode == 0, f"{block}: {done.stderr}"
-    noted = notes.read_bytes().decode().split("\0\n\0")
+    noted = notes.read_bytes().decode().split("\0\x1e\0")
     return [command.split("\0") for command in noted if command]
 
 
