@@ -89,7 +89,7 @@ def test_telecine_gives_back_the_film(tmp_path: Path, go: Go) -> None:
     with av.open(str(tmp_path / "film.mkv")) as film, av.open(str(way.output)) as ours:
         pairs = list(zip(film.decode(video=0), ours.decode(video=0), strict=True))
     errors = [np.abs(components(a)[0].astype(int) - (components(b)[0].astype(int) >> 2)).mean() for a, b in pairs]
-    assert len(errors) == 48 and max(errors) < 6  # MPEG-2 at 4 Mbit/s alone costs about 2
+    assert len(errors) == 48 and max(errors) < 6
     times = shown(way.output)
     steps = {later - earlier for earlier, later in pairwise(times)}
     assert steps <= {41, 42}
