@@ -26,7 +26,8 @@ from benchmarks.matrix_rate import matrix_rate
 from benchmarks.peak_memory import forget_peak, peak_bytes
 from benchmarks.sampler import machine
 from benchmarks.sampler_case import SIZES, Networks, randomise
-from models.compiling import MODES, Compilation, compile_networks
+from models.choices import Compilation
+from models.compiling import MODES, compile_networks
 from models.raft import RAFT
 
 PARTS = ("encode", "step", "decode", "flow")

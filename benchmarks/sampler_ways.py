@@ -15,7 +15,8 @@ from benchmarks.operations import Operations
 from benchmarks.peak_memory import forget_peak, peak_bytes
 from benchmarks.sampler_case import Case, Clock, Networks, Restored
 from benchmarks.sampler_settings import Preset
-from models.compiling import Compilation, compile_networks
+from models.choices import Compilation
+from models.compiling import compile_networks
 from models.sampler import sample_chunk
 from models.schedule import DiffusionSchedule
 from models.tiling import tile_starts

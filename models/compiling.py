@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
 from torch import nn
 
-Compilation = Literal["off", "kernels", "graphs"]
+from models.choices import Compilation
 
 MODES: dict[Compilation, str] = {"kernels": "default", "graphs": "reduce-overhead"}
 """What torch calls them."""

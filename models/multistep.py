@@ -7,15 +7,15 @@ of Diffusion Models", 2023), all of second order.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
+from models.choices import MultistepName
 from models.schedule import DiffusionSchedule
 
-MultistepName = Literal["dpmsolver++", "sde-dpmsolver++", "unipc"]
 NAMES: tuple[str, ...] = get_args(MultistepName)
 
 

@@ -7,12 +7,11 @@ from typing import Literal
 
 from torch import Tensor
 
+from models.choices import Solver
 from models.guidance import CorrectedGuidance, Motion, PublishedGuidance
-from models.multistep import MultistepName, MultistepSolver
+from models.multistep import MultistepSolver
 from models.schedule import DiffusionSchedule
 from models.windowed import WindowSettings
-
-Solver = Literal["ddpm", "ddim"] | MultistepName
 
 
 @dataclass(frozen=True, slots=True)

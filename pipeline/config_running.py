@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.compiling import Compilation
+from models.choices import Compilation
 
 
 class Timeouts(BaseModel):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.steps import Solver
+from models.choices import Solver
 
 
 class GuidanceConfig(BaseModel):
