@@ -73,8 +73,7 @@ class RayExecutor:
     def _connect(self) -> None:
         if ray.is_initialized():
             return
-        submitted = os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
-        address = self.address or ("auto" if submitted else "local")
+        address = self.address or surrounding_cluster() or "local"
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address == "local":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -88,6 +87,18 @@ class RayExecutor:
             raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
         self._owned, self._alone = True, address == "local"
         _silence()
+
+
+def surrounding_cluster() -> str | None:
+    """The address of the cluster that this process was started for; None if it was started for none.
+
+    RAY_ADDRESS is taken at its word: Ray's "auto" would prefer whatever cluster was started last on this machine. Only
+    where it is that of a dashboard, to which jobs are submitted, is the cluster looked for.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    if address and not address.startswith(("http://", "https://")):
+        return address
+    return "auto" if address or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") else None
 
 
 def _silence() -> None:

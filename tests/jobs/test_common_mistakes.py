@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from whole_jobs import write_clip
 
 from jobs.cli import app
@@ -23,7 +24,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine.yaml").write_text("sample:\n  steps: 5\n  guidence: {scale: 0.1}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr("jobs.console._console", Console(stderr=True, width=300))
 
     def typed(line: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["reelift", *line.split()])

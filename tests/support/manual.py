@@ -238,6 +238,7 @@ def _check_pytest(words: list[str]) -> None:
 
 
 def _check_pip(words: list[str]) -> None:
+    import setuptools  # noqa: F401  # before pip, which keeps it from ever being imported; torch does that late
     from pip._internal.commands import create_command
 
     options, wanted = create_command(words[0]).parse_args(words[1:])

@@ -181,7 +181,7 @@ def test_the_command_trains_shows_pictures_and_names_a_folder_that_was_not_prepa
     assert {(image.width, image.height) for image in board.Images("damaged")} == {(5 * 48, 48)}
     assert not list(prepared.glob("estimates-*"))
     assert command(TrainingStage.estimate, data=tmp_path, **given) == 1
-    assert "not a prepared folder" in capsys.readouterr().out
+    assert "not a prepared folder" in capsys.readouterr().err
 
 
 def test_half_precision_gives_a_like_loss_and_gradients(prepared: Path) -> None:

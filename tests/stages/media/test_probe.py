@@ -48,7 +48,7 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path, clip: ClipMaker) -> None:
     assert "is empty" in refusal(empty)
     assert "cannot be opened as a video" in refusal(text)
     assert "no such file" in refusal(tmp_path / "nothing.mkv")
-    assert "no such file" in refusal(tmp_path)
+    assert "no numbered DPX, PNG or TIFF images" in refusal(tmp_path)
     whole = clip("whole.mp4", codec="mpeg4", frames=3)
     whole.write_bytes(whole.read_bytes()[:300])
     assert "cannot be opened as a video" in refusal(whole)
