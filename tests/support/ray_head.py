@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import signal
 import socket
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from whole_jobs import environment
 
 TOKEN = secrets.token_hex(32)  # the head and whoever talks to it must know it
 BIN = Path(sys.executable).parent
+RAY_WORKERS_END = 20000  # Ray gives its workers the ports from 10002 to 19999
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,20 @@ def surroundings() -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that were free a moment ago, of those that the system gives to nobody by itself.
+
+    Ray binds with SO_REUSEPORT: another Ray that is given one of these by the system would share it in silence, and
+    half of its callers would end up here.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found: list[int] = []
+    for port in random.sample(range(RAY_WORKERS_END, lowest), 1000):
+        with socket.socket() as each, suppress(OSError):
+            each.bind(("", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 @contextmanager
