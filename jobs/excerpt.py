@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
 from stages.contract import ItemError
 from stages.media.ffmpeg import file_url
-from stages.media.probe import describe, open_video
+from stages.media.matroska import announced_only, holds
+from stages.media.probe import VideoFacts, describe, open_video
+from stages.split.reading import PictureReader
+
+_ASTRAY = 10
+"""Seconds by which sound may be stored before or after the pictures that it belongs to."""
 
 
 def excerpt(source: Path, target: Path, seconds: float, crop: float = 1.0) -> int:
-    """Write ``target`` (FFV1 in Matroska, without sound): ``seconds`` from the middle of ``source``; return its frames.
+    """Write ``target`` (FFV1 in Matroska): ``seconds`` from the middle of ``source``; return its frames.
+
+    The sound goes along packet by packet, from the first packet that begins within the pictures; streams that only the
+    ffmpeg program writes into Matroska (WMA, mu-law) do not.
 
     Args:
         source: a video.
@@ -23,39 +35,95 @@ def excerpt(source: Path, target: Path, seconds: float, crop: float = 1.0) -> in
     Raises:
         ItemError: the source cannot be read.
     """
+    silent = target.with_name(f"silent-{target.name}")
+    try:
+        count, begin, end = _write_pictures(source, silent, seconds, crop)
+        if not count:
+            raise ItemError(f"{source.name}: none of its frames can be decoded; fetch it again")
+        _add_sound(silent, source, target, begin, end)
+    finally:
+        silent.unlink(missing_ok=True)
+    return count
+
+
+def _write_pictures(source: Path, target: Path, seconds: float, crop: float) -> tuple[int, Fraction, Fraction]:
+    """Return how many frames were written, and when the first begins and the last ends in the source, in seconds."""
     with open_video(source) as container:
         facts = describe(container, source.name)
         wanted = max(1, round(seconds * facts.rate))
         total = facts.frames or round(facts.duration * facts.rate)
         first = max(0, (total - wanted) // 2)
-        count = 0
+        count = begin = last = 0
+        reader = PictureReader(container, facts)
         with av.open(file_url(target), "w", format="matroska") as out:
             stream = None
-            for number, picture in enumerate(container.decode(container.streams[facts.index])):
-                if number < first or picture.pts is None:
+            for number, (picture, stamp) in enumerate(reader):
+                if number < first:
                     continue
                 if crop < 1.0:
                     sides = (max(16, int(side * crop) // 16 * 16) for side in (picture.width, picture.height))
                     picture = _cropped(picture, *sides)
                 if stream is None:
-                    begin = picture.pts
-                    stream = out.add_stream("ffv1", rate=facts.rate)
-                    stream.width, stream.height = picture.width, picture.height
-                    stream.pix_fmt, stream.time_base = picture.format.name, facts.time_base
-                    stream.codec_context.time_base = facts.time_base
-                    for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
-                        setattr(stream.codec_context, name, getattr(container.streams[facts.index].codec_context, name))
-                    stream.codec_context.sample_aspect_ratio = facts.sar
-                picture.pts, picture.time_base = picture.pts - begin, facts.time_base
+                    begin, stream = stamp.pts, _add_stream(out, picture, container, facts)
+                last = stamp.pts
+                picture.pts, picture.time_base = stamp.pts - begin, facts.time_base
                 out.mux(stream.encode(picture))
                 count += 1
                 if count == wanted:
                     break
             if stream is not None:
                 out.mux(stream.encode(None))
-    if not count:
-        raise ItemError(f"{source.name}: none of its frames can be decoded; fetch it again")
-    return count
+    return count, begin * facts.time_base, (last + reader.nominal) * facts.time_base
+
+
+def _add_stream(out: Any, picture: av.VideoFrame, container: Any, facts: VideoFacts) -> Any:
+    stream = out.add_stream("ffv1", rate=facts.rate)
+    stream.width, stream.height = picture.width, picture.height
+    stream.pix_fmt, stream.time_base = picture.format.name, facts.time_base
+    stream.codec_context.time_base = facts.time_base
+    for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
+        setattr(stream.codec_context, name, getattr(container.streams[facts.index].codec_context, name))
+    stream.codec_context.sample_aspect_ratio = facts.sar
+    return stream
+
+
+def _add_sound(pictures: Path, source: Path, target: Path, begin: Fraction, end: Fraction) -> None:
+    """Write ``target``: the pictures, and the source's audio packets that begin between ``begin`` and ``end``."""
+    with (
+        av.open(file_url(pictures), "r", format="matroska") as silent,
+        open_video(source) as sounding,
+        av.open(file_url(target), "w", format="matroska") as out,
+    ):
+        heard = [stream for stream in sounding.streams.audio if not announced_only(stream) and holds(stream)]
+        video = out.add_stream_from_template(silent.streams.video[0])
+        tracks = {stream.index: out.add_stream_from_template(stream) for stream in heard}
+        shown = ((packet.pts * packet.time_base, video, packet) for packet in silent.demux(video=0) if packet.size)
+        sounds = ((time, tracks[packet.stream.index], packet) for time, packet in _sounds(sounding, heard, begin, end))
+        for _, track, packet in heapq.merge(shown, sounds, key=lambda each: each[0]):
+            packet.stream = track
+            out.mux(packet)
+
+
+def _sounds(container: Any, streams: list[Any], begin: Fraction, end: Fraction) -> Iterator[tuple[Fraction, Any]]:
+    """Audio packets of the span with their times in it; both count from ``begin``."""
+    if not streams:
+        return
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:  # it breaks off here; the pictures did so before
+            return
+        if packet is None:
+            return
+        if not packet.size or packet.pts is None:
+            continue
+        time = packet.pts * packet.time_base
+        if time > end + _ASTRAY:
+            return
+        if begin <= time < end:
+            packet.pts = packet.dts = round((time - begin) / packet.time_base)
+            yield time - begin, packet
 
 
 def _cropped(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -64,8 +132,5 @@ def _cropped(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
     )
     graph.link_nodes(source, graph.add("crop", f"{width}:{height}:0:0"), graph.add("buffersink")).configure()
-    pts, graph_input = picture.pts, picture
-    graph.vpush(graph_input)
-    done = graph.vpull()
-    done.pts = pts
-    return done
+    graph.vpush(picture)
+    return graph.vpull()

@@ -30,7 +30,7 @@ def status(
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch one line per look.")] = False,
 ) -> int:
-    """Show what is done, what failed and what is left, per stage, and every failed item.
+    """Show what is done, what failed and what is left, per stage, every failed item, and every damaged source.
 
     It reads the manifest, so it works from any machine while the run goes on, and after it. What a run has just done is
     written within seconds at first, within a minute in a long run.
@@ -77,7 +77,9 @@ def picture(state: dict[str, Any]) -> RenderableType:
     from pipeline.status import standings
 
     stages, videos = standings(state), state["videos"]
-    told = f"{videos['total']} videos: {videos['done']} restored, {videos['failed']} failed, {videos['left']} left"
+    damaged = f"{len(state['damage'])} of them damaged at the source, " if state["damage"] else ""
+    told = f"{videos['total']} videos: {videos['done']} restored, {damaged}"
+    told += f"{videos['failed']} failed, {videos['left']} left"
     if state["running"]:
         ending = board.duration(state["seconds_left"])
         told += f"; running, last news {board.duration(max(0.0, time.time() - state['updated']))} ago"
@@ -87,6 +89,8 @@ def picture(state: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [Text(told), board.board(stages), _seconds(state["stages"])]
     if state["failures"]:
         parts.append(_failures(state["failures"]))
+    if state["damage"]:
+        parts.append(_damage(state["damage"]))
     return Group(*parts)
 
 
@@ -116,6 +120,15 @@ def _failures(failures: list[dict[str, object]]) -> Table:
             failure["message"],
         )
         table.add_row(*(Text(str(value)) for value in values))
+    return table
+
+
+def _damage(damage: dict[str, str]) -> Table:
+    table = Table(title="restored as far as they can be read", title_justify="left")
+    for name in ("video", "what is missing"):
+        table.add_column(name, overflow="fold")
+    for source, what in damage.items():
+        table.add_row(Text(source), Text(what))
     return table
 
 

@@ -20,6 +20,7 @@ _FORMATS = {
     ".png": "PNG",
     ".wav": "WAVE",
     ".framemd5": "FFmpeg framemd5",
+    ".mcc": "MacCaption",
 }
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _AGENT = "reelift"
@@ -46,7 +47,8 @@ def _events(account: Mapping[str, Any]) -> list[dict[str, Any]]:
     decisions, stages, files = account["decisions"], account["stages"], account["result"]["files"]
     source = account["source"]["sha256"]
     video = [file["sha256"] for file in files if file["name"].endswith(".mkv")]
-    others = [file["sha256"] for file in files if not file["name"].endswith((".mkv", ".framemd5"))]
+    captions = [file["sha256"] for file in files if file["name"].endswith(".mcc")]
+    others = [file["sha256"] for file in files if not file["name"].endswith((".mkv", ".framemd5", ".mcc"))]
     damage = [each["what"] for each in decisions.get("damage", ())]
     treated = ", ".join(f"{each['start']}-{each['stop']}: {each['treatment']}" for each in decisions.get("fields", ()))
     split = {"treatment of fields": treated, "parameters": stages["split"]["parameters"]}
@@ -57,6 +59,8 @@ def _events(account: Mapping[str, Any]) -> list[dict[str, Any]]:
         _of("modification", {"networks": networks, "seed": account["seed"]}, "success", [source], video),
         _of("validation", "frames, timestamps and audio packets against the source", "success", [source], video),
     ]
+    if captions:
+        found.append(_of("extraction", "closed captions of the source's pictures", "success", [source], captions))
     if others:
         parameters = {"derivatives": stages["assemble"]["parameters"].get("derivatives")}
         found.append(_of("migration", parameters, "success", video, others))

@@ -35,6 +35,7 @@ _COLUMNS = [
     "error_class",
     "message",
     "traceback",
+    "facts",
 ]
 
 
@@ -87,7 +88,8 @@ def status(workspace: str | Storage) -> dict[str, Any]:
     ``videos``: total, done, failed, left. ``stages``: for each stage done, failed, left (chunks; videos for split's
     and assemble's ``standing``) and the seconds spent on it; ``left`` counts what is known: chunks of videos that are
     not split yet are unknown, but ``standing`` has an estimate of them (``expected``), and the pace.
-    ``failures``: what stands failed, with attempts, class, message and traceback. ``running``: whether a driver that
+    ``failures``: what stands failed, with attempts, class, message and traceback. ``damage``: source -> what of it
+    could not be read, with timestamps, of videos that were restored all the same. ``running``: whether a driver that
     began has not said that it ended. ``seconds_left``: at the pace of the last minutes, null if it cannot be told.
     """
     storage = workspace if isinstance(workspace, Storage) else Storage(workspace)
@@ -120,6 +122,7 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "videos": videos,
         "stages": stages,
         "failures": [asdict(failure) for failure in tally.failures.values()],
+        "damage": dict(tally.damage),
     }
 
 

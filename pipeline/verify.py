@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,15 +12,19 @@ from pipeline import manifest
 from pipeline.artifacts import Artifact, Artifacts, digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
-from pipeline.sidecars import SUMS
+from pipeline.sidecars import BAG, SUMS
 from pipeline.sources import content_sha256
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
+from stages.assemble.captions import SUFFIX as CAPTIONS
 from stages.contract import ItemError
+from stages.media.account import shortened
 from stages.split.config import SplitConfig
-from stages.verification import against_fixity, against_source
+from stages.verification import against_captions, against_fixity, against_source
 
 FIXITY = ".framemd5"
+_MOST = 20
+"""Files of one video that are named one by one; the others, images of a sequence mostly, are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
         if video not in names:
             yield Verdict(video, "", ("is missing; its framemd5 is there",))
             continue
-        differences = list(_against_sums(storage, place + SUMS)) if place + SUMS in names else []
+        differences = shortened(_against_sums(storage, place + SUMS), _MOST) if place + SUMS in names else []
         if place + FIXITY in names:
             with _local(storage, video) as restored, _local(storage, place + FIXITY) as fixity:
                 differences += against_fixity(restored, fixity)
@@ -74,15 +78,32 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
 
 
 def _against_sums(storage: Storage, name: str) -> Iterator[str]:
-    """Every file that a ``.sha256`` lists, as ``sha256sum --check`` would."""
+    """Every file that a ``.sha256`` lists, as ``sha256sum --check`` would, and none beside images that it lists."""
     parent = PurePosixPath(name).parent
-    for row in storage.read(name).decode(errors="replace").splitlines():
-        sha256, _, listed = row.partition("  ")
+    rows = [row.partition("  ") for row in storage.read(name).decode(errors="replace").splitlines()]
+    yield from surplus(storage, parent, [listed for _, _, listed in rows])
+    for sha256, _, listed in rows:
         try:
             if digest(storage.blocks(str(parent / listed)))[1] != sha256:
                 yield f"{listed} does not have the SHA-256 that {PurePosixPath(name).name} has"
         except FileNotFoundError:
             yield f"{listed} is missing; {PurePosixPath(name).name} lists it"
+
+
+def surplus(storage: Storage, parent: PurePosixPath, names: Iterable[str]) -> Iterator[str]:
+    """What lies in a video's own folders (image sequences, a bag) and is none of its files.
+
+    Args:
+        storage: the output.
+        parent: the folder that holds the video, or the bag.
+        names: all of its files, below ``parent``.
+    """
+    known = {PurePosixPath(name) for name in names}
+    folders = {folder for name in known for folder in name.parents} - {PurePosixPath(".")}
+    for folder in sorted(folders):
+        for found in storage.names(str(parent / folder)):
+            if folder / found not in known | folders:
+                yield f"{folder / found} is there and was not written with the others"
 
 
 def against_bag(storage: Storage, folder: str) -> Iterator[str]:
@@ -123,13 +144,13 @@ def _verify_workspace(workspace: Workspace) -> Iterator[Verdict]:
             yield Verdict("", source, ("the workspace has lost the record of it; run restore again",))
             continue
         video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
-        differences = list(_against_record(output, record))
+        differences = shortened(_against_record(output, record), _MOST)
         if not differences:  # the rest would only say the same again, at length
             shift = int(record.facts.get("shift_ms", 0))
-            with _local(output, video) as restored:
+            with _local(output, video) as restored, _captions(output, record) as captions:
                 differences = [
                     *_against_sidecar(output, record, restored),
-                    *_against_source(restored, shift, source, sources.get(source, ""), config),
+                    *_against_source(restored, captions, shift, source, sources.get(source, ""), config),
                 ]
         yield Verdict(video, source, tuple(differences))
 
@@ -153,6 +174,10 @@ def _sources(storage: Storage) -> dict[str, str]:
 
 
 def _against_record(output: Storage, record: Artifact) -> Iterator[str]:
+    video = next(PurePosixPath(file.name) for file in record.files if file.name.endswith(SUFFIX))
+    bagged = video.parent.name == "data" and video.parent.parent.name == f"{video.stem}{BAG}"
+    parent = video.parents[2] if bagged else video.parent
+    yield from surplus(output, parent, [str(PurePosixPath(file.name).relative_to(parent)) for file in record.files])
     for file in record.files:
         name = PurePosixPath(file.name).name
         try:
@@ -174,13 +199,27 @@ def _against_sidecar(output: Storage, record: Artifact, restored: Path) -> list[
         return against_fixity(restored, fixity)
 
 
-def _against_source(restored: Path, shift: int, source: str, sha256: str, config: SplitConfig) -> list[str]:
+@contextmanager
+def _captions(output: Storage, record: Artifact) -> Iterator[Path | None]:
+    """Lend the caption file, if there is one."""
+    name = next((file.name for file in record.files if file.name.endswith(CAPTIONS)), None)
+    if name is None:
+        yield None
+        return
+    with _local(output, name) as captions:
+        yield captions
+
+
+def _against_source(
+    restored: Path, captions: Path | None, shift: int, source: str, sha256: str, config: SplitConfig
+) -> list[str]:
     folder, _, name = source.rpartition("/")
     try:
         with _local(Storage(folder or "."), name) as original:
             if sha256 and content_sha256(original, name) != sha256:
                 return ["the source is not the file that was restored"]
-            return against_source(restored, original, config, shift)
+            spoken = against_captions(captions, original, shift) if captions else []
+            return [*against_source(restored, original, config, shift), *spoken]
     except FileNotFoundError:
         return ["the source is not there any more"]
     except ItemError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 
+from stages.assemble.captions import rate_of, read_captions, source_captions
 from stages.assemble.check import write_framemd5
 from stages.assemble.companions import PacketDigest, audio_digests
 from stages.assemble.ticks import to_ticks
@@ -41,6 +42,23 @@ def against_source(restored: Path, source: Path, config: SplitConfig, shift: int
     with read_source(source, config) as reader:
         expected = [to_ticks(stamp.pts, reader.facts.time_base) + shift for _, stamp in reader]
     return [*_times(times, expected), *_audio(digests, _audio_of(source))]
+
+
+def against_captions(captions: Path, source: Path, shift: int = 0) -> list[str]:
+    """Hold a caption file against the captions of its source.
+
+    Args:
+        captions: the MacCaption file.
+        source: what it was made from.
+        shift: milliseconds by which all timestamps were moved.
+
+    Returns:
+        one line if they differ; else nothing.
+    """
+    wanted, found = source_captions(source, rate_of(captions), shift), read_captions(captions)
+    if found == wanted:
+        return []
+    return [f"{captions.name}: its {found.count} captions are not the source's {wanted.count}"]
 
 
 def against_fixity(restored: Path, fixity: Path) -> list[str]:

@@ -13,9 +13,10 @@ from typing import Any
 import av
 
 from stages.assemble.config import AssembleConfig
+from stages.assemble.presented import presented
 from stages.assemble.ticks import TICK, to_ticks
 from stages.media.matroska import announced_only, holds, holds_late, path_of
-from stages.media.probe import is_cover, open_video
+from stages.media.probe import is_caption_stream, is_cover, open_video
 
 _OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
 _OWN_TAGS |= {"bps", "number_of_frames"}
@@ -42,6 +43,13 @@ def _plain_text(packet: Any) -> Any:
     plain = av.Packet(text.encode())
     plain.pts, plain.dts, plain.time_base, plain.duration = packet.pts, packet.dts, packet.time_base, packet.duration
     return plain
+
+
+def _lead(head: list[tuple[_Copied, Any]], first: Any) -> Fraction:
+    """Seconds from the first packet of a stream to the first that is heard."""
+    heard = (p for _, p in head if p.stream.index == first.stream.index and not p.is_discard and p.pts is not None)
+    packet = next(heard, first)
+    return max(Fraction(0), (packet.pts - first.pts) * packet.time_base)
 
 
 class PacketDigest:
@@ -81,17 +89,9 @@ def audio_digests(source: Path, streams: Sequence[int]) -> list[PacketDigest]:
         return []
     digests = {index: PacketDigest() for index in streams}
     with open_video(source) as container:
-        for packet in _readable(container.demux([container.streams[index] for index in streams])):
+        for packet in presented(container.demux([container.streams[index] for index in streams])):
             digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
     return list(digests.values())
-
-
-def _readable(packets: Iterator[Any]) -> Iterator[Any]:
-    """The packets that hold something, up to where the file breaks off: split has met the same end."""
-    try:
-        yield from (packet for packet in packets if packet.size)
-    except av.error.FFmpegError:
-        return
 
 
 @dataclass
@@ -113,6 +113,7 @@ class Companions:
     Attributes:
         left_out: streams that Matroska cannot hold, as text.
         late: indices of the source's audio streams that PyAV cannot write (see ``late_audio``).
+        caption_track: whether there is a track of closed captions, which is kept in another way (see ``captions``).
         moved: packets whose timestamps went backwards and were put off to the one before.
         shift: ticks added to every timestamp of the file, so that none is negative; 0 for nearly every video.
     """
@@ -122,6 +123,7 @@ class Companions:
         self.late: list[int] = []
         self.moved = 0
         self._container = open_video(source)
+        self.caption_track = any(is_caption_stream(stream) for stream in self._container.streams)
         self._config = config
         self._copied = [
             _Copied(stream, stream.type == "audio", stream.codec_context.name)
@@ -140,7 +142,7 @@ class Companions:
             if not is_cover(stream) and stream is not next(s for s in self._container.streams.video if not is_cover(s)):
                 self.left_out.append(f"{stream.index} video")
             return False
-        if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles):
+        if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles) or is_caption_stream(stream):
             return False
         if announced_only(stream):
             self.left_out.append(f"{stream.index} audio without data")
@@ -157,7 +159,7 @@ class Companions:
     def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied, Any]]:
         if not by_index:
             return
-        for packet in _readable(self._container.demux([copied.source for copied in self._copied])):
+        for packet in presented(self._container.demux([copied.source for copied in self._copied])):
             yield by_index[packet.stream.index], packet
 
     def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
@@ -169,11 +171,13 @@ class Companions:
             seen.add(copied.source.index)
             start = to_ticks(packet.pts, packet.time_base)
             delay = copied.source.codec_context.delay if copied.audio else 0
-            if start < 0 and copied.audio:
+            lead = _lead(head, packet) if copied.audio else Fraction(0)
+            if copied.audio and (start < 0 or lead):
                 if delay:  # the muxer writes CodecDelay by itself and allows for it
                     start += to_ticks(delay, Fraction(1, copied.source.codec_context.sample_rate))
                 else:
-                    copied.codec_delay = round(-packet.pts * packet.time_base * 10**9)
+                    hidden = -packet.pts * packet.time_base if start < 0 else lead
+                    copied.codec_delay = round(hidden * 10**9)
                     copied.lead = to_ticks(copied.codec_delay, Fraction(1, 10**9))
                     start += copied.lead
             earliest = min(earliest, start)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import av
 
+from stages.assemble.captions import SUFFIX, Captions, keep_captions
 from stages.assemble.check import check_file, write_framemd5
 from stages.assemble.companions import Companions, kept_tags
 from stages.assemble.config import AssembleConfig
@@ -75,15 +76,17 @@ class AssembleStage(Stage[AssembleTask, Result]):
         path, md5 = task.output / f"{task.name}.mkv", task.output / f"{task.name}.framemd5"
         fmt = stream_format(task)
         joiner = Joiner(task, fmt)
+        account = last_table(task).account
         companions = Companions(task.source, self.config, next(frame_times(task))[0])
+        captions = self._captions(task, account, companions)
         try:
-            self._mux(task, path, joiner, companions)
+            self._mux(task, path, joiner, companions, captions)
         finally:
             companions.close()
         late = []
         if companions.late:
-            late = add_late_audio(path, task.source, companions.late, companions.shift, 1 + companions.count)
-        account = last_table(task).account
+            position = 1 + companions.count + captions.count
+            late = add_late_audio(path, task.source, companions.late, companions.shift, position)
         kept = {each.order for each in account.fields if each.treatment == "kept"} if account else set()
         self._amend(path, fmt, companions, min(kept, default=None))
         digests = [*companions.digests, *late]
@@ -100,22 +103,33 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
-            "left_out": ", ".join([*companions.left_out, *_captions(account)]),
+            "left_out": ", ".join([*companions.left_out, *captions.left_out]),
+            "captions": captions.data.count,
             "derivatives": ", ".join(each.name for each in made),
             "damage": "; ".join(account.remarks() if account else ()),
         }
         return Result(facts)
 
-    def _mux(self, task: AssembleTask, path: Path, joiner: Joiner, companions: Companions) -> None:
+    def _captions(self, task: AssembleTask, account: SourceAccount | None, companions: Companions) -> Captions:
+        carried = account.captions if account else 0
+        if not (carried or companions.caption_track):
+            return Captions()
+        if not self.config.subtitles:
+            return Captions(left_out=(f"closed captions of {carried} frames",))
+        return keep_captions(task.source, task.output / f"{task.name}{SUFFIX}", constant_rate(task), companions.shift)
+
+    def _mux(self, task: AssembleTask, path: Path, joiner: Joiner, companions: Companions, captions: Captions) -> None:
         with (
             av.open(file_url(reference_file(task)), "r", options={"protocol_whitelist": "file"}) as reference,
             av.open(file_url(path), "w", format="matroska", options=dict(_MUXER_OPTIONS)) as output,
         ):
             stream = self._add_video(output, reference.streams.video[0], task)
             companions.add_to(output)
+            captions.add_to(output)
             output.metadata.update(task.tags)
             pictures = _timed(joiner, task, companions.shift, stream)
-            for _, packet in heapq.merge(pictures, companions.packets(), key=lambda item: item[0]):
+            others = companions.packets(), captions.packets()
+            for _, packet in heapq.merge(pictures, *others, key=lambda item: item[0]):
                 output.mux(packet)
 
     def _add_video(self, output: Any, template: Any, task: AssembleTask) -> Any:
@@ -137,10 +151,6 @@ class AssembleStage(Stage[AssembleTask, Result]):
             facts[0] = TrackFacts(display=display, fields=fields)
         if facts:
             amend_tracks(path, facts)
-
-
-def _captions(account: SourceAccount | None) -> list[str]:
-    return [f"closed captions of {account.captions} frames"] if account is not None and account.captions else []
 
 
 def _timed(joiner: Joiner, task: AssembleTask, shift: int, stream: Any) -> Iterator[tuple[int, Any]]:

@@ -108,6 +108,11 @@ def is_cover(stream: Any) -> bool:
     return bool(stream.disposition & _STILL)
 
 
+def is_caption_stream(stream: Any) -> bool:
+    """Whether a stream is a track of closed captions (QuickTime's c608)."""
+    return stream.type == "subtitle" and stream.codec_context is not None and stream.codec_context.name == "cc_dec"
+
+
 def video_stream(container: Any, name: str) -> Any:
     """The stream that is restored: the first video stream that is not a cover picture.
 

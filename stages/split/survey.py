@@ -113,7 +113,7 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
             forms.append(known.setdefault(form_of(picture), form_of(picture)))
             flags.append("i" if picture.interlaced_frame else "p")
             times.append(stamp.pts)
-            captions += _captioned(picture)
+            captions += bool(captions_of(picture))
             idet.add(picture)
         idet.finish()
         missing = tuple(container.missing) if facts.format == "image2" else ()
@@ -137,11 +137,12 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
     return Survey(form, fields, reader.begin, account)
 
 
-def _captioned(picture: av.VideoFrame) -> bool:
+def captions_of(picture: av.VideoFrame) -> bytes:
+    """The closed captions that a picture carries (cc_data of ATSC A/53): constructs of three bytes."""
     try:
-        return any(side.type.name == "A53_CC" for side in picture.side_data)
+        return b"".join(bytes(side) for side in picture.side_data if side.type.name == "A53_CC")
     except ValueError:  # side data of a type that PyAV does not know
-        return False
+        return b""
 
 
 def _resized(forms: list[Form], usual: Form) -> list[Resized]:

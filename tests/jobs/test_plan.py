@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
-from whole_jobs import TINY, check_restored, events, write_clip
+from whole_jobs import TINY, check_restored, content, events, write_clip
 
 from jobs.calibrate import calibrate
 from jobs.invocation import run_function
@@ -100,6 +101,22 @@ def test_a_sample_is_restored_first_and_measured(call: Call, place: Place, tmp_p
     for clip in clips:
         check_restored(clip, tmp_path / "sample" / "restored" / clip.name)
         assert (tmp_path / "sample" / f"{clip.stem}.png").exists()
+    check_sound(place.library / "a.mkv", clips[0], 0.28, 0.48)
+    assert not content(clips[1]).audio
+
+
+def check_sound(source: Path, clip: Path, begin: float, end: float) -> None:
+    """The clip holds the packets of its span, at their times in it, and no others."""
+
+    def sounds(path: Path) -> list[tuple[float, bytes]]:
+        with av.open(str(path)) as container:
+            return [(float(p.pts * p.time_base), bytes(p)) for p in container.demux(audio=0) if p.size]
+
+    wanted = [(time - begin, data) for time, data in sounds(source) if begin <= time < end]
+    found = sounds(clip)
+    assert len(wanted) > 5 and [data for _, data in found] == [data for _, data in wanted]
+    for (here, _), (there, _) in zip(found, wanted, strict=True):
+        assert here == pytest.approx(there, abs=0.0011)
 
 
 def test_headers_alone_are_quick_and_say_so(call: Call, place: Place) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from whole_jobs import Line, check_restored, content, restored, status, write_clip
+from whole_jobs import ROOT, Line, check_restored, content, environment, restored, status, write_clip
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +144,17 @@ def test_of_a_file_that_breaks_off_what_can_be_read_is_restored(job: Job) -> Non
     missing = re.search(r"cut off.mkv: restored as far as it can be read: (.+)", job.done.stderr)
     assert missing and f"at {float(restored.times[-1]):.3f} s" in missing[1] and "bytes of it are missing" in missing[1]
     assert restored.times == whole.times[: len(restored.times)]
+
+
+def test_status_names_the_damaged_source_and_what_is_missing(job: Job) -> None:
+    damage = status(job.workspace)["damage"]
+    assert list(damage) == [str(job.library / "cut off.mkv")]
+    assert "bytes of it are missing" in damage[str(job.library / "cut off.mkv")]
+    words = [sys.executable, "-m", "jobs.status", str(job.workspace)]
+    said = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=True)
+    assert "restored, 1 of them damaged at the source, " in said.stdout.splitlines()[0]
+    (row,) = [line for line in said.stdout.splitlines() if "bytes of it are missing" in line]
+    assert "cut off.mkv" in row
 
 
 def test_a_name_that_begins_with_a_dash_can_be_given_by_itself(job: Job, tmp_path: Path, model: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -203,19 +204,94 @@ def altered(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize(
-    "name", ["clip.mkv", "clip.framemd5", "clip.premis.xml", "clip.h264.mp4", "clip.dpx/00000003.dpx"]
-)
-@pytest.mark.parametrize("place", ["workspace", "restored"])
-def test_one_byte_anywhere_is_found(done: Done, tmp_path: Path, name: str, place: str) -> None:
-    kept = tmp_path / "kept"
-    shutil.copy(done.output / name, kept)
+def without_a_packet(kind: str) -> Callable[[Path], None]:
+    """Copies all packets but the fifth of a kind: a frame of video, or what one packet of audio holds."""
+
+    def alter(path: Path) -> None:
+        whole = path.rename(path.with_name(f"whole{path.suffix}"))
+        with av.open(str(whole)) as given, av.open(str(path), "w") as made:
+            kept = [*given.streams.video, *given.streams.audio]
+            streams = {stream.index: made.add_stream_from_template(stream) for stream in kept}
+            passed = 0
+            for packet in given.demux(kept):
+                passed += packet.stream.type == kind
+                if packet.size and (packet.stream.type != kind or passed != 5):
+                    packet.stream = streams[packet.stream.index]
+                    made.mux(packet)
+        whole.unlink()
+
+    return alter
+
+
+NAMES = ["mkv", "framemd5", "premis.xml", "provenance.json", "sha256", "prores.mov", "h264.mp4", "h265.mp4", "av1.mp4"]
+ALTERATIONS: list[tuple[str, Callable[[Path], None]]] = [
+    *((f"clip.{suffix}", altered) for suffix in NAMES),
+    *((f"clip.{kind}/{name}", altered) for kind in ("dpx", "png") for name in (f"00000003.{kind}", "sound.wav")),
+    *((f"clip.{suffix}", without_a_packet(kind)) for suffix in ("mkv", "h264.mp4") for kind in ("video", "audio")),
+    *((name, Path.unlink) for name in ("clip.mkv", "clip.prores.mov", "clip.provenance.json", "clip.png/00000004.png")),
+]
+
+
+@pytest.mark.parametrize(("name", "alter"), ALTERATIONS)
+def test_one_byte_frame_packet_or_file_is_found(
+    done: Done, tmp_path: Path, name: str, alter: Callable[[Path], None]
+) -> None:
+    path, kept = done.output / name, tmp_path / "kept"
+    shutil.copy(path, kept)
     try:
-        altered(done.output / name)
-        (verdict,) = verify(done.root / place)
-        assert verdict.differences and Path(name).name in " ".join(verdict.differences)
+        alter(path)
+        for place in ("workspace", "restored"):
+            (verdict,) = verify(done.root / place)
+            said = " ".join(verdict.differences)
+            assert Path(name).name in said or (alter is Path.unlink and "is missing" in said), place
     finally:
-        shutil.copy(kept, done.output / name)
+        shutil.copy(kept, path)
+
+
+def test_a_file_among_the_images_that_nobody_wrote_is_found(done: Done) -> None:
+    more = done.output / "clip.dpx" / "00000016.dpx"
+    shutil.copy(done.output / "clip.dpx" / "00000015.dpx", more)
+    try:
+        for place in ("workspace", "restored"):
+            (verdict,) = verify(done.root / place)
+            assert verdict.differences == ("clip.dpx/00000016.dpx is there and was not written with the others",)
+    finally:
+        more.unlink()
+
+
+def test_many_missing_files_are_counted(done: Done, tmp_path: Path) -> None:
+    images = [done.output / "clip.png", done.output / "clip.dpx"]
+    for folder in images:
+        folder.rename(tmp_path / folder.name)
+    try:
+        for place in ("workspace", "restored"):
+            (verdict,) = verify(done.root / place)
+            assert len(verdict.differences) == 21 and verdict.differences[-1] == "and 12 more"
+    finally:
+        for folder in images:
+            (tmp_path / folder.name).rename(folder)
+
+
+def test_captions_are_handed_over_accounted_for_and_verified(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    odd_clips.make("captions.m2v", tmp_path).rename(tmp_path / "library" / "clip.m2v")
+    output = go(tmp_path, load_config()).output
+    captions = output / "clip.mcc"
+    told = json.loads((output / "clip.provenance.json").read_text())
+    assert told["result"]["captions"] == 35 and "CEA-708" in told["result"]["left_out"]
+    premis = (output / "clip.premis.xml").read_text()
+    xmlschema.XMLSchema(str(SCHEMA)).validate(premis)
+    assert "<premis:eventType>extraction</premis:eventType>" in premis and "MacCaption" in premis
+    assert all(not verdict.differences for place in ("workspace", "restored") for verdict in verify(tmp_path / place))
+
+    (record,) = (tmp_path / "workspace" / "artifacts" / "assemble").rglob("artifact.json")
+    before = hashlib.sha256(captions.read_bytes()).hexdigest()
+    captions.write_text(captions.read_text().replace("00:00:00:03\t", "00:00:00:04\t"))
+    (verdict,) = verify(tmp_path / "workspace")
+    assert verdict.differences == ("clip.mcc has another SHA-256 than it was written with",)
+    record.write_text(record.read_text().replace(before, hashlib.sha256(captions.read_bytes()).hexdigest()))
+    (verdict,) = verify(tmp_path / "workspace")
+    assert verdict.differences == ("clip.mcc: its 35 captions are not the source's 35",)
 
 
 def test_a_bag_validates_and_resumes(tmp_path: Path) -> None:

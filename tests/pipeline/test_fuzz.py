@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import fuzzed_files
@@ -38,6 +39,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         odd_clips.ffmpeg(f"{words} {name}", work)
         (work / name).rename(clips / name)
     return root
+
+
+def test_every_kind_of_damage_is_among_the_cases(folder: Path) -> None:
+    clips = sorted((folder / "clips").iterdir())
+    ways = Counter(fuzzed_files.damaged(seed, clips)[0].split("-", 1)[1].split(".")[0] for seed in range(CASES))
+    assert set(ways) == {"truncate", "flip", "flip-the-head", "splice", "zero", "repeat"} and min(ways.values()) >= 40
 
 
 @pytest.mark.parametrize("first", range(0, CASES, BATCH))

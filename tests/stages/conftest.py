@@ -180,7 +180,9 @@ def split(tmp_path: Path) -> Callable[..., list[SplitChunk]]:
 def go(tmp_path: Path, split: Callable[..., list[SplitChunk]]) -> Callable[..., Way]:
     """``go(path, name=..., **configuration)`` takes a clip from source to finished file."""
 
-    def run(source: Path, name: str | None = None, scale: int = 2, **wishes: object) -> Way:
+    def run(
+        source: Path, name: str | None = None, scale: int = 2, assemble: AssembleConfig | None = None, **wishes: object
+    ) -> Way:
         chunks = split(source, **wishes)
         folder = tmp_path / f"way-{len(list(tmp_path.iterdir()))}"
         decoded = [upscale(c.chunk, c.folder, folder / f"{c.chunk.index}", scale) for c in chunks if c.folder]
@@ -195,6 +197,6 @@ def go(tmp_path: Path, split: Callable[..., list[SplitChunk]]) -> Callable[..., 
             output=folder / "out",
             tags={"RESTORATION": "Machine-restored derivative", "RESTORED_FROM_SHA256": "0" * 64},
         )
-        return Way(source, chunks, task, AssembleStage(AssembleConfig()).run(task))
+        return Way(source, chunks, task, AssembleStage(assemble or AssembleConfig()).run(task))
 
     return run

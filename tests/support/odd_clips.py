@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from caption_bytes import captioned
+from edit_lists import edited
 
 from stages.media.ffmpeg import ffmpeg_program
 
@@ -113,11 +114,7 @@ def two_sizes(path: Path) -> None:
     path.write_bytes(path.read_bytes() + (path.parent / "second.ts").read_bytes())
 
 
-def captioned(path: Path) -> None:
-    """Two bytes of CEA-608 in the user data of every picture of a raw MPEG-2 stream (ATSC A/53 part 4)."""
-    user = b"\x00\x00\x01\xb2GA94\x03\xc1\xff\xfc\x94\x20\xff"
-    data = path.read_bytes()
-    path.write_bytes(re.sub(rb"(\x00\x00\x01\x01)", user.replace(b"\\", b"\\\\") + rb"\1", data))
+EDITABLE = f"{TONE} {moving()} -c:v libx264 -bf 2 -g 12 -c:a aac -t 1 OUT"
 
 
 CLIPS: dict[str, Odd] = {
@@ -126,10 +123,7 @@ CLIPS: dict[str, Odd] = {
     "mislabelled.mpg": Odd(f"{interlaced('bottom')},setfield=tff {FIELDS}", None, "deinterlaced", "bff"),
     "flagged-not.mpg": Odd(f"{interlaced('top')},setfield=prog {MPEG2}", None, "deinterlaced", "tff"),
     "ntsc-bff.mpg": Odd(
-        f"{moving('60000/1001')},tinterlace=interleave_bottom,setfield=bff {FIELDS}",
-        None,
-        "deinterlaced",
-        "bff",
+        f"{moving('60000/1001')},tinterlace=interleave_bottom,setfield=bff {FIELDS}", None, "deinterlaced", "bff"
     ),
     "field-coded.ts": Odd(
         f"{interlaced('top')},setfield=tff -c:v libx264 -x264-params tff=1 -b:v 2M OUT", None, "deinterlaced", "tff"
@@ -146,11 +140,12 @@ CLIPS: dict[str, Odd] = {
     ),
     "telecine.mpg": Odd(
         f"{moving('24000/1001', 2)},telecine=first_field=top:pattern=23 {FIELDS}",
-        None,
-        "inverse telecine",
-        "tff",
-        frames=48,
+        *(None, "inverse telecine", "tff", 48),
         plain=False,
+    ),
+    "pal-pulldown.mpg": Odd(
+        f"{moving('24', 2)},telecine=first_field=top:pattern=222222222223,setfield=tff {FIELDS}",
+        *(None, "progressive, deinterlaced", "tff", 50),
     ),
     "film-and-video.mkv": Odd(
         "-loop 1 -r 24000/1001 -t 2 -i texture.png -loop 1 -r 60000/1001 -t 1 -i texture.png -filter_complex "
@@ -164,11 +159,12 @@ CLIPS: dict[str, Odd] = {
     "vfr.mkv": Odd(f"{moving()},setpts=PTS+mod(N\\\\,3)*0.3/25/TB -fps_mode vfr -c:v libx264 OUT"),
     "bframes-offset.mp4": Odd(f"-itsoffset 0.5 {moving()} -c:v libx264 -bf 3 -g 12 OUT"),
     "edit-list.mp4": Odd(f"{TONE} {moving()} -c:v libx264 -bf 3 -c:a aac -movflags +faststart OUT", audio=1),
-    "negative.mkv": Odd(
-        f"{moving()} -c:v libx264 -bf 2 OUT",
-        again("-itsoffset -0.2 -copyts", "-avoid_negative_ts disabled"),
-        plain=False,
-    ),
+    "edit-skips.mp4": Odd(EDITABLE, edited((0.6, 0.2)), audio=1, frames=15),
+    "edit-empty.mp4": Odd(EDITABLE, edited((0.4, -1), (1.0, 0)), audio=1, frames=25),
+    "edit-cuts.mp4": Odd(EDITABLE, edited((0.2, 0), (0.4, 0.52)), audio=1, frames=15),
+    "edit-repeats.mp4": Odd(EDITABLE, edited((0.4, 0.12), (0.4, 0.12)), audio=1, frames=20),
+    "negative.mp4": Odd(f"{moving()} -c:v libx264 -bf 2 -movflags negative_cts_offsets -use_editlist 0 OUT"),
+    "negative.mkv": Odd(f"{moving()} -c:v libx264 -bf 2 OUT", EARLIER, plain=False),
     "hevc10.mkv": Odd(f"{moving()} -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le OUT"),
     "prores.mov": Odd(f"{moving()} -c:v prores_ks -pix_fmt yuv422p10le OUT", pix_fmt="yuv422p10le"),
     "gray10.mkv": Odd(f"{moving()} -c:v ffv1 -pix_fmt gray10le OUT", pix_fmt="gray10le"),
@@ -186,6 +182,11 @@ CLIPS: dict[str, Odd] = {
     "bt709.mp4": Odd(
         f"{moving()},setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=limited -c:v libx264 OUT",
         colour=(1, 1, 1, 1),
+    ),
+    "bt601.mp4": Odd(
+        f"{moving()},setparams=colorspace=bt470bg:color_primaries=bt470bg:color_trc=bt470bg:range=limited "
+        "-c:v libx264 OUT",
+        colour=(5, 1, 5, 5),
     ),
     "untagged-pal.avi": Odd(f"{moving(width=80, height=64)},scale=90:576 -c:v mpeg4 -t 0.3 OUT", colour=(5, 1, 2, 2)),
     "untagged-ntsc.avi": Odd(f"{moving()},scale=90:480 -c:v mpeg4 -t 0.3 OUT", colour=(6, 1, 2, 2)),
@@ -211,7 +212,7 @@ CLIPS: dict[str, Odd] = {
         attachments=1,
     ),
     "timecode.mov": Odd(f"{moving()} -c:v mpeg4 -timecode 10:11:12:13 OUT", tags={"timecode": "10:11:12:13"}),
-    "captions.m2v": Odd(f"{moving()} -c:v mpeg2video -b:v 4M -bf 0 OUT", captioned, plain=False),
+    "captions.m2v": Odd(f"{moving()} -c:v mpeg2video -b:v 4M -bf 0 OUT", captioned, subtitles=1, plain=False),
     "no-times.avi": Odd(f"{moving()} -c:v mpeg4 -bf 2 OUT", plain=False),
     "breaks-off.mp4": Odd(
         f"{moving(seconds=2)} -c:v libx264 -bf 0 -g 5 -movflags frag_keyframe+empty_moov OUT",
