@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import AuthenticationError, RayError
 
 from pipeline.config import Pools
 from pipeline.driver import Driver
@@ -84,7 +84,7 @@ class RayExecutor:
             with _quiet():
                 ray.init(address=address, **options)
         except Exception as error:  # Ray raises bare ones, too
-            raise StorageError(f"no Ray cluster at {address}: {line(error)}") from error
+            raise StorageError(_why_not(address, error)) from error
         self._owned, self._alone = True, address == "local"
         _silence()
 
@@ -99,6 +99,19 @@ def surrounding_cluster() -> str | None:
     if address and not address.startswith(("http://", "https://")):
         return address
     return "auto" if address or os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") else None
+
+
+def _why_not(address: str, error: Exception) -> str:
+    """Say why a cluster could not be entered, and what to do. Ray tells of a missing token in the causes alone."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, AuthenticationError) or AuthenticationError.__name__ in str(cause):
+            return (
+                f"the Ray cluster at {address} asks for its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the "
+                "one that it was started with (or write that into ~/.ray/auth_token)"
+            )
+        cause = cause.__cause__
+    return f"no Ray cluster at {address}: {line(error)}"
 
 
 def _silence() -> None:

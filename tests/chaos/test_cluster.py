@@ -54,7 +54,9 @@ class Siege:
 
     def start(self) -> subprocess.Popen[bytes]:
         words = [sys.executable, str(Path(__file__).parent / "cluster_run.py"), str(self.root)]
-        env = {**environment(), "RAY_ADDRESS": self.cluster.address}
+        # A Ray that this process had before may have left the mode behind, and the cluster took it over.
+        mode = {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
+        env = {**environment(), **mode, "RAY_ADDRESS": self.cluster.address}
         with (self.root / "log").open("ab") as log:
             return subprocess.Popen(words, cwd=ROOT, env=env, stdout=log, stderr=log)
 

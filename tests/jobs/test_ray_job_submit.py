@@ -9,17 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ray_head import BIN, ray_head, surroundings
-from whole_jobs import ROOT, Line, check_restored, write_clip
+from ray_head import BIN, Head, ray_head, surroundings
+from whole_jobs import ROOT, Line, check_restored, environment, write_clip
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The dashboard of a head."""
-    with ray_head() as head:
-        yield head.dashboard
+def head() -> Iterator[Head]:
+    with ray_head() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(head: Head) -> str:
+    """Its dashboard."""
+    return head.dashboard
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +84,13 @@ def test_a_submitted_job_restores_and_its_exit_code_is_the_jobs(
 def test_who_does_not_know_the_token_is_turned_away(address: str, checkout: Path) -> None:
     done = submit(address, checkout, "true", RAY_AUTH_TOKEN="0" * 64)
     assert done.returncode != 0 and "oken" in done.stdout + done.stderr
+
+
+def test_a_driver_without_the_token_is_told_how_to_get_in(head: Head, model: Path, tmp_path: Path) -> None:
+    write_clip(tmp_path / "library" / "one.mkv", frames=3)
+    line = Line([tmp_path / "library"], tmp_path / "restored", tmp_path / "workspace", model, executor="ray")
+    env = {**environment(), "RAY_ADDRESS": head.address}
+    done = subprocess.run(line.words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert f"the Ray cluster at {head.address} asks for its token: set RAY_AUTH_MODE=token" in done.stderr
+    assert "Traceback" not in done.stderr
