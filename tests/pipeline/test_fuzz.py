@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CASES, BATCH = 320, 80
-SECONDS = 240
+SECONDS, CPU_SECONDS = 240, 30
+"""Of a batch: by the clock, for a busy machine; and of work, of which a batch takes 7 on one core."""
 CLIPS = {
     "a.mkv": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.3)} -c:v ffv1 -c:a pcm_s16le -t 0.3",
     "b.mp4": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v libx264 -bf 2 -c:a aac -t 0.4",
@@ -41,10 +42,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def worked() -> float:
+    """CPU seconds of all processes that were started here and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def test_every_kind_of_damage_is_among_the_cases(folder: Path) -> None:
     clips = sorted((folder / "clips").iterdir())
     ways = Counter(fuzzed_files.damaged(seed, clips)[0].split("-", 1)[1].split(".")[0] for seed in range(CASES))
-    assert set(ways) == {"truncate", "flip", "flip-the-head", "splice", "zero", "repeat"} and min(ways.values()) >= 40
+    assert set(ways) == {"truncate", "flip", "flip-the-head", "splice", "zero", "repeat"} and min(ways.values()) >= 30
 
 
 @pytest.mark.parametrize("first", range(0, CASES, BATCH))
@@ -54,10 +61,12 @@ def test_damaged_files_do_no_harm(folder: Path, first: int) -> None:
     temporary.mkdir()
     line = [sys.executable, str(ROOT / "tests/support/fuzzed_files.py"), str(place), str(first), str(first + BATCH)]
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}"}
+    before = worked()
     done = subprocess.run(
         line, cwd=place, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr[-3000:]}"
+    assert worked() - before < CPU_SECONDS
     told = json.loads(done.stdout.splitlines()[-1])
     states = {Path(source).name: state for source, state in told["videos"].items()}
     assert len(states) == BATCH and set(states.values()) <= {"done", "failed", "reused"}
