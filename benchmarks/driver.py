@@ -30,12 +30,12 @@ from pipeline.executors.on_ray import RayExecutor
 from pipeline.executors.scheduler import Scheduler
 from pipeline.executors.sizing import Share
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
+from pipeline.job import Job
 from pipeline.manifest import ManifestWriter
 from pipeline.rows import AssembleRow, ChunkRow, DoneRow, SourceRow, VideoRow, pack, unpack
 from pipeline.run import make_recipe
 from pipeline.schemas import DONE, Event
 from pipeline.storage import Storage
-from pipeline.wrapper import Job
 from stages.items import Chunk
 
 REQUIRED = 300.0

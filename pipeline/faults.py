@@ -1,13 +1,18 @@
-"""What an exception says about the device that it came from.
+"""What an exception says: in one line, and about the device that it came from.
 
-By class and message, not by ``isinstance``: torch is not imported where no stage needs it, and the CUDA libraries
-raise plain ``RuntimeError``.
+The latter by class and message, not by ``isinstance``: torch is not imported where no stage needs it, and the CUDA
+libraries raise plain ``RuntimeError``.
 """
 
 from __future__ import annotations
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
 _DEVICE = ("cuda error", "cudnn error", "cudnn_status", "cublas_status", "nccl error", "hip error")
+
+
+def line(error: BaseException) -> str:
+    """Return an exception's message as one line; its class, if it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def out_of_memory(error: BaseException) -> bool:

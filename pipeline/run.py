@@ -15,7 +15,9 @@ from pipeline.driver import Driver, Progress
 from pipeline.epoch import Epoch, FencedError
 from pipeline.executors.base import Executor, StageFactory
 from pipeline.executors.local import LocalExecutor
+from pipeline.faults import line
 from pipeline.fingerprint import STAGES, Identity, Recipe
+from pipeline.job import Job
 from pipeline.manifest import ManifestWriter
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
@@ -25,7 +27,7 @@ from pipeline.stage_factories import stage_factories
 from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
-from pipeline.wrapper import Job, SetupError, line
+from pipeline.wrapper import SetupError
 
 
 def run(

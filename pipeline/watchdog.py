@@ -35,15 +35,15 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watching(self) -> Iterator[Callable[[], None]]:
-        """Watch until the end of the block; calling what is lent starts the time anew."""
+    def watching(self) -> Iterator[None]:
+        """Watch until the end of the block."""
         self._item = threading.get_ident()
         self._set(time.monotonic() + self.seconds)
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
             self._thread.start()
         try:
-            yield lambda: self._set(time.monotonic() + self.seconds)
+            yield
         finally:
             self._set(0.0)
 
@@ -73,9 +73,9 @@ class Unwatched:
     """What watches nothing: in a process that must not be ended."""
 
     @contextmanager
-    def watching(self) -> Iterator[Callable[[], None]]:
+    def watching(self) -> Iterator[None]:
         """Do nothing."""
-        yield lambda: None
+        yield
 
 
 def _where(thread: int) -> str:

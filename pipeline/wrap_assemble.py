@@ -7,7 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pipeline.accounting import Cluster
 from pipeline.artifacts import Artifact
+from pipeline.events import Item, Report
+from pipeline.job import Job
 from pipeline.provenance import Making, tags
 from pipeline.pruning import prune
 from pipeline.publish import Publisher
@@ -15,7 +18,7 @@ from pipeline.rows import AssembleRow, DoneRow
 from pipeline.sidecars import write_sidecars
 from pipeline.sources import check, localise
 from pipeline.storage import Storage
-from pipeline.wrapper import Cluster, Item, Job, Report, Worker
+from pipeline.wrapper import Worker
 from stages.contract import Stage
 from stages.items import AssembleTask
 
@@ -66,7 +69,7 @@ class AssembleWorker(Worker):
                     files=(),
                     trouble=row.trouble,
                     started=started,
-                    node=self.node,
+                    node=self.witness.node,
                 )
                 write_sidecars(folder, name, making)
             check(source)

@@ -16,15 +16,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.accounting import Cluster
 from pipeline.artifacts import Artifact, describe
 from pipeline.attempts import Attempt
+from pipeline.events import Item, Reason, Report
+from pipeline.faults import line
+from pipeline.job import Job
 from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
-from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, Event, VideoRecord, moment
+from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
 from pipeline.sources import check, content_sha256, localise
 from pipeline.storage import Storage, StorageError
-from pipeline.wrapper import Cluster, Item, Job, Report, Worker, line
+from pipeline.wrapper import Worker
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 
@@ -87,13 +91,13 @@ class SplitWorker(Worker):
         published = self.publisher.lookup(plan["assemble"])
         if published is not None:
             item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
-            event = self.event(item, REUSED, clock=clock, artifact=published)
+            event = self.witness.event(item, REUSED, clock=clock, artifact=published)
             self.report([replace(event, stage="assemble")])
             if not self.job.keep_artifacts and self.artifacts.record("split", plan["split"]):
                 prune(self.artifacts, self.job.recipe, source.sha256, self._planned(plan["split"]))
             yield VideoRow(source, "finished")
             return
-        if source.first and not self.attempts.claim(plan["split"], source.shown):
+        if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):
             yield VideoRow(source, "duplicate")
             return
         item = Item(plan["split"], plan["split"], video, source=source.shown)
@@ -112,7 +116,7 @@ class SplitWorker(Worker):
         self, item: Item, source: SourceRow, local: Callable[[], Path], record: VideoRecord
     ) -> Iterator[ChunkRow | VideoRow]:
         sent: list[Chunk] = []
-        while attempt := self.begin(item):
+        while attempt := self.accounts.begin(item):
             clock = time.perf_counter()
             try:
                 chunks = []
@@ -125,11 +129,11 @@ class SplitWorker(Worker):
                         raise ItemError(f"{source.shown}: split cut it differently the second time; report this")
                 self._commit_plan(item, chunks)
             except Exception as error:
-                if self.failed(item, attempt, clock, error) != RETRIED:
+                if self.accounts.failed(item, attempt, clock, error) != RETRIED:
                     break
             else:
                 self._report_video(item, record, DONE, len(chunks), attempt, clock)
-                self.attempts.forget(item.fingerprint)
+                self.accounts.attempts.forget(item.fingerprint)
                 yield VideoRow(source, "split", len(chunks))
                 return
         yield VideoRow(source, "failed")
@@ -217,7 +221,7 @@ class SplitWorker(Worker):
         self.report(
             [
                 ChunkRecord(item.video, item.plan, own, *place),
-                self.event(one, outcome, attempt=attempt, clock=clock, artifact=artifact),
+                self.witness.event(one, outcome, attempt=attempt, clock=clock, artifact=artifact),
             ]
         )
 
@@ -230,21 +234,13 @@ class SplitWorker(Worker):
         attempt: Attempt | None = None,
         clock: float | None = None,
     ) -> None:
-        event = self.event(item, outcome, attempt=attempt, clock=clock)
+        event = self.witness.event(item, outcome, attempt=attempt, clock=clock)
         facts = json.dumps({"chunks": chunks})
         self.report([replace(record, chunks=chunks), replace(event, facts=facts)])
 
     def _unreadable(self, source: SourceRow, started: float, error: Exception) -> VideoRow:
         """Report a source that could not even be identified, and so has no fingerprint to charge."""
-        event = Event(
-            stage="split",
-            outcome=FAILED,
-            source=source.shown,
-            worker=self.name,
-            node=self.node,
-            started=moment(started),
-            error_class=type(error).__name__,
-            message=line(error),
-        )
+        reason = Reason(type(error).__name__, line(error))
+        event = self.witness.event(Item("", "", "", source=source.shown), FAILED, started=started, reason=reason)
         self.report([VideoRecord(source.shown, source.output, size=max(source.size, 0)), event])
         return VideoRow(source, "failed")

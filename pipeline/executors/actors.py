@@ -13,15 +13,19 @@ from typing import Any
 
 import ray
 
+from pipeline.accounting import ElsewhereError
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.collector import gate, reporter
 from pipeline.executors.nodes import is_gone
+from pipeline.faults import line
+from pipeline.job import Job
 from pipeline.rows import AgainRow, AssembleRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
 from pipeline.stopping import Stopped
 from pipeline.storage import StorageError
 from pipeline.wrap_assemble import AssembleWorker
+from pipeline.wrap_chunk import ChunkWorker
 from pipeline.wrap_split import SplitWorker
-from pipeline.wrapper import ChunkWorker, ElsewhereError, Job, SetupError, Worker, line
+from pipeline.wrapper import SetupError, Worker
 
 TAKES = {"split": SourceRow, "chunk": ChunkRow, "assemble": AssembleRow}
 """Which rows a worker works on; all others pass."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.driver import Driver
+from pipeline.job import Job
 from pipeline.rows import SourceRow
-from pipeline.wrapper import Job
 from stages.contract import Stage
 
 StageFactory = Callable[[], Stage[Any, Any]]

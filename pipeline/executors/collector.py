@@ -14,11 +14,11 @@ from typing import Any
 
 import ray
 
+from pipeline.events import Report
 from pipeline.rows import ChunkRow, FatalRow
 from pipeline.schemas import Event, Record
 from pipeline.stopping import Stopped
 from pipeline.tally import Tally
-from pipeline.wrapper import Report
 
 STALLED_SECONDS = 600.0
 

@@ -13,11 +13,12 @@ from pipeline.driver import Driver
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.memory import keep_memory
 from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.job import Job
 from pipeline.rows import ChunkRow, SourceRow
 from pipeline.stopping import Stopped
 from pipeline.wrap_assemble import AssembleWorker
+from pipeline.wrap_chunk import ChunkWorker
 from pipeline.wrap_split import SplitWorker
-from pipeline.wrapper import ChunkWorker, Job
 
 
 class LocalExecutor:

@@ -19,9 +19,10 @@ from pipeline.executors.collector import start_collector
 from pipeline.executors.memory import WORKER_ENVIRONMENT
 from pipeline.executors.scheduler import Scheduler
 from pipeline.executors.sizing import check_fits, shares
+from pipeline.faults import line
+from pipeline.job import Job
 from pipeline.rows import SourceRow
 from pipeline.storage import StorageError
-from pipeline.wrapper import Job, line
 
 OBJECT_STORE_BYTES = 200 << 20
 log = logging.getLogger(__name__)

@@ -23,11 +23,13 @@ from pipeline.executors.metrics import Metrics
 from pipeline.executors.nodes import is_gone
 from pipeline.executors.pool import Hand, Pool, Task
 from pipeline.executors.sizing import Share, balanced
+from pipeline.faults import line
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
+from pipeline.job import Job
 from pipeline.rows import AgainRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
 from pipeline.schemas import DONE, Event, Record
 from pipeline.storage import StorageError
-from pipeline.wrapper import Job, SetupError, line
+from pipeline.wrapper import SetupError
 
 SILENCE_SECONDS = 600.0
 TURN_SECONDS = 0.5

@@ -5,10 +5,11 @@ from pathlib import Path
 from benchmarks.simulated_stages import SimulatedChunkStage, Simulation
 from pipeline.attempts import Attempts
 from pipeline.fingerprint import STAGES, Identity, Recipe
+from pipeline.job import Job
 from pipeline.rows import ChunkRow
 from pipeline.schemas import Record
 from pipeline.storage import Storage
-from pipeline.wrapper import ChunkWorker, Job
+from pipeline.wrap_chunk import ChunkWorker
 from stages.items import Chunk
 
 
@@ -60,9 +61,8 @@ def test_an_item_whose_workers_died_is_given_up_and_the_deaths_are_told_once(tmp
     seen: list[Record] = []
     flow = worker(tmp_path, 1, seen)
     own = flow.job.recipe.chunk("ab", CHUNK)["flow"]
-    flow.attempts.begin(own, "dead worker", "node", 1.0)
-    for _ in range(2):
-        flow.attempts.begin(own, "dead worker", "node", 1.0)
+    for _ in range(3):
+        flow.accounts.attempts.begin(own, "dead worker", "node", 1.0)
     row = flow.run(ChunkRow("a.mp4", "ab", CHUNK))
     assert row.failed == "flow"
     assert [getattr(event, "outcome", "") for event in seen] == ["died", "died", "died", "gave_up"]

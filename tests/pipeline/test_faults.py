@@ -8,9 +8,10 @@ import torch
 from benchmarks.simulated_stages import SimulatedChunkStage, Simulation
 from pipeline.faults import device_lost, out_of_memory
 from pipeline.fingerprint import STAGES, Identity, Recipe
+from pipeline.job import Job
 from pipeline.rows import ChunkRow
 from pipeline.schemas import Event, Record
-from pipeline.wrapper import ChunkWorker, Job
+from pipeline.wrap_chunk import ChunkWorker
 from stages.items import Chunk
 
 CHUNK = Chunk("0" * 16, 0, 0, 0, 5)
@@ -51,8 +52,8 @@ def test_a_machine_that_went_away_is_not_charged_to_the_item(tmp_path: Path) -> 
     row = ChunkRow("a.mp4", "0" * 64, CHUNK)
     fingerprint = recipe.chunk(row.sha256, CHUNK)["sample"]
     for number in range(5):
-        worker.attempts.begin(fingerprint, f"w{number}", "gone", 1.0)
-    worker.attempts.begin(fingerprint, "w5", "there", 1.0)
+        worker.accounts.attempts.begin(fingerprint, f"w{number}", "gone", 1.0)
+    worker.accounts.attempts.begin(fingerprint, "w5", "there", 1.0)
     for stage in ("split", "flow"):
         folder = tmp_path / stage
         folder.mkdir()

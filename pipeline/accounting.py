@@ -1,0 +1,135 @@
+"""The accounting of attempts: what is charged to an item, how each attempt ended, and when the item is given up."""
+
+from __future__ import annotations
+
+import errno
+import time
+from dataclasses import replace
+from typing import Protocol
+
+from pipeline.artifacts import Artifact
+from pipeline.attempts import Attempt
+from pipeline.events import Item, Reason, Report, Witness
+from pipeline.faults import device_lost
+from pipeline.job import Job
+from pipeline.schemas import DIED, DONE, FAILED, FREE, GAVE_UP, PREEMPTED, RETRIED, TIMED_OUT, Event
+from pipeline.storage import StorageError
+from pipeline.workspace import Workspace
+from stages.contract import ItemError
+
+LOW_DISK = 16 << 20
+MOST_FREE = 50
+"""Attempts that are not charged end here all the same: an item may be what takes its machine away."""
+
+
+class ElsewhereError(Exception):
+    """The attempt failed, and another worker shall make the next one. ``spent``: this one can work no more."""
+
+    def __init__(self, spent: bool) -> None:
+        super().__init__("the attempt failed")
+        self.spent = spent
+
+
+class Cluster(Protocol):
+    """What a worker among others has to know of the cluster."""
+
+    def is_gone(self, node: str) -> bool:
+        """Whether the machine of this name has left the cluster."""
+        ...
+
+
+class Accounts:
+    """The attempts of one worker, and what it finds of others'.
+
+    Args:
+        job: the run.
+        workspace: where attempts are counted.
+        witness: the worker.
+        report: takes the events.
+        cluster: what there is besides this worker; None: nothing, it is alone.
+    """
+
+    def __init__(
+        self, job: Job, workspace: Workspace, witness: Witness, report: Report, cluster: Cluster | None
+    ) -> None:
+        self.job, self.workspace, self.witness, self.report, self.cluster = job, workspace, witness, report, cluster
+        self.attempts = workspace.attempts(job.epoch)
+
+    def begin(self, item: Item) -> Attempt | None:
+        """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
+        past = self.attempts.past(item.fingerprint)
+        charged = 0
+        for attempt in past:
+            outcome = attempt.outcome or self._found_dead(item, attempt)
+            charged += outcome not in FREE
+        if charged >= self.job.attempts or len(past) >= self.job.attempts + MOST_FREE:
+            late = past[-1].outcome == TIMED_OUT
+            error_class, how = ("TimedOut", "took too long") if late else ("WorkerDied", "took its worker with it")
+            reason = Reason(error_class, f"given up after {charged} attempts; the last one {how}")
+            event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=reason)
+            self.report([replace(event, attempt=charged)])
+            return None
+        return self.attempts.begin(item.fingerprint, self.witness.worker, self.witness.node, time.time())
+
+    def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
+        """Report a success and forget the attempts."""
+        self.report([self.witness.event(item, DONE, attempt=attempt, clock=clock, artifact=artifact)])
+        self.attempts.forget(item.fingerprint)
+
+    def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception) -> str:
+        """Report an attempt that raised; return its outcome: retried, failed or gave_up.
+
+        Raises:
+            StorageError: if the error means that nothing can succeed.
+            ElsewhereError: if another worker shall try it.
+        """
+        if isinstance(error, StorageError):
+            raise error
+        full = self._disk_full(error)
+        if full:
+            raise StorageError(full) from error
+        charged = self.attempts.charged(item.fingerprint)
+        outcome = RETRIED if charged < self.job.attempts else GAVE_UP
+        spent = self.cluster is not None and device_lost(error)
+        if isinstance(error, ItemError):
+            outcome = FAILED
+        elif spent:
+            outcome = RETRIED  # by whoever comes after this worker, who gives it up if it was the last attempt
+        event = self.witness.event(item, outcome, attempt=attempt, clock=clock, reason=Reason.of(error))
+        self._end(item, attempt, replace(event, attempt=charged) if outcome == GAVE_UP else event)
+        if self.cluster is not None and outcome == RETRIED:
+            raise ElsewhereError(spent) from error
+        return outcome
+
+    def overdue(self, item: Item, attempt: Attempt, clock: float, where: str) -> None:
+        """Report an attempt that takes too long; ``where`` is what it is doing."""
+        stage = self.witness.stage
+        message = f"took longer than {self.job.timeouts[stage]:g} s (limits.timeouts.{stage})"
+        reason = Reason("TimedOut", message, where)
+        self._end(item, attempt, self.witness.event(item, TIMED_OUT, attempt=attempt, clock=clock, reason=reason))
+
+    def _found_dead(self, item: Item, attempt: Attempt) -> str:
+        """Report an attempt that never ended; return its outcome."""
+        if self.cluster is not None and self.cluster.is_gone(attempt.node):
+            outcome, error_class = PREEMPTED, "Preempted"
+            what = f"was lost during attempt {attempt.number}: its machine went away"
+        else:
+            outcome, error_class, what = DIED, "WorkerDied", f"died during attempt {attempt.number}"
+        dead = Witness(self.witness.stage, attempt.worker, attempt.node)
+        reason = Reason(error_class, f"the worker {attempt.worker} {what}")
+        self._end(item, attempt, dead.event(item, outcome, attempt=attempt, reason=reason))
+        return outcome
+
+    def _end(self, item: Item, attempt: Attempt, event: Event) -> None:
+        self.report([event])
+        self.attempts.end(item.fingerprint, attempt, event.outcome, event.id)
+
+    def _disk_full(self, error: Exception) -> str:
+        where = self.workspace.url
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"{where}: the disk is full; free some space and run the same line again"
+        # A tool in a process of its own (ffmpeg) says it in its own words.
+        free = self.workspace.free_bytes()
+        if free < LOW_DISK and not isinstance(error, ItemError):
+            return f"{where}: {free >> 20} MiB are left on the disk; free some space and run the same line again"
+        return ""
