@@ -12,18 +12,17 @@ from rich.table import Table
 from jobs.console import complain, show, tell
 from jobs.demo import SAMPLE
 from jobs.excerpt import excerpt
-from jobs.restore import (
+from jobs.options import (
     ConfigOption,
     ExecutorName,
     ExecutorOption,
     PresetOption,
     ScaleOption,
     SetOption,
-    exit_code,
     overrides,
-    show_report,
-    start,
 )
+from jobs.outcome import conclude
+from jobs.restore import start
 
 if TYPE_CHECKING:
     from pipeline.planning.calibration import Calibration
@@ -85,11 +84,8 @@ def calibrate(
                 executor,
                 preset,
             )
-            if report is None:
-                return 1
             if not report.ok:
-                show_report(report)
-                return exit_code(report)
+                return conclude(report)
             return _write(read_off(place / "workspace"), output)
     except (CalibrationError, ConfigError, StorageError, ItemError) as error:
         return complain(error)

@@ -10,7 +10,7 @@ import typer
 
 from jobs.console import complain
 from jobs.invocation import examples_text, register
-from jobs.restore import ConfigOption, PresetOption, SetOption, complete_preset
+from jobs.options import ConfigOption, PresetOption, SetOption, complete_preset
 
 app = typer.Typer(
     help="Write, check, show and explain configurations.",

@@ -66,4 +66,4 @@ def show(conversion: Conversion) -> None:
 if __name__ == "__main__":
     from jobs.invocation import run_function
 
-    run_function(convert_checkpoint, "convert-checkpoint", EXAMPLES)
+    run_function(convert_checkpoint, "convert_checkpoint", EXAMPLES)

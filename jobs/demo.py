@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from jobs.comparison import side_by_side
-from jobs.console import complain
-from jobs.restore import ExecutorName, exit_code, show_report, start
+from jobs.console import complain, tell
+from jobs.options import ExecutorName, ExecutorOption
+from jobs.outcome import conclude
+from jobs.restore import start
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "city.mkv"
 COMPARED_FRAME = 24
@@ -23,7 +25,7 @@ reelift demo --folder /tmp/demo --executor local
 
 def demo(
     folder: Annotated[Path, typer.Option(help="Where results and workspace go.")] = Path("demo"),
-    executor: Annotated[ExecutorName, typer.Option(help="Ray, or this process alone.")] = ExecutorName.ray,
+    executor: ExecutorOption = ExecutorName.ray,
 ) -> int:
     """Restore the sample clip four times as large and show where the results are."""
     if not SAMPLE.exists():
@@ -31,18 +33,16 @@ def demo(
     began = time.monotonic()
     output = folder / "restored"
     report = start([str(SAMPLE)], str(output), str(folder / "workspace"), None, [], executor, None)
-    if report is None:
-        return 1
-    show_report(report)
-    if not report.ok:
-        return exit_code(report)
+    code = conclude(report)
+    if code:
+        return code
     video = output / f"{SAMPLE.stem}.mkv"
     picture = folder / "side_by_side.png"
     side_by_side(SAMPLE, video, picture, COMPARED_FRAME)
     print(f"video:        {video}")
     print(f"fixity:       {video.with_suffix('.framemd5')}")
     print(f"side by side: {picture}")
-    print(f"took {time.monotonic() - began:.0f} s; the same command again does nothing twice")
+    tell(f"took {time.monotonic() - began:.0f} s; the same command again does nothing twice")
     return 0
 
 

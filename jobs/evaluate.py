@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from jobs.console import busy, complain
-from jobs.invocation import run_function
+from jobs.console import busy, complain, show, tell
 
 if TYPE_CHECKING:
     from evaluation.evaluate import BorderPlan
@@ -86,7 +84,7 @@ def evaluate(
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
-        _print(report)
+        _show(report)
     return 0
 
 
@@ -157,7 +155,7 @@ def borders_of_run(workspace: str, restored: Path) -> BorderPlan:
     return BorderPlan(told, lambda frames: find_borders(frames, chunks, windows))
 
 
-def _print(report: Report) -> None:
+def _show(report: Report) -> None:
     table = Table(title=f"{report.restored_file}: {report.frames} frames, {report.width}x{report.height}")
     table.add_column("measure")
     for name in ("restored", "reference"):
@@ -178,12 +176,11 @@ def _print(report: Report) -> None:
     ):
         if value is not None:
             table.add_row(name, _number(value), "" if other is None else _number(other), unit)
-    console = Console()
-    console.print(table, highlight=False)
+    show(table, "evaluated", report=report.model_dump(mode="json"))
     if seams.borders:
-        console.print(f"Borders: {seams.borders}", highlight=False, soft_wrap=True)
+        tell(f"Borders: {seams.borders}")
     for note in report.notes:
-        console.print(f"Left out: {note}", highlight=False, markup=False, soft_wrap=True)
+        tell(f"Left out: {note}")
 
 
 def _number(value: float) -> str:
@@ -191,4 +188,6 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
+    from jobs.invocation import run_function
+
     run_function(evaluate, "evaluate", EXAMPLES)

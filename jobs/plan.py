@@ -17,7 +17,7 @@ from rich.text import Text
 
 from jobs.board import duration
 from jobs.console import complain, detail, drawn, people, show, tell, warn
-from jobs.restore import (
+from jobs.options import (
     ConfigOption,
     ExecutorName,
     ExecutorOption,

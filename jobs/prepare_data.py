@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import complain
-from jobs.invocation import run_function
+from jobs.console import complain, tell
 
 EXAMPLES = """
 reelift prepare-data clips/
@@ -62,9 +61,11 @@ def prepare_data(
         return complain(error)
     total = sum(shard["clips"] for shard in index["shards"])
     held_out = sum(sum(shard["held_out"]) for shard in index["shards"])
-    print(f"{total} clips of {frames} frames in {folder}, {held_out} of them held out for validation")
+    tell(f"{total} clips of {frames} frames in {folder}, {held_out} of them held out for validation")
     return 0
 
 
 if __name__ == "__main__":
+    from jobs.invocation import run_function
+
     run_function(prepare_data, "prepare_data", EXAMPLES)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobs.console import tell
-from jobs.restore import ExecutorName, ExecutorOption, JsonOption, SetOption, TakeoverOption, exit_code, show_report
-from jobs.running import carried_out
+from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, SetOption, TakeoverOption
+from jobs.outcome import conclude
+from jobs.running import running
 
 if TYPE_CHECKING:
-    from jobs.progress import RunProgress
     from pipeline.outlook import Outlook
-    from pipeline.report import RunReport
 
 EXAMPLES = """
 reelift reprocess run1/ --set decode.colour_fix=adain --dry-run
@@ -23,7 +21,7 @@ reelift reprocess run1/ --set decode.colour_fix=adain
 
 
 def reprocess(
-    workspace: Annotated[str, typer.Argument(help="Workspace of a run: folder or URL.")],
+    workspace: RunArgument,
     set_: SetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made, and make nothing.")] = False,
     executor: ExecutorOption = ExecutorName.ray,
@@ -36,26 +34,21 @@ def reprocess(
 
     Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong.
     """
-    looked = False
+    from pipeline.again import told
+    from pipeline.api import make_executor
+    from pipeline.outlook import outlook
+    from pipeline.run import make_recipe, remember, run
+    from pipeline.sources import expand
+    from pipeline.stage_factories import stage_factories
+    from pipeline.storage import Storage
 
-    def work(progress: RunProgress) -> RunReport | None:
-        from pipeline.again import told
-        from pipeline.api import make_executor
-        from pipeline.outlook import outlook
-        from pipeline.run import make_recipe, remember, run
-        from pipeline.sources import expand
-        from pipeline.stage_factories import stage_factories
-        from pipeline.storage import Storage
-
-        nonlocal looked
+    with running() as progress:
         new = told(workspace, set_ or [])
         storage, recipe = Storage(workspace), make_recipe(stage_factories(new.config))
-        ahead = outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))
-        tell(announcement(ahead))
-        looked = dry_run
+        tell(announcement(outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))))
         if dry_run:
-            return None
-        return run(
+            return 0
+        report = run(
             new.config,
             new.inputs,
             new.output,
@@ -66,14 +59,7 @@ def reprocess(
             takeover=takeover,
             stop=progress.stop,
         )
-
-    report = carried_out(work)
-    if report is None:
-        return 0 if looked else 1
-    if as_json:
-        print(json.dumps(report.to_json(), indent=2))
-    show_report(report)
-    return exit_code(report)
+    return conclude(report, as_json)
 
 
 def announcement(ahead: Outlook) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jobs.console import complain, tell
-from jobs.restore import ExecutorName, ExecutorOption, JsonOption, TakeoverOption, exit_code, show_report
-from jobs.running import carried_out
-
-if TYPE_CHECKING:
-    from jobs.progress import RunProgress
-    from pipeline.report import RunReport
-    from pipeline.tally import Failure
+from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, TakeoverOption
+from jobs.outcome import conclude
+from jobs.running import running
 
 EXAMPLES = """
 reelift retry run1/
@@ -35,7 +30,7 @@ class StageName(Enum):
 
 
 def retry(
-    workspace: Annotated[str, typer.Argument(help="Workspace of a run: folder or URL.")],
+    workspace: RunArgument,
     failed: Annotated[bool, typer.Option("--failed", help="All that failed; this is the default.")] = False,
     video: Annotated[
         str, typer.Option("--video", help="Only this video, if it failed: its path, the end of it, or its identity.")
@@ -51,25 +46,20 @@ def retry(
 
     Exit code: 0 all of it is restored now, or there was nothing to retry; 2 some failed again, 1 the call is wrong.
     """
-    nothing = False
-    chosen: dict[str, list[Failure]] = {}
+    from pipeline.again import failed as failed_sources
+    from pipeline.again import told
+    from pipeline.api import make_executor
+    from pipeline.run import run
+    from pipeline.storage import Storage
 
-    def work(progress: RunProgress) -> RunReport | None:
-        from pipeline.again import failed as failed_sources
-        from pipeline.again import told
-        from pipeline.api import make_executor
-        from pipeline.run import run
-        from pipeline.storage import Storage
-
-        nonlocal nothing, chosen
+    with running() as progress:
         before = told(workspace)
         chosen = failed_sources(Storage(workspace), video, stage.value if stage else "")
         items = sum(map(len, chosen.values()))
-        nothing = not chosen
         tell(f"to retry: {items} failed items of {len(chosen)} videos", items=items, videos=len(chosen))
-        if nothing:
-            return None
-        return run(
+        if not chosen:
+            return 0
+        report = run(
             before.config,
             before.inputs,
             before.output,
@@ -80,17 +70,11 @@ def retry(
             stop=progress.stop,
             only=lambda source: source.shown in chosen,
         )
-
-    report = carried_out(work)
-    if report is None:
-        return 0 if nothing else 1
-    if as_json:
-        print(json.dumps(report.to_json(), indent=2))
-    show_report(report)
+    code = conclude(report, as_json)
     gone = sorted(chosen.keys() - report.videos.keys())
     for source in gone:
         complain(f"{source}: failed before, and is not among the inputs any more; put it back")
-    return exit_code(report) or (2 if gone else 0)
+    return code or (2 if gone else 0)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
-"""What the commands that run the pipeline share: progress, and errors as one line."""
+"""What surrounds a run that a command starts: progress, Ctrl-C, and errors as one line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
 
 from jobs.console import complain
 from jobs.interrupt import patient
 from jobs.progress import RunProgress
 
-if TYPE_CHECKING:
-    from pipeline.report import RunReport
 
+@contextmanager
+def running() -> Iterator[RunProgress]:
+    """Show progress within this context; lend what shows it, whose ``stop`` the first Ctrl-C asks.
 
-def carried_out(work: Callable[[RunProgress], RunReport | None], hints: bool = True) -> RunReport | None:
-    """Do the work with progress shown; print one line and return None if the call or its surroundings are wrong.
-
-    Args:
-        work: runs the pipeline; gets what shows its progress, whose ``stop`` the first Ctrl-C asks.
-        hints: whether the command has the options that the errors may ask for.
+    Raises:
+        typer.Exit: with code 1, if the call or its surroundings are wrong; one line has said so.
     """
     from pipeline.config import ConfigError
     from pipeline.epoch import BusyError, FencedError
@@ -27,10 +26,9 @@ def carried_out(work: Callable[[RunProgress], RunReport | None], hints: bool = T
     from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
-    options: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"} if hints else {}
+    options: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
     try:
         with RunProgress() as progress, patient(progress.stop):
-            return work(progress)
+            yield progress
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
-        complain(f"{error}{options.get(type(error), '')}")
-        return None
+        raise typer.Exit(complain(f"{error}{options.get(type(error), '')}")) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import complain
+from jobs.console import complain, tell
 
 RECIPES = Path(__file__).parent.parent / "training" / "recipes"
 
@@ -59,8 +59,8 @@ def train(
     except (ValueError, OSError) as error:
         return complain(error)
     means = last_losses(checkpoints, stage.value)
-    print("  ".join(f"{name} {value:.4g}" for name, value in means.items()))
-    print(f"{stage.value}: {'finished' if finished else 'stopped; the same line goes on'}; weights are in {model}")
+    tell("  ".join(f"{name} {value:.4g}" for name, value in means.items()), losses=means)
+    tell(f"{stage.value}: {'finished' if finished else 'stopped; the same line goes on'}; weights are in {model}")
     return 0
 
 

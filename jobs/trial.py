@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jobs.comparison import side_by_side
 from jobs.console import tell
 from jobs.excerpt import excerpt
-from jobs.restore import ExecutorName, show_report
-from jobs.running import carried_out
+from jobs.options import ExecutorName
+from jobs.outcome import conclude
+from jobs.running import running
 
 if TYPE_CHECKING:
-    from jobs.progress import RunProgress
     from pipeline.config import RunConfig
     from pipeline.planning.calibration import Calibration
     from pipeline.planning.probe import Probe
-    from pipeline.report import RunReport
 
 
 def choose(found: Sequence[Probe], count: int) -> list[Probe]:
@@ -69,8 +68,8 @@ def restore_excerpts(
     if not clips:
         raise CalibrationError("no video can be read, so there is nothing to take a sample of")
 
-    def work(progress: RunProgress) -> RunReport:
-        return run(
+    with running() as progress:
+        report = run(
             settings,
             [clip for clip, _ in clips],
             folder / "restored",
@@ -80,12 +79,7 @@ def restore_excerpts(
             allow_changed=True,
             stop=progress.stop,
         )
-
-    report = carried_out(work)
-    if report is None:
-        return None
-    show_report(report)
-    if not report.ok:
+    if conclude(report):
         return None
     for clip, frames in clips:
         picture = folder / f"{clip.stem}.png"

@@ -22,7 +22,7 @@ CITY, ORIGINAL = SAMPLES / "city.mkv", SAMPLES / "city_original.mkv"
 def call(*words: object, code: int = 0) -> str:
     result = CliRunner().invoke(app, ["evaluate", *map(str, words)], standalone_mode=False)
     assert result.exception is None and result.return_value == code, result.output
-    return result.stdout if code == 0 else result.output
+    return result.stdout if "--json" in words else result.stderr
 
 
 def test_json_and_table_of_the_sample_clip(tmp_path: Path) -> None:
@@ -35,6 +35,7 @@ def test_json_and_table_of_the_sample_clip(tmp_path: Path) -> None:
     assert 2 < numbers["restored"]["niqe"] < 6
     assert numbers["seams"]["chunk"] == pytest.approx(1)
     assert numbers["ssim_y"] is None
+    assert call(*words, "--quiet") == ""
     table = call(*words, "--profile", tmp_path / "profile.png")
     assert "PSNR-Y" in table and "inf" in table and "Borders:" in table
     assert (tmp_path / "profile.png").is_file()

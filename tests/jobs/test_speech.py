@@ -66,6 +66,23 @@ def test_quiet_and_verbose_at_once_make_no_sense(
     assert code == 1 and "--quiet and --verbose" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["prepare-data", "clips"], "3 clips of 5 frames in clips, 1 of them held out"),
+        (["train", "estimate", "--data", "clips", "--model", "mine"], "estimate: finished; weights are in mine"),
+    ],
+)
+def test_what_is_said_of_training_is_for_people_and_may_be_unwanted(
+    words: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.prepare.prepare", lambda *given: {"shards": [{"clips": 3, "held_out": [1, 0]}]})
+    monkeypatch.setattr("training.run.train", lambda *given: True)
+    code, out, err = call(words, monkeypatch, capsys)
+    assert code == 0 and out == "" and told in err
+    assert call([*words, "--quiet"], monkeypatch, capsys) == (0, "", "")
+
+
 @pytest.mark.parametrize(("variable", "coloured"), [("", True), ("NO_COLOR", False)])
 def test_colour_is_for_terminals_that_want_it(variable: str, coloured: bool) -> None:
     reader, writer = pty.openpty()

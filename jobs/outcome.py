@@ -1,0 +1,41 @@
+"""How a run ended, as the commands that run the pipeline tell it: a report, and an exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from jobs.console import detail, show, tell, warn
+from jobs.interrupt import STOPPED
+
+if TYPE_CHECKING:
+    from pipeline.report import RunReport
+
+
+def conclude(report: RunReport, as_json: bool = False) -> int:
+    """Print the report for people, and as JSON if asked; return what the command exits with."""
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2))
+    tell(report.summary(), workspace=report.workspace, output=report.output, seconds=report.seconds)
+    for source, damage in report.damage.items():
+        warn(f"{source}: restored as far as it can be read: {damage}", video=source)
+    if report.failures:
+        _show_failures(report)
+    return STOPPED if report.left else 0 if report.ok else 2
+
+
+def _show_failures(report: RunReport) -> None:
+    table = Table(title="failed", title_justify="left", show_lines=False)
+    for name in ("video", "stage", "attempts", "reason"):
+        table.add_column(name, overflow="fold")
+    for failure in report.failures:
+        where = failure.source or failure.video
+        part = where if failure.chunk < 0 else f"{where} chunk {failure.chunk}"
+        table.add_row(part, failure.stage, str(failure.attempts), failure.message)
+        detail(failure.traceback or failure.message)
+    failed = [
+        {"video": each.source or each.video, "stage": each.stage, "reason": each.message} for each in report.failures
+    ]
+    show(table, f"{len(failed)} items failed", level="warning", failures=failed)
