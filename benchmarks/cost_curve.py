@@ -10,7 +10,6 @@ that twice the canvas is twice the work). Told are seconds per frame and tile, a
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +19,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.sampler import machine
+from benchmarks.machine import machine
+from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES, Case, Networks
 from benchmarks.sampler_settings import CORRECTED, Preset
 from benchmarks.sampler_ways import Way, measure, restore
@@ -83,11 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{row['peak_gigabytes']:9.2f}",
                 flush=True,
             )
-    if options.json:
-        given = {key: value for key, value in vars(options).items() if key != "json"}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        result = {"curves": curves, "options": given, "machine": machine(torch.device(options.device))}
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    where = machine(torch.device(options.device))
+    write_result(options.json, {"curves": curves, "options": given(options), "machine": where})
     return 0
 
 

@@ -10,7 +10,6 @@ Needs torch, diffusers and safetensors alone.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.sampler import machine, relative_error
+from benchmarks.machine import machine
+from benchmarks.record import given, write_result
+from benchmarks.sampler import relative_error
 from benchmarks.sampler_case import SIZES, Case, Networks
 from benchmarks.sampler_settings import presets
 from models.sampler import StepRecord, sample_chunk
@@ -97,11 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = sorted({0, options.steps - 1, *range(4, options.steps, 5)})
     for step in shown:
         print(f"{step + 1:10}" + "".join(f"{found[step]:12.2e}" for found in errors.values()))
-    if options.json:
-        given = {key: value for key, value in vars(options).items() if key not in ("json", "model")}
-        result = {"relative_errors": errors, "options": given, "machine": machine(torch.device(options.device))}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    where = machine(torch.device(options.device))
+    write_result(options.json, {"relative_errors": errors, "options": given(options), "machine": where})
     return 0
 
 

@@ -10,7 +10,6 @@ faster. ``--ray-data`` sends as many rows through three pools of Ray Data, whose
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 import ray
 
+from benchmarks.record import write_result
 from benchmarks.simulated_stages import Simulation
 from pipeline.driver import Driver
 from pipeline.epoch import Epoch
@@ -146,7 +146,7 @@ def main() -> None:
         "measured": time.strftime("%Y-%m-%d"),
         "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load_before": round(load, 1)},
     }
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(arguments.json, result)
     print(f"{rate:.0f} chunk-stages committed per second (required {REQUIRED:.0f})")
     print(
         f"the driver's own process took {result['driver']['cpu_seconds']} s of CPU in {result['driver']['seconds']} s"

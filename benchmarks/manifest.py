@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import platform
 import resource
@@ -26,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.record import write_result
 from pipeline.compaction import BLOCK
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.schemas import CHUNKS, DONE, EVENTS
@@ -126,7 +126,7 @@ def main() -> None:
     result["passed"] = result["seconds"] <= SECONDS and result["peak_gb"] <= GIGABYTES
     result["machine"] = {"system": platform.platform(), "cores": os.cpu_count(), "load_before": round(load, 1)}
     result["measured"] = time.strftime("%Y-%m-%d")
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(arguments.json, result)
     for name, value in result.items():
         print(f"{name:18} {value}")
     sys.exit(0 if result["passed"] else 1)

@@ -10,7 +10,6 @@ tells which process did what stage's work; of several processes the largest coun
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -26,6 +25,7 @@ import av
 import numpy as np
 
 from benchmarks.enlarging_stages import enlarging_stages
+from benchmarks.record import write_result
 from pipeline import manifest
 from pipeline.config import RunConfig
 from pipeline.executors.on_ray import RayExecutor
@@ -185,8 +185,7 @@ def main(words: list[str] | None = None) -> int:
     print(f"grown by more than {ALLOWED - 1:.0%}: {', '.join(grown) or 'none'}")
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     result = {"machine": machine, "size": SIZE, "allowed": ALLOWED, "runs": [short, long], "rows": rows, "grown": grown}
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(given.json, result)
     return 1 if grown else 0
 
 

@@ -11,7 +11,6 @@ random: they cost the same time. Needs torch, diffusers and safetensors alone.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +21,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.machine import machine
 from benchmarks.matrix_rate import matrix_rate
 from benchmarks.peak_memory import forget_peak, peak_bytes
-from benchmarks.sampler import machine
+from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES, Networks, randomise
 from models.choices import Compilation
 from models.compiling import MODES, compile_networks
@@ -247,12 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in rows(options, device):
         found.append(asdict(row))
         print(format_row(row), flush=True)
-    if options.json:
-        given = {key: value for key, value in vars(options).items() if key != "json"}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(
-            json.dumps({"rows": found, "options": given, "machine": machine(device)}, indent=1) + "\n"
-        )
+    write_result(options.json, {"rows": found, "options": given(options), "machine": machine(device)})
     return 0
 
 

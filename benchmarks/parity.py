@@ -11,7 +11,6 @@ A file ``NAME_SOMETHING`` is checked as ``NAME`` is, so that a folder can hold s
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from benchmarks.parity_networks import (
 )
 from benchmarks.parity_sampling import check_end_to_end, check_sampling
 from benchmarks.parity_vectors import WEIGHTS, Row, Vectors, failed, format_table, to_json
+from benchmarks.record import write_result
 
 CHECKS: dict[str, Callable[[Vectors], Iterator[Row]]] = {
     "schedule": check_schedule,
@@ -139,8 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures = sum(not row.passed for row in rows)
     print(format_table(rows))
     print(f"\n{len(rows) - failures} of {len(rows)} comparisons passed")
-    if options.json:
-        options.json.write_text(json.dumps(to_json(rows), indent=1))
+    write_result(options.json, to_json(rows))
     return 1 if failures else 0
 
 

@@ -10,7 +10,6 @@ work count as idle. Busy of the slowest pool is the pipeline's throughput over t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -20,6 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record import write_result
 from benchmarks.simulated_stages import Simulation
 from pipeline import manifest
 from pipeline.config import RunConfig
@@ -114,8 +114,7 @@ def main() -> None:
         "measured": time.strftime("%Y-%m-%d"),
         "machine": {"system": platform.platform(), "cores": os.cpu_count()},
     }
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(arguments.json, result)
     print(f"{result['chunks']} chunks in {result['seconds']:.1f} s, Ray's start included")
     print(f"slowest pool busy {busy:.1%} of the steady state (required {REQUIRED:.0%}); written to {arguments.json}")
     sys.exit(0 if result["passed"] else 1)

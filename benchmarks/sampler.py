@@ -11,11 +11,8 @@ The exit status is 0 only if the results agree.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -25,8 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.machine import machine
 from benchmarks.matrix_rate import matrix_rate
 from benchmarks.plain_reference import restore_plainly
+from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES, Case, Networks, Restored
 from benchmarks.sampler_settings import presets
 from benchmarks.sampler_ways import PARTS, Measured, Way, measure
@@ -129,7 +128,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "agreement": agreement,
         "matrix_teraflops": {str(kind).removeprefix("torch."): round(rate, 4) for kind, rate in rates.items()},
         "weights": networks.origin,
-        "options": {name: value for name, value in vars(options).items() if name not in ("json", "model")},
+        "options": given(options),
         "machine": machine(device),
     }
 
@@ -189,27 +188,11 @@ def to_json(row: Measured, plain: Measured, device: torch.device) -> dict[str, A
     }
 
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """Where it was measured."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    return {
-        "device": f"{device.type} ({name})",
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 2),
-        "torch": torch.__version__,
-        "measured": time.strftime("%Y-%m-%d"),
-    }
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, write the JSON, return the exit status."""
     options = parse(arguments)
     result = run(options)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    write_result(options.json, result)
     return 0 if result["agreement"]["passed"] else 1
 
 

@@ -10,9 +10,6 @@ that frames differ no more across a border than inside, by the measure of the or
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,10 +19,13 @@ from typing import Any
 
 import torch
 
+from benchmarks.machine import machine
+from benchmarks.record import given, write_result
 from evaluation.clip import Clip
 from evaluation.evaluate import evaluate
 from evaluation.settings import EvaluationSettings
 from jobs.evaluate import borders_of_run
+from models.device import choose_device
 from pipeline.config import RunConfig, merge, validate
 from pipeline.run import run
 from stages.media.frames import FrameWriter, rgb_format
@@ -155,19 +155,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(row(way, rows[way]), flush=True)
     result = {
         "rows": rows,
-        "options": {key: value for key, value in vars(options).items() if key not in ("json", "model")},
+        "options": given(options),
         "model": "embedded" if options.model is None else options.model.name,
-        "machine": {
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "measured": time.strftime("%Y-%m-%d"),
-        },
+        "machine": machine(choose_device(options.device)),
     }
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(options.json, result)
 
 
 if __name__ == "__main__":

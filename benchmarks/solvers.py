@@ -11,7 +11,6 @@ give other pictures; for them only the measures against the original count.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.sampler import machine
+from benchmarks.machine import machine
+from benchmarks.record import given, write_result
 from benchmarks.seams import SAMPLES, SCALE, crop
 from evaluation.clip import Clip
 from evaluation.evaluate import evaluate
@@ -107,12 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{row['warping_error']:9.3f}{seconds:9.1f}",
                 flush=True,
             )
-    if options.json:
-        given = {key: value for key, value in vars(options).items() if key != "json"}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(
-            json.dumps({"rows": rows, "options": given, "machine": machine(torch.device("cpu"))}, indent=1) + "\n"
-        )
+    write_result(options.json, {"rows": rows, "options": given(options), "machine": machine(torch.device("cpu"))})
 
 
 if __name__ == "__main__":

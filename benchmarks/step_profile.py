@@ -10,7 +10,6 @@ save. Needs torch, diffusers and safetensors alone.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,8 +21,9 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from benchmarks.machine import machine
 from benchmarks.networks import HALF, WINDOW, Bench
-from benchmarks.sampler import machine
+from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES
 from models.compiling import MODES
 from models.spade import Spade
@@ -145,10 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{'(of it in SPADE)':24}{found['spade_share']:7.1%}")
     if found["idle_share"] is not None:
         print(f"{'idle, of the step':24}{found['idle_share']:7.1%}")
-    if options.json:
-        given = {key: value for key, value in vars(options).items() if key != "json"}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(found | {"options": given, "machine": machine(device)}, indent=1) + "\n")
+    write_result(options.json, found | {"options": given(options), "machine": machine(device)})
     return 0
 
 

@@ -10,7 +10,6 @@ was, but for rounding. Needs a CUDA device, torch, diffusers and safetensors.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,8 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.machine import machine
 from benchmarks.networks import HALF, WINDOW
-from benchmarks.sampler import machine, relative_error
+from benchmarks.record import write_result
+from benchmarks.sampler import relative_error
 from benchmarks.sampler_case import SIZES, Networks
 from models.windowed import WindowedDenoiser, WindowSettings
 
@@ -82,8 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{row['relative_error']:10.1e}",
             flush=True,
         )
-    if options.json:
-        options.json.write_text(json.dumps({"rows": rows, "machine": machine(device)}, indent=1) + "\n")
+    write_result(options.json, {"rows": rows, "machine": machine(device)})
     return 0 if all(row["relative_error"] < 0.05 for row in rows) else 1
 
 
