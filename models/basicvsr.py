@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.cleaning import CleaningNetwork
 from models.residual import ResidualBlock
@@ -36,7 +36,7 @@ class Branch(nn.Module):
         if x.device.type == "cpu":
             # oneDNN runs these convolutions several times faster on channels-last tensors; the layout persists.
             x = x.contiguous(memory_format=torch.channels_last)
-        return self.blocks(F.leaky_relu(self.input(x), 0.1))
+        return self.blocks(functional.leaky_relu(self.input(x), 0.1))
 
 
 class BasicVSR(ModelMixin, ConfigMixin):
@@ -159,8 +159,8 @@ class BasicVSR(ModelMixin, ConfigMixin):
 
     def _reconstruct(self, frame: Tensor, backward: Tensor, forward: Tensor) -> Tensor:
         """Fuse both branches at one frame and enlarge: ``[B, 3, h, w]`` -> ``[B, 3, 4h, 4w]``."""
-        x = F.leaky_relu(self.fusion(torch.cat((backward, forward), dim=1)), 0.1)
-        x = F.leaky_relu(F.pixel_shuffle(self.upconv1(x), 2), 0.1)
-        x = F.leaky_relu(F.pixel_shuffle(self.upconv2(x), 2), 0.1)
-        x = self.conv_last(F.leaky_relu(self.conv_hr(x), 0.1))
-        return x + F.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
+        x = functional.leaky_relu(self.fusion(torch.cat((backward, forward), dim=1)), 0.1)
+        x = functional.leaky_relu(functional.pixel_shuffle(self.upconv1(x), 2), 0.1)
+        x = functional.leaky_relu(functional.pixel_shuffle(self.upconv2(x), 2), 0.1)
+        x = self.conv_last(functional.leaky_relu(self.conv_hr(x), 0.1))
+        return x + functional.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)

@@ -8,8 +8,8 @@ clean frame's size-reduced picture ("Investigating Tradeoffs in Real-World Video
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.residual import ResidualBlock
 
@@ -40,7 +40,7 @@ class CleaningNetwork(nn.Module):
         for number in range(self.passes):
             if number and not active.any():
                 break
-            features = self.blocks(F.leaky_relu(self.input(frames), 0.1))
+            features = self.blocks(functional.leaky_relu(self.input(frames), 0.1))
             correction = self.output(features) * active
             frames = frames + correction
             active = active * (correction.abs().mean((1, 2, 3), keepdim=True) >= self.threshold)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class ResidualBlock(nn.Module):
@@ -16,4 +16,4 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the block's correction to ``x``."""
-        return x + self.conv2(F.relu(self.conv1(x)))
+        return x + self.conv2(functional.relu(self.conv1(x)))

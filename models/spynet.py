@@ -9,10 +9,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.warping import sampling_grid
 
@@ -65,12 +65,12 @@ class SPyNet(ModelMixin, ConfigMixin):
         size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
         if size != (height, width):
             image1, image2 = (
-                F.interpolate(image, size, mode="bilinear", align_corners=False) for image in (image1, image2)
+                functional.interpolate(image, size, mode="bilinear", align_corners=False) for image in (image1, image2)
             )
         flow = self._estimate(image1, image2)
         if size == (height, width):
             return flow
-        flow = F.interpolate(flow, (height, width), mode="bilinear", align_corners=False)
+        flow = functional.interpolate(flow, (height, width), mode="bilinear", align_corners=False)
         return flow * flow.new_tensor([width / size[1], height / size[0]]).view(1, 2, 1, 1)
 
     def _estimate(self, image1: Tensor, image2: Tensor) -> Tensor:
@@ -79,13 +79,13 @@ class SPyNet(ModelMixin, ConfigMixin):
         std = image1.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
         pyramid = [((image1 - mean) / std, (image2 - mean) / std)]
         for _ in range(len(self.levels) - 1):
-            first, second = (F.avg_pool2d(image, 2) for image in pyramid[-1])
+            first, second = (functional.avg_pool2d(image, 2) for image in pyramid[-1])
             pyramid.append((first, second))
         first, second = pyramid[-1]
         flow = first.new_zeros(first.shape[0], 2, *first.shape[-2:])
         for level, (first, second) in zip(self.levels, reversed(pyramid), strict=True):
             if flow.shape[-2:] != first.shape[-2:]:
-                flow = 2.0 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=True)
-            warped = F.grid_sample(second, sampling_grid(flow), padding_mode="border", align_corners=True)
+                flow = 2.0 * functional.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=True)
+            warped = functional.grid_sample(second, sampling_grid(flow), padding_mode="border", align_corners=True)
             flow = flow + level(torch.cat((first, warped, flow), dim=1))
         return flow

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from training.optics import chance, filter_with, rgb_to_ycbcr, uniform, ycbcr_to_rgb
 
@@ -32,7 +32,7 @@ def grain(frames: Tensor, generator: torch.Generator) -> Tensor:
     coarse = uniform(1.0, 2.5, generator)
     size = (max(1, round(height / coarse)), max(1, round(width / coarse)))
     noise = torch.randn(count, 1 if chance(0.6, generator) else 3, *size, generator=generator)
-    noise = F.interpolate(noise, (height, width), mode="bicubic", align_corners=False)
+    noise = functional.interpolate(noise, (height, width), mode="bicubic", align_corners=False)
     level = frames.mean(1, keepdim=True).clamp(0, 1)
     return frames + noise * uniform(0.01, 0.07, generator) * (0.3 + 2.8 * level * (1 - level))
 
@@ -41,7 +41,7 @@ def flicker(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Exposure that wanders from frame to frame by a few per cent, unevenly over the picture; 1 on average."""
     count, _, height, width = frames.shape
     gains = torch.randn(count, 1, 2, 2, generator=generator) * 0.4 + torch.randn(count, 1, 1, 1, generator=generator)
-    gains = F.interpolate(gains - gains.mean(0), (height, width), mode="bilinear", align_corners=True)
+    gains = functional.interpolate(gains - gains.mean(0), (height, width), mode="bilinear", align_corners=True)
     return frames * (1 + gains * uniform(0.005, 0.04, generator))
 
 
@@ -78,7 +78,7 @@ def tape(frames: Tensor, generator: torch.Generator) -> Tensor:
         luma = luma + uniform(0.3, 1.2, generator) * halo
     chroma = filter_with(ycbcr[:, 1:], _row_kernel(uniform(1.0, 4.0, generator)))
     shift = (round(uniform(-0.5, 2.5, generator)), round(uniform(-0.5, 3.5, generator)))
-    chroma = F.pad(chroma, (shift[1], 0, shift[0], 0), mode="replicate")[..., :height, :width]
+    chroma = functional.pad(chroma, (shift[1], 0, shift[0], 0), mode="replicate")[..., :height, :width]
     shape = (count, 1, height, width)
     luma = luma + uniform(0.003, 0.04, generator) * _streaks(shape, uniform(0.3, 1.0, generator), generator)
     shape = (count, 2, height, width)
@@ -118,12 +118,12 @@ def _unsteady_lines(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Time-base errors: every line is displaced by its own fraction of a pixel."""
     count, _, height, width = frames.shape
     noise = torch.randn(count, height, generator=generator)
-    slow = F.interpolate(torch.randn(count, 1, 4, generator=generator), height, mode="linear")[:, 0]
+    slow = functional.interpolate(torch.randn(count, 1, 4, generator=generator), height, mode="linear")[:, 0]
     offset = 0.3 * noise * uniform(0, 1, generator) + slow * uniform(0, 1, generator)
     columns = torch.arange(width).view(1, 1, -1) + offset[..., None]
     grid_x = (columns + 0.5) * (2 / width) - 1
     grid_y = ((torch.arange(height) + 0.5) * (2 / height) - 1).view(1, -1, 1).expand_as(grid_x)
-    return F.grid_sample(frames, torch.stack((grid_x, grid_y), -1), padding_mode="border", align_corners=False)
+    return functional.grid_sample(frames, torch.stack((grid_x, grid_y), -1), padding_mode="border", align_corners=False)
 
 
 def _dropouts(frames: Tensor, generator: torch.Generator) -> Tensor:

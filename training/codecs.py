@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from training.optics import chance, rgb_to_ycbcr, uniform, ycbcr_to_rgb
 
@@ -78,7 +78,7 @@ def compress(frames: Tensor, compression: VideoCompression) -> Tensor:
     import av
 
     count, _, height, width = frames.shape
-    padded = F.pad(frames.clamp(0, 1), (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
+    padded = functional.pad(frames.clamp(0, 1), (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
     encoder: Any = av.CodecContext.create(compression.codec, "w")
     encoder.width, encoder.height, encoder.pix_fmt = padded.shape[3], padded.shape[2], "yuv420p"
     encoder.framerate, encoder.thread_count, encoder.options = 25, 1, compression.options
@@ -107,7 +107,7 @@ def to_planes(frames: Tensor) -> Tensor:
     """RGB ``[T, 3, H, W]`` in [0, 1], even sides -> planes of yuv420p ``[T, H * 3 / 2, W]`` uint8, limited range."""
     ycbcr = rgb_to_ycbcr(frames)
     luma = 16 + 219 * ycbcr[:, 0]
-    chroma = 128 + 224 * F.avg_pool2d(ycbcr[:, 1:], 2)
+    chroma = 128 + 224 * functional.avg_pool2d(ycbcr[:, 1:], 2)
     planes = torch.cat((luma.flatten(1), chroma.flatten(1)), dim=1).round().clamp(0, 255).to(torch.uint8)
     return planes.view(len(frames), -1, frames.shape[3])
 
@@ -119,5 +119,5 @@ def from_planes(planes: Tensor) -> Tensor:
     values = planes.flatten(1).float()
     luma = (values[:, : height * width].view(count, 1, height, width) - 16) / 219
     chroma = (values[:, height * width :].view(count, 2, height // 2, width // 2) - 128) / 224
-    chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
+    chroma = functional.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     return ycbcr_to_rgb(torch.cat((luma, chroma), dim=1)).clamp(0, 1)

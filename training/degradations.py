@@ -8,8 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from training import archive, optics
 from training.codecs import video_codec
@@ -55,7 +55,7 @@ def degrade(frames: Tensor, kind: Degradation, generator: torch.Generator) -> Te
 
 def shrink(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """Antialiased bicubic."""
-    return F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False)
+    return functional.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False)
 
 
 def _real_world(frames: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 _DCT = torch.tensor(
     [
@@ -70,9 +70,9 @@ def gaussian_kernel(sigma_x: float, sigma_y: float, angle: float) -> Tensor:
 def filter_with(frames: Tensor, kernel: Tensor) -> Tensor:
     """Convolve every channel with ``kernel`` ``[kh, kw]`` (odd sides), edges replicated."""
     rows, columns = kernel.shape
-    padded = F.pad(frames, (columns // 2, columns // 2, rows // 2, rows // 2), mode="replicate")
+    padded = functional.pad(frames, (columns // 2, columns // 2, rows // 2, rows // 2), mode="replicate")
     weight = kernel.to(frames).expand(frames.shape[1], 1, rows, columns)
-    return F.conv2d(padded, weight, groups=frames.shape[1])
+    return functional.conv2d(padded, weight, groups=frames.shape[1])
 
 
 def blur(frames: Tensor, generator: torch.Generator, strongest: float) -> Tensor:
@@ -86,8 +86,8 @@ def resize(frames: Tensor, size: tuple[int, int], generator: torch.Generator) ->
     """Resize to (height, width) with a scaler drawn from area, bilinear and bicubic, antialiased."""
     mode = ("area", "bilinear", "bicubic")[int(torch.randint(3, (), generator=generator))]
     if mode == "area":
-        return F.interpolate(frames, size, mode="area")
-    return F.interpolate(frames, size, mode=mode, antialias=True, align_corners=False)
+        return functional.interpolate(frames, size, mode="area")
+    return functional.interpolate(frames, size, mode=mode, antialias=True, align_corners=False)
 
 
 def sensor_noise(frames: Tensor, generator: torch.Generator, strongest: float) -> Tensor:
@@ -109,12 +109,12 @@ def sensor_noise(frames: Tensor, generator: torch.Generator, strongest: float) -
 def jpeg(frames: Tensor, quality: float) -> Tensor:
     """What JPEG at ``quality`` (1 to 100, libjpeg's scale) with 4:2:0 chroma does to the frames."""
     height, width = frames.shape[-2:]
-    padded = F.pad(frames.clamp(0, 1), (0, -width % 16, 0, -height % 16), mode="replicate")
+    padded = functional.pad(frames.clamp(0, 1), (0, -width % 16, 0, -height % 16), mode="replicate")
     ycbcr = rgb_to_ycbcr(padded) * 255
     scale = 50 / quality if quality < 50 else 2 - quality / 50
     luma = _quantise(ycbcr[:, :1] - 128, (_LUMA_TABLE * scale).round().clamp(1, 255)) + 128
-    chroma = _quantise(F.avg_pool2d(ycbcr[:, 1:], 2), (_CHROMA_TABLE * scale).round().clamp(1, 255))
-    chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
+    chroma = _quantise(functional.avg_pool2d(ycbcr[:, 1:], 2), (_CHROMA_TABLE * scale).round().clamp(1, 255))
+    chroma = functional.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     return ycbcr_to_rgb(torch.cat((luma, chroma), dim=1) / 255).clamp(0, 1)[..., :height, :width]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import av
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from models.basicvsr import BasicVSR
 
@@ -38,7 +38,7 @@ def test_the_embedded_weights_beat_bicubic_by_far_on_a_real_clip() -> None:
     large = sample("city_original.mkv", 6)[:, :, 80:272, 240:496]
     with torch.inference_mode():
         restored = network(small)
-    bicubic = F.interpolate(small, scale_factor=4, mode="bicubic")
+    bicubic = functional.interpolate(small, scale_factor=4, mode="bicubic")
     assert network.dtype == torch.float32
     assert psnr(restored, large) > psnr(bicubic, large) + 1.2
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from models.spynet import SPyNet
 
@@ -22,7 +22,7 @@ def test_known_motion_is_found_in_pixels_of_the_input(
     network: SPyNet, size: tuple[int, int], motion: tuple[float, float]
 ) -> None:
     noise = torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(3))
-    texture = F.interpolate(noise, size=(size[0] + 16, size[1] + 16), mode="bicubic").clamp(0, 1)
+    texture = functional.interpolate(noise, size=(size[0] + 16, size[1] + 16), mode="bicubic").clamp(0, 1)
     x, y = (int(v) for v in motion)
     first = texture[..., 8 : 8 + size[0], 8 : 8 + size[1]]
     # What is at p in the first image is at p + motion in the second.
@@ -35,7 +35,7 @@ def test_known_motion_is_found_in_pixels_of_the_input(
 
 
 def test_no_motion(network: SPyNet) -> None:
-    image = F.interpolate(
+    image = functional.interpolate(
         torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)), (64, 64), mode="bicubic"
     )
     with torch.inference_mode():

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from training.codecs import (
     CODECS,
@@ -22,7 +22,7 @@ from training.degradations import Degradation, degrade
 def clip(count: int = 5, height: int = 48, width: int = 64) -> Tensor:
     """A texture that moves two pixels a frame."""
     noise = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
-    wide = F.interpolate(noise, (height, width + 2 * count), mode="bicubic").clamp(0, 1)
+    wide = functional.interpolate(noise, (height, width + 2 * count), mode="bicubic").clamp(0, 1)
     return torch.cat([wide[..., 2 * index : 2 * index + width] for index in range(count)])
 
 

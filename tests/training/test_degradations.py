@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from training import archive, optics
 from training.degradations import Degradation, degrade
@@ -14,7 +14,7 @@ from training.degradations import Degradation, degrade
 
 def picture(height: int, width: int, count: int = 1, seed: int = 0) -> torch.Tensor:
     noise = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
-    return F.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)
+    return functional.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)
 
 
 @settings(max_examples=20, deadline=None)

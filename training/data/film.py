@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from stages.contract import ItemError
 from stages.media.probe import open_video, video_stream
@@ -63,13 +63,13 @@ def film_clips(
 
 def _cut(film: Tensor, size: int, generator: torch.Generator) -> Tensor | None:
     """Shrink ``[T, 3, H, W]`` uint8 and crop the liveliest of a few places; None if there is nothing to learn from."""
-    small = F.interpolate(film.float(), scale_factor=0.125, mode="area") / 255
+    small = functional.interpolate(film.float(), scale_factor=0.125, mode="area") / 255
     steps = (small[1:] - small[:-1]).abs().mean((1, 2, 3))
     if float(steps.max()) > 0.08 and float(steps.max()) > 3 * float(steps.median()):
         return None  # a cut
     scale = SCALES[int(torch.randint(len(SCALES), (), generator=generator))]
     shape = [round(side * scale) for side in film.shape[-2:]]
-    shrunk = F.interpolate(film.float(), shape, mode="bicubic", antialias=True).round().clamp(0, 255)
+    shrunk = functional.interpolate(film.float(), shape, mode="bicubic", antialias=True).round().clamp(0, 255)
     best, best_score = None, 0.006
     for _ in range(3):
         top, left = (int(torch.randint(side - size + 1, (), generator=generator)) for side in shape)

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 MARGIN = 4
 """Pixels around the view that bicubic sampling may reach."""
@@ -125,7 +125,9 @@ def _sample(photo: Tensor, coordinates: Tensor) -> Tensor:
     patch = photo[:, top : min(bottom, height), left : min(right, width)]
     size = torch.tensor([patch.shape[2] - 1, patch.shape[1] - 1])
     grid = (coordinates - torch.tensor([left, top])) * (2.0 / size) - 1.0
-    sampled = F.grid_sample(patch[None], grid[None], mode="bicubic", padding_mode="border", align_corners=True)[0]
+    sampled = functional.grid_sample(
+        patch[None], grid[None], mode="bicubic", padding_mode="border", align_corners=True
+    )[0]
     return sampled.clamp(0.0, 1.0)
 
 
@@ -133,10 +135,10 @@ def draw_shape(size: int, generator: torch.Generator) -> Tensor:
     """A soft-edged random shape that covers a fifth to a half of ``[1, size, size]``: 1 inside, 0 outside."""
     cells = int(torch.randint(3, 8, (), generator=generator))
     noise = torch.rand(1, 1, cells, cells, generator=generator)
-    field = F.interpolate(noise, (size, size), mode="bicubic", align_corners=False)[0]
+    field = functional.interpolate(noise, (size, size), mode="bicubic", align_corners=False)[0]
     share = 0.5 + 0.3 * float(torch.rand((), generator=generator))
     threshold = field.flatten().kthvalue(int(share * field.numel())).values
     slope = (field[:, 1:, :-1] - field[:, :-1, :-1]).square() + (field[:, :-1, 1:] - field[:, :-1, :-1]).square()
     # Divided by its slope the field is a distance in pixels, so the edge is about a pixel wide everywhere.
-    distance = (field - threshold) / F.pad(slope.sqrt(), (0, 1, 0, 1), mode="replicate").clamp(min=1e-4)
+    distance = (field - threshold) / functional.pad(slope.sqrt(), (0, 1, 0, 1), mode="replicate").clamp(min=1e-4)
     return torch.sigmoid(2.5 * distance)

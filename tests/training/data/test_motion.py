@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from training.data.motion import Motion, draw_motion, draw_shape, render
 
 
 def photograph(height: int, width: int) -> torch.Tensor:
     noise = torch.rand(1, 3, height // 6, width // 6, generator=torch.Generator().manual_seed(0))
-    return F.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)[0]
+    return functional.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)[0]
 
 
 @given(x=st.integers(-4, 4), y=st.integers(-4, 4))
