@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +24,7 @@ from models.folder import ModelFolder
 from pipeline.config import merge, validate
 from pipeline.presets import PRESETS
 from pipeline.run import run
+from pipeline.silence import silenced
 from stages.media.frames import FrameWriter, read_frames, rgb_format
 from stages.sample.config import SampleConfig
 from stages.sample.estimate import recurrent_estimates
@@ -114,24 +112,10 @@ def _real_esrgan(number: int) -> Restore:
             made = np.frombuffer(network.process_bytes(given, width, height, 3), np.uint8)
             return np.asarray(made.reshape(height * SCALE, width * SCALE, 3) / np.float32(255), np.float32)
 
-        with _no_progress():
+        with silenced():
             return _frame_by_frame(low, folder, enlarge)
 
     return restore
-
-
-@contextmanager
-def _no_progress() -> Iterator[None]:
-    """Swallow what compiled code writes to standard error."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _no_real_esrgan(setting: Setting) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -22,6 +22,7 @@ from pipeline.executors.sizing import check_fits, shares
 from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.rows import SourceRow
+from pipeline.silence import silenced
 from pipeline.storage import StorageError
 
 OBJECT_STORE_BYTES = 200 << 20
@@ -82,7 +83,7 @@ class RayExecutor:
                 os.environ.setdefault(name, value)
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:
-            with _quiet():
+            with silenced():  # what matters comes as an exception
                 ray.init(address=address, **options)
         except Exception as error:  # Ray raises bare ones, too
             raise StorageError(_why_not(address, error)) from error
@@ -120,17 +121,3 @@ def _silence() -> None:
     worker = sys.modules.get("ray._private.worker")
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("%s", data.get("lines"))  # type: ignore
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Send what Ray's core writes to stderr while it starts to nowhere (what matters comes as an exception)."""
-    sys.stderr.flush()
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
