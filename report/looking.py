@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import isnan
 from pathlib import Path
 from typing import Any
 
 from evaluation.temporal_profile import TemporalProfile
 from pipeline.artifacts import Artifact, Artifacts
+from pipeline.faults import line
 from pipeline.storage import Storage, StorageError
 from report.footage import Input, Restored, Rgb, local_file
 from report.measuring import FrameFigures, Measuring, ShotFigures, by_shot
@@ -73,12 +73,13 @@ def look(
             looks.times = restored.times
             looks.facts = _facts(restored)
             if shots and shots[-1].stop <= len(restored.times):
-                _measure(looks, restored, given, shots, artifacts, scratch, settings)
-                _take_pictures(looks, restored, given, shots, artifacts, scratch, settings)
+                footage = _Footage(restored, given, artifacts, scratch)
+                _measure(looks, footage, shots, settings)
+                _take_pictures(looks, footage, shots, settings)
     except FileNotFoundError:
         looks.problems.append(f"{master} is not in {output.url} any more; run the same line again")
     except (ItemError, StorageError, OSError, ValueError) as error:
-        looks.problems.append(" ".join(str(error).split()))
+        looks.problems.append(line(error))
     return looks
 
 
@@ -110,43 +111,45 @@ def _facts(restored: Restored) -> dict[str, Any]:
     }
 
 
-def _pairs(
-    wanted: list[int], restored: Restored, given: Input, artifacts: Artifacts, scratch: Path
-) -> Iterator[tuple[int, Rgb, Rgb]]:
-    inputs = given.frames(wanted, artifacts, scratch)
-    yield from zip(wanted, inputs, restored.frames(wanted), strict=True)
+@dataclass(frozen=True, slots=True)
+class _Footage:
+    """A published video and its input, opened."""
+
+    restored: Restored
+    given: Input
+    artifacts: Artifacts
+    scratch: Path
+
+    def pairs(self, wanted: list[int], looks: Looks) -> Iterator[tuple[int, Rgb, Rgb]]:
+        """Yield (number, input, restored) of these frames; the first tells ``looks`` the input's size."""
+        inputs = self.given.frames(wanted, self.artifacts, self.scratch)
+        for number, low, high in zip(wanted, inputs, self.restored.frames(wanted), strict=True):
+            looks.facts.setdefault("input width", low.shape[1])
+            looks.facts.setdefault("input height", low.shape[0])
+            yield number, low, high
 
 
-def _measure(
-    looks: Looks,
-    restored: Restored,
-    given: Input,
-    shots: list[Shot],
-    artifacts: Artifacts,
-    scratch: Path,
-    settings: ReportSettings,
-) -> None:
+def _measure(looks: Looks, footage: _Footage, shots: list[Shot], settings: ReportSettings) -> None:
     chosen = [frames for _, frames in stretches(shots, settings.measure)]
     if not chosen:
         return
-    measuring, profile = Measuring(), TemporalProfile(restored.facts.height // 2)
+    row, width = footage.restored.facts.height // 2, footage.restored.facts.width
+    measuring, profile = Measuring(), TemporalProfile(row)
     profiled = _profiled(chosen)
     starts = {frames.start for frames in chosen}
     wanted = [number for frames in chosen for number in frames]
-    for number, low, high in _pairs(wanted, restored, given, artifacts, scratch):
+    for number, low, high in footage.pairs(wanted, looks):
         measuring.add(number, low, high, number in starts)
-        looks.facts.setdefault("input width", low.shape[1])
-        looks.facts.setdefault("input height", low.shape[0])
         if number in profiled:
             profile.add({"input": low, "restored": high})
     looks.figures = measuring.figures
     looks.shots = by_shot(measuring.figures, shots)
     strips = profile.strips()
     looks.profile = {
-        "row": restored.facts.height // 2,
+        "row": row,
         "first": profiled.start,
         "stop": profiled.stop,
-        "width": restored.facts.width,
+        "width": width,
         **{name: data_url(strip) for name, strip in strips.items()},
     }
 
@@ -162,20 +165,10 @@ def _profiled(chosen: list[range]) -> range:
     return max(runs, key=len)[:LONGEST_PROFILE]
 
 
-def _take_pictures(
-    looks: Looks,
-    restored: Restored,
-    given: Input,
-    shots: list[Shot],
-    artifacts: Artifacts,
-    scratch: Path,
-    settings: ReportSettings,
-) -> None:
+def _take_pictures(looks: Looks, footage: _Footage, shots: list[Shot], settings: ReportSettings) -> None:
     chosen = choose(shots, looks.figures, settings.frames)
     wanted = [choice.frame for choice in chosen]
-    for choice, (frame, low, high) in zip(chosen, _pairs(wanted, restored, given, artifacts, scratch), strict=True):
-        looks.facts.setdefault("input width", low.shape[1])
-        looks.facts.setdefault("input height", low.shape[0])
+    for choice, (frame, low, high) in zip(chosen, footage.pairs(wanted, looks), strict=True):
         looks.pictures.append(
             {
                 "frame": frame,
@@ -186,8 +179,3 @@ def _take_pictures(
                 "small": thumbnail(high),
             }
         )
-
-
-def rounded(value: float | None, digits: int = 3) -> float | None:
-    """A number as a page's data hold it: short, and None where there is none."""
-    return None if value is None or isnan(value) else round(value, digits)

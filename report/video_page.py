@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 from pipeline.artifacts import Artifact
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.tally import Failure
 from report.account import VideoAccount
-from report.looking import Looks, rounded
+from report.looking import Looks
 from report.measuring import ShotFigures
 from report.pictures import LOSSLESS, THUMBNAIL_WIDTH
 from report.provenance import RecordedShots, provenance_groups, recorded_shots
@@ -82,10 +83,10 @@ def summary(account: VideoAccount, shots: list[Shot], record: Artifact | None, l
         "shots": len(shots) or None,
         "chunks": len(account.content.chunk_rows()) or None,
         "bytes": facts.get("bytes"),
-        "consistency": rounded(min(worst), 1) if worst else None,
-        "warping": rounded(sum(calm) / len(calm), 2) if calm else None,
-        "sharpness": rounded(sum(sharp) / len(sharp), 2) if sharp else None,
-        "seam": rounded(max(seams), 2) if seams else None,
+        "consistency": _short(min(worst), 1) if worst else None,
+        "warping": _short(sum(calm) / len(calm), 2) if calm else None,
+        "sharpness": _short(sum(sharp) / len(sharp), 2) if sharp else None,
+        "seam": _short(max(seams), 2) if seams else None,
         "flags": len(_flags(shots, figures, recorded_shots(looks.provenance))),
         "problems": looks.problems,
     }
@@ -202,5 +203,10 @@ def _first_shown(looks: Looks) -> int:
 
 def _chart(title: str, unit: str, about: str, **series: list[float]) -> dict[str, Any]:
     names = {"restored": "restored", "input": "input, enlarged"}
-    lines = [{"name": names[css], "css": css, "values": [rounded(v) for v in values]} for css, values in series.items()]
+    lines = [{"name": names[css], "css": css, "values": [_short(v) for v in values]} for css, values in series.items()]
     return {"title": title, "unit": unit, "about": about, "series": lines}
+
+
+def _short(value: float | None, digits: int = 3) -> float | None:
+    """A number as a page's data hold it: short, and None where there is none."""
+    return None if value is None or isnan(value) else round(value, digits)
