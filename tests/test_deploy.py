@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from kuberay import RAY_JOB
 from typer.testing import CliRunner
 
 from jobs.cli import app
@@ -19,103 +20,6 @@ from pipeline.config import Pools, load_config
 
 ROOT = Path(__file__).parents[1]
 POOLS = ROOT / "deploy" / "pools.yaml"
-
-STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
-POD = {
-    "type": "object",
-    "required": ["spec"],
-    "additionalProperties": False,
-    "properties": {
-        "metadata": {"type": "object"},
-        "spec": {
-            "type": "object",
-            "required": ["containers"],
-            "properties": {
-                "nodeSelector": STRINGS,
-                "containers": {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"type": "object", "required": ["name", "image", "resources"]},
-                },
-            },
-        },
-    },
-}
-WORKER_GROUP = {
-    "type": "object",
-    "required": ["groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"],
-    "additionalProperties": False,
-    "properties": {
-        "groupName": {"type": "string"},
-        "replicas": {"type": "integer"},
-        "minReplicas": {"type": "integer"},
-        "maxReplicas": {"type": "integer"},
-        "numOfHosts": {"type": "integer"},
-        "rayStartParams": STRINGS,
-        "template": POD,
-        "scaleStrategy": {"type": "object"},
-    },
-}
-RAY_JOB = {
-    "type": "object",
-    "required": ["apiVersion", "kind", "metadata", "spec"],
-    "additionalProperties": False,
-    "properties": {
-        "apiVersion": {"const": "ray.io/v1"},
-        "kind": {"const": "RayJob"},
-        "metadata": {"type": "object", "required": ["name"]},
-        "spec": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "activeDeadlineSeconds": {"type": "integer"},
-                "backoffLimit": {"type": "integer"},
-                "submitterPodTemplate": {"type": "object"},
-                "metadata": STRINGS,
-                "clusterSelector": STRINGS,
-                "submitterConfig": {"type": "object"},
-                "managedBy": {"type": "string"},
-                "deletionStrategy": {"type": "object"},
-                "entrypoint": {"type": "string"},
-                "runtimeEnvYAML": {"type": "string"},
-                "jobId": {"type": "string"},
-                "submissionMode": {"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"]},
-                "entrypointResources": {"type": "string"},
-                "entrypointNumCpus": {"type": "number"},
-                "entrypointNumGpus": {"type": "number"},
-                "ttlSecondsAfterFinished": {"type": "integer"},
-                "shutdownAfterJobFinishes": {"type": "boolean"},
-                "suspend": {"type": "boolean"},
-                "rayClusterSpec": {
-                    "type": "object",
-                    "required": ["headGroupSpec"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "rayVersion": {"type": "string"},
-                        "enableInTreeAutoscaling": {"type": "boolean"},
-                        "autoscalerOptions": {"type": "object"},
-                        "headServiceAnnotations": STRINGS,
-                        "suspend": {"type": "boolean"},
-                        "headGroupSpec": {
-                            "type": "object",
-                            "required": ["rayStartParams", "template"],
-                            "additionalProperties": False,
-                            "properties": {
-                                "serviceType": {"type": "string"},
-                                "headService": {"type": "object"},
-                                "enableIngress": {"type": "boolean"},
-                                "rayStartParams": STRINGS,
-                                "template": POD,
-                            },
-                        },
-                        "workerGroupSpecs": {"type": "array", "items": WORKER_GROUP},
-                    },
-                },
-            },
-        },
-    },
-}
-"""The fields of KubeRay's RayJob (ray.io/v1), those of Pods as far as they are used."""
 
 
 @pytest.fixture(scope="module")

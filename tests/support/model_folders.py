@@ -27,27 +27,38 @@ def make_model_folder(path: Path) -> Path:
         image_fusion=True,
         scaling_factor=1.0,
     )
-    unet = DenoisingUNet(
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        attention_resolutions=(),
-        head_channels=8,
-        cross_attention_dim=None,
-        structure_channels=8,
-        spade_hidden=8,
-        norm_groups=4,
-    )
-    structure_encoder = StructureEncoder(
-        in_channels=4, out_channels=8, block_out_channels=(8, 8), layers_per_block=1, num_heads=1, norm_groups=4
-    )
+    unet, structure_encoder = make_denoiser(latent_channels=4, width=8, structure_channels=8)
     for network, part in ((vae, "vae"), (unet, "unet"), (structure_encoder, "structure_encoder")):
         _wake(network)
         network.save_pretrained(path / part)
     (path / "flow").symlink_to(EMBEDDED_FOLDER / "flow")
     (path / "initial_estimate").symlink_to(EMBEDDED_FOLDER / "initial_estimate")
     return path
+
+
+def make_denoiser(latent_channels: int, width: int, structure_channels: int) -> tuple[DenoisingUNet, StructureEncoder]:
+    """Two scales, without attention, ``width`` channels wide."""
+    unet = DenoisingUNet(
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=(width, width),
+        layers_per_block=1,
+        attention_resolutions=(),
+        head_channels=8,
+        cross_attention_dim=None,
+        structure_channels=structure_channels,
+        spade_hidden=structure_channels,
+        norm_groups=4,
+    )
+    structure_encoder = StructureEncoder(
+        in_channels=latent_channels,
+        out_channels=structure_channels,
+        block_out_channels=(structure_channels, structure_channels),
+        layers_per_block=1,
+        num_heads=1,
+        norm_groups=4,
+    )
+    return unet, structure_encoder
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from model_folders import make_denoiser
 from safetensors.torch import save_file
 from stage_runs import recipe
 from torch import Tensor
@@ -17,8 +18,6 @@ from torch.nn import functional
 
 from models.folder import EMBEDDED_FOLDER, ModelFolder
 from models.schedule import DiffusionSchedule
-from models.structure_encoder import StructureEncoder
-from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from training.autoencoder import autoencoder_step, measure_scaling_factor, psnr
 from training.decoder import DecoderNetworks, decoder_step
@@ -51,22 +50,7 @@ def one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EstimateDataset
 
 def small_denoiser() -> Denoiser:
     torch.manual_seed(1)
-    unet = DenoisingUNet(
-        in_channels=8,
-        out_channels=8,
-        block_out_channels=(32, 32),
-        layers_per_block=1,
-        attention_resolutions=(),
-        head_channels=8,
-        cross_attention_dim=None,
-        structure_channels=16,
-        spade_hidden=16,
-        norm_groups=4,
-    )
-    structure_encoder = StructureEncoder(
-        in_channels=8, out_channels=16, block_out_channels=(16, 16), layers_per_block=1, num_heads=1, norm_groups=4
-    )
-    return Denoiser(unet, structure_encoder)
+    return Denoiser(*make_denoiser(latent_channels=8, width=32, structure_channels=16))
 
 
 def small_vae() -> TemporalVAE:
