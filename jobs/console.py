@@ -41,7 +41,6 @@ class Manner:
 
     loudness: Loudness = Loudness.normal
     format: LogFormat = LogFormat.text
-    said: bool = False
 
 
 _manner = Manner()
@@ -61,7 +60,7 @@ def set_manner(loudness: Loudness | None = None, log_format: LogFormat | None = 
 
 def reset_manner() -> None:
     """Speak as at the beginning."""
-    _manner.loudness, _manner.format, _manner.said = Loudness.normal, LogFormat.text, False
+    _manner.loudness, _manner.format = Loudness.normal, LogFormat.text
 
 
 def speaks_json() -> bool:
@@ -81,14 +80,8 @@ def people() -> Console:
 
 def complain(error: object, **facts: Any) -> int:
     """Say what is wrong, in one line; return the exit code of a call that is wrong."""
-    _manner.said = True
     _say("error", f"error: {error}", "red", str(error), facts)
     return 1
-
-
-def complained() -> bool:
-    """Whether anything was wrong so far."""
-    return _manner.said
 
 
 def warn(message: str, **facts: Any) -> None:

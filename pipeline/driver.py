@@ -210,8 +210,3 @@ class Driver:
             done = len(self._split if stage == "split" else self.states)
             step = Step(stage, done, self.total, len(self._broken[stage]), self._made[stage], self.total, item)
         self.progress(step)
-
-
-def _in_chunks(stage: str) -> bool:
-    """Whether the items of a stage are chunks."""
-    return stage in CHUNK_STAGES

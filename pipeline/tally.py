@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.fingerprint import STAGES
-from pipeline.schemas import DONE, FAILED, GAVE_UP, REUSED
+from pipeline.schemas import DONE, FAILED, REUSED, SETTLED
 
 MANY = 1000
 """Tracebacks are kept of so many failures; the manifest has them all."""
 
-GOOD, BAD = (DONE, REUSED), (FAILED, GAVE_UP)
+GOOD = (DONE, REUSED)
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Tally:
             return False
         self.outcomes[event.stage][event.outcome] += 1
         self.seconds[event.stage] += event.seconds
-        if event.outcome not in GOOD + BAD:
+        if event.outcome not in SETTLED:
             return False
         good = event.outcome in GOOD
         self._note_failure(event, good)
