@@ -10,8 +10,9 @@ from torch import Tensor
 
 from benchmarks.parity_vectors import OUTPUT, Row, Vectors, close, close_relatively, exact, failed
 from models.colour_fix import adain, wavelet
-from models.guidance import Motion, PublishedGuidance
+from models.guidance import PublishedGuidance
 from models.losses import consistency_loss, edge_weights, frame_difference_loss, frame_difference_map, sobel
+from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.tiling import canvas_tiles, gaussian_weights, pixel_tiles, published_flow_tiles
 from models.warping import resize_flow, warp

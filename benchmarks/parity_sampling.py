@@ -14,7 +14,7 @@ from benchmarks.parity_networks import load_structure_encoder, load_unet, load_v
 from benchmarks.parity_vectors import OUTPUT, Row, Vectors, close, close_relatively, exact, outliers_allowed
 from models.canvas import flow_frames, from_uint8, reference_canvas, truncate_to_uint8
 from models.colour_fix import adain
-from models.guidance import Motion
+from models.motion import Motion
 from models.sampler import START, StepRecord, sample_chunk
 from models.steps import GuidanceSettings, GuidedSteps, SamplerSettings
 from models.structure_encoder import StructureEncoder

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.sampler_case import Case, Clock, Networks, Restored
-from models.guidance import Motion
+from models.motion import Motion
 from models.sampler import START
 from models.schedule import DiffusionSchedule
 from models.steps import SamplerSettings

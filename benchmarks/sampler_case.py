@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.configurations import EMBEDDED, FULL, Configuration
 from models.folder import ModelFolder
-from models.guidance import Motion
+from models.motion import Motion
 from models.noise import frame_noise
 from models.structure_encoder import StructureEncoder
 from models.temporal import SpatialTemporalConv, TemporalAttention

@@ -22,7 +22,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.machine import machine
-from benchmarks.networks import HALF, WINDOW, Bench
+from benchmarks.network_calls import WINDOW, Bench
+from benchmarks.networks import HALF
 from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES
 from models.compiling import MODES

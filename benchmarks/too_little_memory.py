@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import machine
-from benchmarks.networks import HALF, WINDOW
+from benchmarks.network_calls import WINDOW
+from benchmarks.networks import HALF
 from benchmarks.record import write_result
 from benchmarks.sampler import relative_error
 from benchmarks.sampler_case import SIZES, Networks

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.guidance import Motion, PublishedGuidance, WarpedComparisons
+from models.comparisons import WarpedComparisons
+from models.guidance import PublishedGuidance
+from models.motion import Motion
 
 Order = Literal["published", "corrected"]
 

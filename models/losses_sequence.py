@@ -9,9 +9,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from models.guidance import Motion
 from models.losses import DecoderLossWeights, Order, decoder_temporal_losses
 from models.losses_adversarial import Discriminator, FeatureNetwork, adaptive_weight, generator_loss, perceptual_loss
+from models.motion import Motion
 from models.temporal import count_windows
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.guidance import Motion
+from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.steps import GuidedSteps, SamplerSettings
 from models.windowed import DenoisingNetwork, StructureNetwork, WindowedDenoiser

@@ -8,7 +8,8 @@ from typing import Literal
 from torch import Tensor
 
 from models.choices import Solver
-from models.guidance import CorrectedGuidance, Motion, PublishedGuidance
+from models.guidance import CorrectedGuidance, PublishedGuidance
+from models.motion import Motion
 from models.multistep import MultistepSolver
 from models.schedule import DiffusionSchedule
 from models.windowed import WindowSettings

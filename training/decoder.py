@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from models.discriminator import PatchDiscriminator
-from models.guidance import Motion
 from models.losses import DecoderLossWeights
 from models.losses_adversarial import FeatureNetwork, discriminator_loss
 from models.losses_sequence import Judges, sequence_loss
+from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
 from models.vae import TemporalVAE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.canvas import Size
-from models.guidance import Motion
+from models.motion import Motion
 from models.tiling import Tile, pixel_tiles, published_flow_tiles
 
 

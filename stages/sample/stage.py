@@ -13,8 +13,8 @@ from torch import Tensor
 
 from models.canvas import Canvas
 from models.folder import ModelFolder
-from models.guidance import Motion
 from models.memory import Shrinking
+from models.motion import Motion
 from models.sampler import sample_chunk
 from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames

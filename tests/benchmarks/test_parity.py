@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.parity import CHECKS, GOLDEN, LAYOUT, check_folder, kind_of, main
 from benchmarks.parity_vectors import close, close_relatively, exact, format_table, outliers_allowed
-from models.guidance import Motion, PublishedGuidance
+from models.guidance import PublishedGuidance
+from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.warping import resize_flow, warp
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from models.guidance import CorrectedGuidance, Motion, PublishedGuidance, bilinear_corners
+from models.comparisons import bilinear_corners
+from models.guidance import CorrectedGuidance, PublishedGuidance
+from models.motion import Motion
 from models.warping import resize_flow, warp
 
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "motion_guidance.safetensors")

@@ -6,7 +6,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.guidance import Motion
 from models.losses import (
     DecoderLossWeights,
     consistency_loss,
@@ -17,6 +16,7 @@ from models.losses import (
     frame_difference_map,
     sobel,
 )
+from models.motion import Motion
 
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "decoder_losses.safetensors")
 HR, GT = GOLDEN["in.hr"], GOLDEN["in.gt"]

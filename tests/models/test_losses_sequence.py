@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from models.discriminator import PatchDiscriminator
-from models.guidance import Motion
 from models.losses import DecoderLossWeights, corrected_consistency_loss, edge_weights, frame_difference_loss
 from models.losses_adversarial import adaptive_weight, generator_loss, perceptual_loss
 from models.losses_sequence import Judges, sequence_loss
+from models.motion import Motion
 from models.vae import TemporalVAE
 
 FRAMES, SIZE = 3, 16

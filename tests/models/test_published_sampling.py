@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from models.canvas import flow_frames, upscale
-from models.guidance import Motion
+from models.motion import Motion
 from models.noise import frame_noise
 from models.sampler import sample_chunk
 from models.schedule import DiffusionSchedule

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.guidance import CorrectedGuidance, Motion, PublishedGuidance
+from models.guidance import CorrectedGuidance, PublishedGuidance
+from models.motion import Motion
 from models.multistep import NAMES
 from models.noise import frame_noise
 from models.sampler import START, sample_chunk

@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live_tensors import LiveTensors
 from torch import nn
 
-from benchmarks.live_tensors import LiveTensors
 from models.checkpoint import vae as official
 from models.exact_tiles import TiledChain
 from models.tile_steps import Layer, NormSiLU, Placed

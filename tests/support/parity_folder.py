@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from models.checkpoint import structure_encoder as structure_checkpoint
 from models.checkpoint import unet as unet_checkpoint
 from models.checkpoint import vae as vae_checkpoint
-from models.guidance import Motion
+from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.canvas import flow_frames, from_uint8, reference_canvas, truncate_to_uint8
 from models.colour_fix import adain
-from models.guidance import Motion
+from models.motion import Motion
 from models.sampler import START, StepRecord, sample_chunk
 from models.steps import GuidanceSettings, SamplerSettings
 from models.warping import resize_flow

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.guidance import CorrectedGuidance, Motion
+from models.guidance import CorrectedGuidance
+from models.motion import Motion
 from stages.sample.config import GuidanceConfig
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.guidance import Motion
+from models.motion import Motion
 from models.tiling import Tile
 from stages.sample.outer_tiles import OuterTile, outer_tiles
 

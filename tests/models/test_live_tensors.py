@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import torch
-
-from benchmarks.live_tensors import LiveTensors
+from live_tensors import LiveTensors
 
 
 def test_what_is_freed_is_no_longer_counted_and_views_never_are() -> None:
