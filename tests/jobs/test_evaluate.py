@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from jobs.console import reset_manner
 from jobs.evaluate import borders_of_run
 from pipeline.config import load_config
 from pipeline.epoch import Epoch
@@ -20,6 +21,7 @@ CITY, ORIGINAL = SAMPLES / "city.mkv", SAMPLES / "city_original.mkv"
 
 
 def call(*words: object, code: int = 0) -> str:
+    reset_manner()
     result = CliRunner().invoke(app, ["evaluate", *map(str, words)], standalone_mode=False)
     assert result.exception is None and result.return_value == code, result.output
     return result.stdout if "--json" in words else result.stderr
