@@ -175,7 +175,7 @@ def test_the_command_trains_shows_pictures_and_names_a_folder_that_was_not_prepa
     path.write_text(yaml.safe_dump(recipe("estimate", **SMALL | {"steps": 1}).model_dump(mode="json")))
     given = {"model": model, "checkpoints": checkpoints, "recipe": path, "device": "cpu"}
     assert command(TrainingStage.estimate, data=prepared, **given) == 0
-    assert "estimate: finished" in capsys.readouterr().out
+    assert "estimate: finished" in capsys.readouterr().err
     board = EventAccumulator(str(checkpoints / "estimate" / "tensorboard")).Reload()
     assert sorted(board.Tags()["images"]) == ["cleaned", "damaged", "restored", "target"]
     assert {(image.width, image.height) for image in board.Images("damaged")} == {(5 * 48, 48)}
