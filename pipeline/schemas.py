@@ -61,7 +61,7 @@ EVENTS = pa.schema(
         pa.field("started", TIME, False),
         pa.field("seconds", pa.float64(), False),
         pa.field("bytes", pa.int64(), False, {"about": "size of the artifact"}),
-        pa.field("outcome", pa.string(), False, {"about": "see Outcome"}),
+        pa.field("outcome", pa.string(), False, {"about": "how it ended: done, reused, failed ..."}),
         pa.field("error_class", pa.string(), False),
         pa.field("message", pa.string(), False),
         pa.field("traceback", pa.string(), False),

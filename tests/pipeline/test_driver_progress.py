@@ -7,9 +7,10 @@ from typing import cast
 
 from pipeline.driver import Driver
 from pipeline.manifest import ManifestWriter
-from pipeline.rows import SourceRow, VideoRow
-from pipeline.schemas import DONE, FAILED, REUSED, Event
+from pipeline.rows import ChunkRow, SourceRow, VideoRow
+from pipeline.schemas import DIED, DONE, FAILED, PREEMPTED, RETRIED, REUSED, TIMED_OUT, Event
 from pipeline.standing import Step
+from stages.items import Chunk
 
 
 class Seen(dict[str, Step]):
@@ -90,3 +91,14 @@ def test_after_a_resume_the_chunks_of_finished_videos_are_among_those_done() -> 
     driver.record([chunk_event("split")])
     assert (seen["decode"].done, seen["decode"].total, seen["decode"].expected) == (5, 6, 6)
     assert seen["decode"].made == 0
+
+
+def test_the_video_to_assemble_comes_with_every_attempt_at_it_that_failed() -> None:
+    driver, _ = make_driver(1)
+    outcomes = (RETRIED, DIED, TIMED_OUT, PREEMPTED, DONE)
+    driver.record([chunk_event("sample", outcome) for outcome in outcomes])
+    driver.receive(VideoRow(source("a.mkv"), "split", 1))
+    row = driver.receive(ChunkRow("a.mkv", "", Chunk("v", 0, 0, 0, 10)))
+    assert row is not None
+    # The machine that went away says nothing of the video.
+    assert [each["outcome"] for each in row.trouble] == [RETRIED, DIED, TIMED_OUT]
