@@ -4,9 +4,8 @@ Everything the run keeps is written by one of three operations: ``put`` (atomic,
 (atomic, first writer wins) and ``put_file`` (atomic, from a local file). A reader sees the old content or the new one,
 never a part.
 
-* Local file systems: the bytes go to a temporary file beside the target, are flushed to the disk, and are renamed over
-  it (``os.replace``) or linked to it (``os.link``, which fails if the target exists); then the folder is flushed.
-  Crash before the rename: a ``.partial`` file is left that nobody reads. Crash after it: the file is there and whole.
+* Local file systems: a temporary file beside the target is renamed over it, or linked to it, which fails if the target
+  exists (see ``local_files``).
 * Object stores: one put is atomic, and is the commit. ``put_if_absent`` is a conditional put (``If-None-Match: *``) on
   S3, where content that is one's own to the byte counts as written: the client repeats a put whose answer was lost. A
   store that ignores the condition degrades to a check before the put; ``epoch.Epoch`` reads its claim back for that.
@@ -15,16 +14,14 @@ never a part.
 from __future__ import annotations
 
 import errno
-import glob as globbing
-import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import fsspec
+
+from pipeline.local_files import bring_beside, create, flush, write_beside
 
 BLOCK = 1 << 22
 RETRIES = 12
@@ -128,7 +125,7 @@ class Storage:
         with plain_errors(self.url):
             try:
                 Path(self.root).mkdir(parents=True, exist_ok=True)
-                self._temporary("writable", b"", durable=False).unlink()
+                write_beside(Path(self.path("writable")), b"", durable=False).unlink()
             except FileNotFoundError as error:
                 raise StorageError(f"{self.url}: the folder cannot be made; choose another folder") from error
 
@@ -180,14 +177,13 @@ class Storage:
                 self.fs.pipe_file(self.path(name), data)
                 self.boundary("put-done", name)
                 return
-            temporary = self._temporary(name, data, durable)
-            self._replace(temporary, name, durable)
+            self._replace(write_beside(Path(self.path(name)), data, durable), name, durable)
 
     def put_if_absent(self, name: str, data: bytes, *, durable: bool = True) -> bool:
         """Write a file atomically unless it exists; return whether it was written."""
         with plain_errors(f"{self.url}/{name}"):
             self.boundary("create", name)
-            written = self._link(name, data, durable) if self.is_local else self._create(name, data)
+            written = create(Path(self.path(name)), data, durable) if self.is_local else self._create(name, data)
             self.boundary("create-done", name)
             return written
 
@@ -199,21 +195,7 @@ class Storage:
                 self.fs.put_file(str(source), self.path(name))
                 self.boundary("put-done", name)
                 return
-            target = Path(self.path(name))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.stat().st_dev == target.parent.stat().st_dev:
-                moving = source
-            else:
-                for left in target.parent.glob(f"{globbing.escape(target.name)}.*.partial"):
-                    left.unlink(missing_ok=True)  # of a copy that crashed
-                moving = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
-                try:
-                    shutil.copyfile(source, moving)
-                except OSError:
-                    moving.unlink(missing_ok=True)
-                    raise
-            _flush(moving)
-            self._replace(moving, name, durable=True)
+            self._replace(bring_beside(source, Path(self.path(name))), name, durable=True)
 
     def download(self, name: str, target: Path) -> None:
         """Copy a file from here to a local file."""
@@ -228,49 +210,13 @@ class Storage:
             self.boundary("remove", name)
             self.fs.rm(self.path(name), recursive=True)
 
-    def _temporary(self, name: str, data: bytes, durable: bool) -> Path:
-        target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
-        try:
-            temporary.write_bytes(data)
-            if durable:
-                _flush(temporary)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        return temporary
-
     def _replace(self, temporary: Path, name: str, durable: bool) -> None:
         target = Path(self.path(name))
         self.boundary("put", name)
         temporary.replace(target)
         self.boundary("put-done", name)
         if durable:
-            _flush(target.parent)
-
-    def _link(self, name: str, data: bytes, durable: bool) -> bool:
-        target = Path(self.path(name))
-        temporary = self._temporary(name, data, durable)
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-                raise
-            # A file system without hard links: the name is claimed first and filled after, so that a crash in
-            # between leaves an empty file. Readers of claims take an empty one for a claim by an unknown owner.
-            try:
-                with target.open("xb") as file:
-                    file.write(data)
-            except FileExistsError:
-                return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        if durable:
-            _flush(target.parent)
-        return True
+            flush(target.parent)
 
     def _create(self, name: str, data: bytes) -> bool:
         try:
@@ -283,21 +229,3 @@ class Storage:
             # A put whose answer was lost is repeated by the client, and the repetition finds what the first one wrote.
             return self.read(name) == data
         return True
-
-
-def _flush(path: Path) -> None:
-    """Flush a file or folder to the disk (where the system can: Windows cannot flush folders)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        with suppress(PermissionError) if path.is_dir() else _nothing():
-            os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -1,0 +1,88 @@
+"""Writing on a local file system so that a crash leaves the old content or the new one, never a part.
+
+The bytes go to a temporary file beside the target, are flushed to the disk, and then take its name; last, the folder is
+flushed. A crash before that leaves a ``.partial`` file that nobody reads.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob as globbing
+import os
+import shutil
+import uuid
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+
+def write_beside(target: Path, data: bytes, durable: bool) -> Path:
+    """Write a temporary file beside ``target`` and return it; ``durable``: flushed to the disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _name_beside(target)
+    try:
+        temporary.write_bytes(data)
+        if durable:
+            flush(temporary)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def bring_beside(source: Path, target: Path) -> Path:
+    """Return a file with the content of ``source`` that can be renamed to ``target``: itself, or a copy; flushed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        moving = source
+    else:
+        for left in target.parent.glob(f"{globbing.escape(target.name)}.*.partial"):
+            left.unlink(missing_ok=True)  # of a copy that crashed
+        moving = _name_beside(target)
+        try:
+            shutil.copyfile(source, moving)
+        except OSError:
+            moving.unlink(missing_ok=True)
+            raise
+    flush(moving)
+    return moving
+
+
+def create(target: Path, data: bytes, durable: bool) -> bool:
+    """Write ``target`` unless it exists; return whether it was written."""
+    temporary = write_beside(target, data, durable)
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without hard links: the name is claimed first and filled after, so that a crash in
+        # between leaves an empty file. Readers of claims take an empty one for a claim by an unknown owner.
+        try:
+            with target.open("xb") as file:
+                file.write(data)
+        except FileExistsError:
+            return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable:
+        flush(target.parent)
+    return True
+
+
+def flush(path: Path) -> None:
+    """Flush a file or folder to the disk (where the system can: Windows cannot flush folders)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(PermissionError) if path.is_dir() else nullcontext():
+            os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _name_beside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
