@@ -7,7 +7,7 @@ turns out to be damaged is made on top.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline import manifest
@@ -63,7 +63,7 @@ def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow]) -> O
             plans[prints["split"]] = source.sha256
         else:
             found.unknown.append(source.shown)
-    chunks = dict(_chunks(storage, set(plans)))
+    chunks = _chunks(storage, set(plans))
     for source in sources:
         plan = recipe.plan(source.sha256)["split"] if source.sha256 else ""
         if plan in plans and plan not in chunks:
@@ -83,12 +83,12 @@ def committed(storage: Storage, stage: str) -> set[bytes]:
     return {bytes.fromhex(name.split("/")[-2]) for name in records}
 
 
-def _chunks(storage: Storage, plans: set[str]) -> Iterator[tuple[str, dict[int, Chunk]]]:
-    """Yield (split plan, number -> chunk) of those plans that the manifest knows; a chunk's last row counts."""
+def _chunks(storage: Storage, plans: set[str]) -> dict[str, dict[int, Chunk]]:
+    """Split plan -> number -> chunk, of those plans that the manifest knows; a chunk's last row counts."""
     found: dict[str, dict[int, Chunk]] = {}
     for table in manifest.read(storage, "chunks", COLUMNS):
         for row in table.to_pylist():
             plan, index = row.pop("plan"), row.pop("chunk")
             if plan in plans:
                 found.setdefault(plan, {})[index] = Chunk(index=index, **row)
-    yield from found.items()
+    return found

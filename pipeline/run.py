@@ -78,20 +78,7 @@ def run(
     try:
         place.open(resolved, allow_changed)
         place.sweep(epoch.number)
-        job = Job(
-            workspace=place.url,
-            output=target.url,
-            epoch=epoch.number,
-            recipe=recipe,
-            attempts=config.limits.attempts,
-            verify=config.limits.verify,
-            scratch=config.runtime.scratch,
-            threads=config.runtime.threads,
-            ahead=config.limits.ahead,
-            keep_artifacts=keeps(config.limits),
-            scratch_bytes=config.limits.scratch_bytes,
-            timeouts=config.limits.timeouts.model_dump(),
-        )
+        job = _job(config, place.url, target.url, epoch.number, recipe)
         known = _recorded(place.storage, sources)
         waiting = _identified(known, sources)
         driver = Driver(
@@ -119,16 +106,37 @@ def run(
     except BaseException as error:
         _leave(writer, epoch, error)
         raise
+    return _report(job, driver, len(sources), time.perf_counter() - started)
+
+
+def _job(config: RunConfig, workspace: str, output: str, epoch: int, recipe: Recipe) -> Job:
+    return Job(
+        workspace=workspace,
+        output=output,
+        epoch=epoch,
+        recipe=recipe,
+        attempts=config.limits.attempts,
+        verify=config.limits.verify,
+        scratch=config.runtime.scratch,
+        threads=config.runtime.threads,
+        ahead=config.limits.ahead,
+        keep_artifacts=keeps(config.limits),
+        scratch_bytes=config.limits.scratch_bytes,
+        timeouts=config.limits.timeouts.model_dump(),
+    )
+
+
+def _report(job: Job, driver: Driver, sources: int, seconds: float) -> RunReport:
     return RunReport(
-        workspace=place.url,
-        output=target.url,
-        epoch=epoch.number,
-        seconds=round(time.perf_counter() - started, 3),
+        workspace=job.workspace,
+        output=job.output,
+        epoch=job.epoch,
+        seconds=round(seconds, 3),
         videos=dict(driver.states),
         stages={stage: dict(outcomes) for stage, outcomes in driver.tally.outcomes.items()},
         failures=driver.failures(),
         damage=dict(driver.tally.damage),
-        left=len(sources) - len(driver.states),
+        left=sources - len(driver.states),
     )
 
 

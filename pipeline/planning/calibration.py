@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -150,10 +149,13 @@ def measure(storage: Storage, config: RunConfig) -> list[Measurement]:
             chunked = row["stage"] == "split" or row["stage"] in CHUNK_STAGES
             if row["outcome"] == DONE and row["video"] in sizes and chunked == (row["chunk"] >= 0):
                 made[row["stage"], row["worker"]].append(row)
+    whole: Counter[str] = Counter()
+    for (video, _), length in lengths.items():
+        whole[video] += length
     sums: dict[tuple[str, int], list[float]] = defaultdict(lambda: [0, 0.0, 0])
     for (stage, _), rows in made.items():
         for row in rows[1:] if stage in CHUNK_STAGES and len(rows) > 1 else rows:
-            frames = _frames(row, lengths)
+            frames = lengths[row["video"], row["chunk"]] if row["chunk"] >= 0 else whole[row["video"]]
             total = sums[stage, sizes[row["video"]][stage != "split"]]
             for index, value in enumerate((frames, row["seconds"], row["bytes"])):
                 total[index] += value
@@ -212,9 +214,3 @@ def _pixels(storage: Storage, fingerprint: str, config: RunConfig) -> tuple[int,
     except FileNotFoundError:
         return None
     return table.width * table.height, canvas_pixels(table.width, table.height, config)
-
-
-def _frames(row: Mapping[str, Any], lengths: Mapping[tuple[str, int], int]) -> int:
-    if row["chunk"] >= 0:
-        return lengths[row["video"], row["chunk"]]
-    return sum(length for (video, _), length in lengths.items() if video == row["video"])
