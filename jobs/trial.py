@@ -51,7 +51,7 @@ def restore_excerpts(
     from pipeline.api import make_executor
     from pipeline.planning.calibration import CalibrationError, read_off
     from pipeline.run import run
-    from pipeline.sources import localise
+    from pipeline.source_files import localise
     from stages.contract import ItemError
 
     by_source = {row.shown: row for row in rows}

@@ -22,7 +22,8 @@ from pipeline.manifest import ManifestWriter
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
 from pipeline.schemas import GAVE_UP, Event, VideoRecord
-from pipeline.sources import expand, plain, redact
+from pipeline.source_files import plain
+from pipeline.sources import expand, redact
 from pipeline.stage_factories import stage_factories
 from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError

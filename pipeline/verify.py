@@ -13,7 +13,7 @@ from pipeline.artifacts import Artifact, Artifacts, digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
 from pipeline.sidecars import BAG, SUMS
-from pipeline.sources import content_sha256
+from pipeline.source_files import content_sha256
 from pipeline.storage import Storage, StorageError
 from pipeline.workspace import Workspace
 from stages.assemble.captions import SUFFIX as CAPTIONS

@@ -16,7 +16,7 @@ from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import AssembleRow, DoneRow
 from pipeline.sidecars import write_sidecars
-from pipeline.sources import check, localise
+from pipeline.source_files import check, localise
 from pipeline.storage import Storage
 from pipeline.wrapper import Worker
 from stages.contract import Stage

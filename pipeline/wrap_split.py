@@ -26,7 +26,7 @@ from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
-from pipeline.sources import check, content_sha256, localise
+from pipeline.source_files import check, content_sha256, localise
 from pipeline.storage import Storage, StorageError
 from pipeline.wrapper import Worker
 from stages.contract import ItemError, Stage

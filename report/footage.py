@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifacts
 from pipeline.rows import SourceRow
-from pipeline.sources import localise
+from pipeline.source_files import localise
 from pipeline.storage import Storage
 from stages.contract import ItemError
 from stages.media.ffv1 import repack

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.rows import SourceRow
-from pipeline.sources import content_sha256, localise
+from pipeline.source_files import content_sha256, localise
 from stages.contract import ItemError
 from stages.items import Chunk
 from stages.media.account import SourceAccount

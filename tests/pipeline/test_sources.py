@@ -8,7 +8,8 @@ import pytest
 from image_folders import write_images
 from whole_jobs import write_clip
 
-from pipeline.sources import InputError, check, content_sha256, expand, localise, redact
+from pipeline.source_files import check, content_sha256, localise
+from pipeline.sources import InputError, expand, redact
 from stages.contract import ItemError
 
 
