@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 
+from stages.assemble.presented import presented
 from stages.contract import ItemError
 from stages.media.ffmpeg import file_url
 from stages.media.matroska import announced_only, holds
@@ -108,15 +109,8 @@ def _sounds(container: Any, streams: list[Any], begin: Fraction, end: Fraction) 
     """Audio packets of the span with their times in it; both count from ``begin``."""
     if not streams:
         return
-    packets = container.demux(streams)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:  # it breaks off here; the pictures did so before
-            return
-        if packet is None:
-            return
-        if not packet.size or packet.pts is None:
+    for packet in presented(container.demux(streams)):
+        if packet.pts is None:
             continue
         time = packet.pts * packet.time_base
         if time > end + _ASTRAY:

@@ -47,12 +47,16 @@ reelift plan s3://bucket/tapes/ --quick --json
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What ``plan`` found out; ``estimate`` is None where nothing was measured, and ``why`` says so."""
+    """What ``plan`` found out; ``estimate`` is None where nothing was measured, and ``why`` says so.
+
+    ``passed_over``: suffix -> files below the inputs that are not taken for videos.
+    """
 
     found: Sequence[Probe]
     estimate: Estimate | None
     why: str
     device: str
+    passed_over: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -69,6 +73,7 @@ class Plan:
                 "exact": all(each.exact for each in good),
             },
             "trouble": dict(Counter(kind for each in self.found for kind in each.trouble)),
+            "passed_over": self.passed_over,
             "device": self.device,
             "estimate": asdict(self.estimate) if self.estimate else None,
             "estimate_missing": self.why,
@@ -109,6 +114,7 @@ def plan(
     Exit code: 0 all can be restored, 2 some cannot be read, 1 the call itself is wrong.
     """
     from pipeline.config import ConfigError, load_config
+    from pipeline.passed_over import passed_over
     from pipeline.planning.calibration import CalibrationError
     from pipeline.sources import InputError, expand
     from pipeline.storage import StorageError
@@ -124,7 +130,8 @@ def plan(
             measured = restore_excerpts(rows, found, sample, sample_videos, sample_folder, settings, executor)
             if measured is None:
                 return 1
-        made = _estimated(found, settings, calibration, measured, gpus or [1, 2, 4, 8])
+        estimated = _estimated(found, settings, calibration, measured, gpus or [1, 2, 4, 8])
+        made = Plan(found, *estimated, passed_over(inputs, rows))
     except (ConfigError, InputError, StorageError, SetupError, CalibrationError) as error:
         return complain(error)
     if as_json:
@@ -154,7 +161,8 @@ def _estimated(
     file: Path | None,
     measured: Calibration | None,
     gpus: Sequence[int],
-) -> Plan:
+) -> tuple[Estimate | None, str, str]:
+    """Return the estimate, or None and why there is none, and the device that it is for."""
     from pipeline.planning.calibration import load
     from pipeline.planning.estimate import estimate
     from pipeline.run import make_recipe
@@ -162,15 +170,15 @@ def _estimated(
 
     if measured is None:
         if file is None and not CALIBRATION.exists():
-            return Plan(found, None, "nothing was measured yet: run 'reelift calibrate', or add --sample 5", "")
+            return None, "nothing was measured yet: run 'reelift calibrate', or add --sample 5", ""
         measured = load(file or CALIBRATION)
     unfit = measured.unfit(make_recipe(stage_factories(settings)))
     if unfit:
         why = (
             f"{file or CALIBRATION} was measured with other settings of {', '.join(unfit)}; calibrate again with these"
         )
-        return Plan(found, None, why, measured.device)
-    return Plan(found, estimate(found, settings, measured, gpus), "", measured.device)
+        return None, why, measured.device
+    return estimate(found, settings, measured, gpus), "", measured.device
 
 
 def show_plan(made: Plan) -> None:
@@ -191,6 +199,9 @@ def show_plan(made: Plan) -> None:
         f"({duration(totals['seconds'])}) in {totals['chunks']} chunks{exact}",
         **totals,
     )
+    if made.passed_over:
+        kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in made.passed_over.items())
+        tell(f"left alone, because their suffix is no video's: {kinds}; name such a file to have it taken all the same")
     if made.estimate is None:
         warn(f"no hours and bytes: {made.why}")
         return

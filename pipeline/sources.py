@@ -18,7 +18,7 @@ SUFFIXES = frozenset(
     [
         *(".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv"),
         *(".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts"),
-        *(".vob", ".webm", ".wmv", ".y4m"),
+        *(".dif", ".divx", ".m2p", ".mpe", ".vob", ".webm", ".wmv", ".y4m"),
     ]
 )
 _MAGIC = "*?["

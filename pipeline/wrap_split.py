@@ -127,12 +127,13 @@ class SplitWorker(Worker):
                         yield ChunkRow(source.shown, source.sha256, chunk)
                     elif sent[len(chunks) - 1] != chunk:
                         raise ItemError(f"{source.shown}: split cut it differently the second time; report this")
+                last = time.perf_counter()  # until here, its chunks have told what they took
                 self._commit_plan(item, chunks)
             except Exception as error:
                 if self.accounts.failed(item, attempt, clock, error) != RETRIED:
                     break
             else:
-                self._report_video(item, record, DONE, len(chunks), attempt, clock)
+                self._report_video(item, record, DONE, len(chunks), attempt, last)
                 self.accounts.attempts.forget(item.fingerprint)
                 yield VideoRow(source, "split", len(chunks))
                 return

@@ -181,7 +181,7 @@ def _end(path: Path, facts: VideoFacts, reader: PictureReader, times: list[int])
     lacking = missing_bytes(path) if path.is_file() else 0
     end = float((times[-1] - times[0] + reader.nominal) * facts.time_base)
     if lacking:
-        what = f"the file breaks off, {lacking} bytes of it are missing"
+        what = f"the file breaks off, at least {lacking} bytes of it are missing"
     elif facts.promised > end + max(0.5, 2 * float(reader.nominal * facts.time_base)):
         what = f"the file announces {facts.promised:.3f} s of video, it ends after {end:.3f} s"
     else:

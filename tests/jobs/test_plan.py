@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import pytest
+from image_folders import write_images
 from whole_jobs import TINY, check_restored, content, events, write_clip
 
 from jobs.calibrate import calibrate
@@ -120,8 +121,15 @@ def check_sound(source: Path, clip: Path, begin: float, end: float) -> None:
 
 
 def test_headers_alone_are_quick_and_say_so(call: Call, place: Place) -> None:
+    for name in ("readme.txt", "Tape 3.txt", "sound.WAV", "label", ".hidden", "below/list.csv"):
+        (place.library / name).parent.mkdir(exist_ok=True)
+        (place.library / name).touch()
+    write_images(place.library / "scan", "png", frames=3)
     code, _, err = call(plan, place.library, "--quick")
     assert code == 2 and "at least (headers alone)" in err
+    kinds = "2 .txt, 1 .csv, 1 without suffix, 1 .wav"
+    (line,) = [line for line in err.splitlines() if line.startswith("left alone")]
+    assert sorted(line.split(": ")[1].split("; ")[0].split(", ")) == sorted(kinds.split(", "))
 
 
 @pytest.mark.parametrize(

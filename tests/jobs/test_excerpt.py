@@ -1,0 +1,37 @@
+"""Excerpts of odd clips: some frames of the middle, and the sound that goes with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import odd_clips
+import pytest
+
+from jobs.excerpt import excerpt
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "audio"),
+    [
+        ("many-tracks.mkv", 8, 3),
+        ("edit-repeats.mp4", 8, 1),
+        ("captions.m2v", 8, 0),
+        ("breaks-off.mkv", 6, 0),
+        ("slow.mkv", 1, 0),
+        ("sizes.ts", 8, 0),
+    ],
+)
+def test_an_odd_clip_has_an_excerpt(tmp_path: Path, name: str, frames: int, audio: int) -> None:
+    source, target = odd_clips.make(name, tmp_path), tmp_path / "excerpt.mkv"
+    assert excerpt(source, target, 0.3) == frames
+    with av.open(str(target)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+        assert len(times) == frames and times[0] == 0
+        assert len(container.streams.audio) == audio
+    for index in range(audio):
+        with av.open(str(target)) as container:
+            sounds = list(container.decode(audio=index))
+        assert 0 <= sounds[0].time < 0.1
+        assert sum(each.samples / each.sample_rate for each in sounds) == pytest.approx(frames / 25, abs=0.1)
+    assert [path.name for path in tmp_path.glob("*excerpt*")] == ["excerpt.mkv"]
