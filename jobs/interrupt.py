@@ -1,4 +1,7 @@
-"""Ctrl-C: once ends a run when the items in flight are finished, twice ends it at once."""
+"""Ctrl-C and SIGTERM: once ends a run when the items in flight are finished, twice ends it at once.
+
+SIGTERM is what Kubernetes, Slurm and ``ray job stop`` send; they end the process by force some time after it.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,13 @@ from jobs.console import tell
 if TYPE_CHECKING:
     from pipeline.stopping import Stop
 
-STOPPED = 130  # 128 and the number of the signal, as shells count
+STOPPED = 130  # 128 and the number of SIGINT, as shells count; the same for SIGTERM: both mean "goes on later"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def patient(stop: Stop) -> Iterator[None]:
-    """Within this context the first Ctrl-C asks ``stop``, the second raises KeyboardInterrupt."""
+    """Within this context the first Ctrl-C or SIGTERM asks ``stop``, the second raises KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread hears signals
         return
@@ -31,13 +35,15 @@ def patient(stop: Stop) -> Iterator[None]:
         if stop:
             signal.default_int_handler(number, frame)
         stop.ask()
-        tell("Stopping: what is in flight is being finished. Ctrl-C again stops at once.")
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        tell(f"Stopping: what is in flight is being finished. {name} again stops at once.")
 
-    before = signal.signal(signal.SIGINT, hear)
+    before = {each: signal.signal(each, hear) for each in SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def tell_how_to_go_on() -> None:

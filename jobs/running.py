@@ -9,12 +9,13 @@ import typer
 
 from jobs.console import complain
 from jobs.interrupt import patient
+from jobs.last_words import last_words
 from jobs.progress import RunProgress
 
 
 @contextmanager
 def running() -> Iterator[RunProgress]:
-    """Show progress within this context; lend what shows it, whose ``stop`` the first Ctrl-C asks.
+    """Show progress within this context; lend what shows it, whose ``stop`` the first Ctrl-C or SIGTERM asks.
 
     Raises:
         typer.Exit: with code 1, if the call or its surroundings are wrong; one line has said so.
@@ -28,7 +29,7 @@ def running() -> Iterator[RunProgress]:
 
     options: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
     try:
-        with RunProgress() as progress, patient(progress.stop):
+        with last_words(), RunProgress() as progress, patient(progress.stop):
             yield progress
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
         raise typer.Exit(complain(f"{error}{options.get(type(error), '')}")) from None

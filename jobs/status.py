@@ -87,6 +87,8 @@ def picture(state: dict[str, Any]) -> RenderableType:
     elif videos["left"]:
         told += "; not running: the line that started it goes on"
     parts: list[RenderableType] = [Text(told), board.board(stages), _seconds(state["stages"])]
+    if again := _again(state["stages"]):
+        parts.append(again)
     if state["failures"]:
         parts.append(_failures(state["failures"]))
     if state["damage"]:
@@ -104,6 +106,17 @@ def _print(state: dict[str, Any], as_json: bool) -> None:
 def _seconds(stages: dict[str, dict[str, Any]]) -> Text:
     spent = "  ".join(f"{stage} {board.duration(counts['seconds'])}" for stage, counts in stages.items())
     return Text(f"worked: {spent}", style="dim")
+
+
+def _again(stages: dict[str, dict[str, Any]]) -> Text | None:
+    """What did not work at the first try, whatever came of it."""
+    plain = ("done", "reused", "failed", "gave_up")
+    told = []
+    for stage, counts in stages.items():
+        found = [f"{count} {outcome}" for outcome, count in sorted(counts["events"].items()) if outcome not in plain]
+        if found:
+            told.append(f"{stage} {', '.join(found)}")
+    return Text(f"not at the first try: {'; '.join(told)}", style="dim") if told else None
 
 
 def _failures(failures: list[dict[str, object]]) -> Table:

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import torch
 
+from models.reductions import Reduction, note
+
 ResultT = TypeVar("ResultT")
 LOG = logging.getLogger(__name__)
 
@@ -38,11 +40,14 @@ class Shrinking:
             size = most if self.size is None else min(self.size, most)
             try:
                 return call(size), size
-            except torch.OutOfMemoryError:
+            except torch.OutOfMemoryError as error:
                 if size <= self.least:
                     raise
+                kind = type(error).__name__
             # Outside of the handler, where the failed call's tensors are no longer held by its traceback.
             self.size = max(self.least, size // 2)
-            LOG.warning("out of memory with %s: %d; going on with %d", self.what, size, self.size)
+            reduction = Reduction(self.what, size, self.size, kind)
+            note(reduction)
+            LOG.warning("%s", reduction)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from models.reductions import Reduction
 from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
 from pipeline.events import Item, Reason, Report, Witness
 from pipeline.faults import device_lost
 from pipeline.job import Job
-from pipeline.schemas import DIED, DONE, FAILED, FREE, GAVE_UP, PREEMPTED, RETRIED, TIMED_OUT, Event
+from pipeline.schemas import DIED, DONE, EVICTED, FAILED, FREE, GAVE_UP, PREEMPTED, REDUCED, RETRIED, TIMED_OUT, Event
 from pipeline.storage import StorageError
 from pipeline.workspace import Workspace
 from stages.contract import ItemError
 
 LOW_DISK = 16 << 20
+OUT_OF_MEMORY = "OutOfMemory"
 MOST_FREE = 50
 """Attempts that are not charged end here all the same: an item may be what takes its machine away."""
 
@@ -54,6 +57,9 @@ class Accounts:
     ) -> None:
         self.job, self.workspace, self.witness, self.report, self.cluster = job, workspace, witness, report, cluster
         self.attempts = workspace.attempts(job.epoch)
+        self.lost = ""
+        """Why the worker before this one was lost at the same row, where the driver knows: EVICTED, or OUT_OF_MEMORY
+        if the row had the machine to itself."""
 
     def begin(self, item: Item) -> Attempt | None:
         """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
@@ -63,13 +69,17 @@ class Accounts:
             outcome = attempt.outcome or self._found_dead(item, attempt)
             charged += outcome not in FREE
         if charged >= self.job.attempts or len(past) >= self.job.attempts + MOST_FREE:
-            late = past[-1].outcome == TIMED_OUT
-            error_class, how = ("TimedOut", "took too long") if late else ("WorkerDied", "took its worker with it")
+            error_class, how = "WorkerDied", "took its worker with it"
+            if past[-1].outcome == TIMED_OUT:
+                error_class, how = "TimedOut", "took too long"
+            elif self.lost and not past[-1].outcome:
+                error_class, how = OUT_OF_MEMORY, "ran out of memory, and Ray ended its worker"
             reason = Reason(error_class, f"given up after {charged} attempts; the last one {how}")
             event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=reason)
             self.report([replace(event, attempt=charged)])
             return None
-        return self.attempts.begin(item.fingerprint, self.witness.worker, self.witness.node, time.time())
+        witness, number = self.witness, len(past)
+        return self.attempts.begin(item.fingerprint, witness.worker, witness.node, time.time(), after=number)
 
     def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
         """Report a success and forget the attempts."""
@@ -108,11 +118,23 @@ class Accounts:
         reason = Reason("TimedOut", message, where)
         self._end(item, attempt, self.witness.event(item, TIMED_OUT, attempt=attempt, clock=clock, reason=reason))
 
+    def reduced(self, item: Item, attempt: Attempt, found: Sequence[Reduction]) -> None:
+        """Report what an attempt did with less when memory was short; nothing is charged for it."""
+        for each in found:
+            reason = Reason(each.error, str(each))
+            self.report([self.witness.event(item, REDUCED, attempt=attempt, reason=reason)])
+
     def _found_dead(self, item: Item, attempt: Attempt) -> str:
         """Report an attempt that never ended; return its outcome."""
         if self.cluster is not None and self.cluster.is_gone(attempt.node):
             outcome, error_class = PREEMPTED, "Preempted"
             what = f"was lost during attempt {attempt.number}: its machine went away"
+        elif self.cluster is None and self.attempts.waited(attempt):
+            outcome, error_class = PREEMPTED, "Preempted"
+            what = f"died at another item while attempt {attempt.number} waited"
+        elif self.lost:
+            outcome, error_class = EVICTED if self.lost == EVICTED else DIED, OUT_OF_MEMORY
+            what = f"was ended by Ray during attempt {attempt.number}: its machine ran out of memory"
         else:
             outcome, error_class, what = DIED, "WorkerDied", f"died during attempt {attempt.number}"
         dead = Witness(self.witness.stage, attempt.worker, attempt.node)

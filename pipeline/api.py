@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.config import RunConfig, load_config
 from pipeline.driver import Progress
 from pipeline.executors.base import Executor
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.cautious import CautiousExecutor
 from pipeline.report import RunReport
 from pipeline.run import run
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -71,7 +71,7 @@ def make_executor(name: str, config: RunConfig) -> Executor:
         ValueError: there is none.
     """
     if name == "local":
-        return LocalExecutor()
+        return CautiousExecutor()
     if name == "ray":
         from pipeline.executors.on_ray import RayExecutor
 

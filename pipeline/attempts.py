@@ -16,12 +16,13 @@ the epoch is over anyway.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 from pipeline.schemas import FREE
 from pipeline.storage import Storage
 
-ROOT = "attempts"
+ROOT, CLAIMS = "attempts", "claims"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,17 @@ class Attempts:
                 found.append(Attempt(int(name.partition(".")[0]), "?", "?", 0.0))
         return sorted(found, key=lambda attempt: attempt.number)
 
-    def begin(self, fingerprint: str, worker: str, node: str, started: float) -> Attempt:
-        """Count a new attempt and return it. When this returns, the count is written."""
-        number = len(self.storage.names(self._folder(fingerprint))) + 1
+    def begin(self, fingerprint: str, worker: str, node: str, started: float, after: int | None = None) -> Attempt:
+        """Count a new attempt and return it. When this returns, the count is written.
+
+        Args:
+            fingerprint: of the item.
+            worker: see ``Attempt``.
+            node: see ``Attempt``.
+            started: see ``Attempt``.
+            after: number of attempts before it, where that is known already; looking it up costs a request.
+        """
+        number = (len(self.storage.names(self._folder(fingerprint))) if after is None else after) + 1
         while True:
             attempt = Attempt(number, worker, node, started)
             if self.storage.put_if_absent(self._name(fingerprint, number), _json(attempt), durable=False):
@@ -90,16 +99,31 @@ class Attempts:
 
         Returns whether ``owner`` holds the claim, now or from an attempt before.
         """
-        name = f"{ROOT}/{self.epoch}/claims/{plan}"
+        name = f"{ROOT}/{self.epoch}/{CLAIMS}/{plan}"
         return self.storage.put_if_absent(name, owner.encode(), durable=False) or (
             self.storage.read(name).decode() == owner
         )
+
+    def died_before(self) -> bool:
+        """Whether a driver before this one came to its end in the middle of an attempt."""
+        earlier = [int(name) for name in self.storage.names(ROOT) if name.isdigit() and int(name) < self.epoch]
+        return any(any(Attempts(self.storage, epoch)._open()) for epoch in earlier)
+
+    def waited(self, attempt: Attempt) -> bool:
+        """Whether the worker of an attempt was at another one, begun later, when it died."""
+        return any(each.worker == attempt.worker and each.started > attempt.started for each in self._open())
 
     def clear(self) -> None:
         """Remove what this and all earlier epochs counted."""
         for name in self.storage.names(ROOT):
             if name.isdigit() and int(name) <= self.epoch:
                 self.storage.remove(f"{ROOT}/{name}")
+
+    def _open(self) -> Iterator[Attempt]:
+        """Yield the attempts without an end."""
+        for fingerprint in self.storage.names(f"{ROOT}/{self.epoch}"):
+            if fingerprint != CLAIMS:
+                yield from (attempt for attempt in self.past(fingerprint) if not attempt.outcome)
 
     def _folder(self, fingerprint: str) -> str:
         return f"{ROOT}/{self.epoch}/{fingerprint}"

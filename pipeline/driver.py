@@ -15,7 +15,7 @@ from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.forecast import Forecast
 from pipeline.manifest import ManifestWriter
 from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, VideoRow
-from pipeline.schemas import DIED, DONE, RETRIED, TIMED_OUT, Event, Record
+from pipeline.schemas import DIED, DONE, REDUCED, RETRIED, TIMED_OUT, Event, Record
 from pipeline.standing import Step
 from pipeline.stopping import Stop
 from pipeline.storage import StorageError
@@ -125,7 +125,7 @@ class Driver:
         return list(self.tally.failures.values())
 
     def _note_trouble(self, event: Event) -> None:
-        if event.video and event.outcome in (RETRIED, DIED, TIMED_OUT):
+        if event.video and event.outcome in (RETRIED, DIED, TIMED_OUT, REDUCED):
             told = self._trouble.setdefault(event.video, [])
             if len(told) < _MOST_TROUBLE:
                 what = {name: getattr(event, name) for name in ("stage", "chunk", "attempt", "outcome", "message")}

@@ -116,3 +116,9 @@ def unpack(packed: dict[str, Any]) -> Row:
         values["trouble"] = tuple(values["trouble"])
     row: Row = _KINDS[str(packed["kind"])](**values)
     return row
+
+
+def source_of(row: Row) -> str:
+    """The source that a row is about; "" if it is about none."""
+    source = getattr(row, "source", "")
+    return source.shown if isinstance(source, SourceRow) else str(source)

@@ -74,14 +74,16 @@ TABLES = {"videos": VIDEOS, "chunks": CHUNKS, "events": EVENTS}
 
 DONE, REUSED, FAILED, GAVE_UP = "done", "reused", "failed", "gave_up"
 RETRIED, DIED, TIMED_OUT, DAMAGED = "retried", "died", "timed_out", "damaged"
-PREEMPTED = "preempted"
-FREE = (PREEMPTED,)
+PREEMPTED, EVICTED, REDUCED = "preempted", "evicted", "reduced"
+FREE = (PREEMPTED, EVICTED)
 """Outcomes of attempts that are not charged to the item."""
 SETTLED = (DONE, REUSED, FAILED, GAVE_UP)
 """Outcomes after which an item is not tried again in this run. ``failed``: it can never work. ``gave_up``: the limit of
 attempts was reached. The others tell of one attempt: ``retried`` raised, ``died`` took its worker with it,
-``timed_out`` took too long and was ended with its worker, ``preempted`` was on a machine that went away. ``damaged`` is
-a committed artifact that no longer verified and was removed."""
+``timed_out`` took too long and was ended with its worker, ``preempted`` was on a machine that went away, ``evicted``
+lost its worker because its machine ran short of memory, whoever took it (the next has the machine to itself).
+``reduced`` ran out of the device's memory and went on with half the batch or tile, within the same attempt. ``damaged``
+is a committed artifact that no longer verified and was removed."""
 
 
 def _now() -> datetime:

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from models.reductions import noting
 from pipeline.accounting import Accounts, Cluster
 from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
@@ -124,10 +125,14 @@ class Worker:
 
     @contextmanager
     def at_work(self, item: Item, attempt: Attempt, clock: float) -> Iterator[None]:
-        """Watch over an attempt."""
+        """Watch over an attempt, and tell what it made smaller because memory was short."""
         self._current = (item, attempt, clock)
-        with self.watchdog.watching():
-            yield
+        with noting() as reduced:
+            try:
+                with self.watchdog.watching():
+                    yield
+            finally:
+                self.accounts.reduced(item, attempt, reduced)
 
     def _overdue(self, where: str) -> None:
         """Report the attempt that takes too long; the process ends after this."""

@@ -73,6 +73,8 @@ class StageActor:
         """Take one packed row and return one. Chunks of a video being split go to the collector as they are made."""
         if self.spent:
             return pack(AgainRow(tried=False, spent=True))
+        if not self.fatal:
+            self.worker.accounts.lost = packed.get("lost", "")
         last: Row | None = None
         for made in self._rows(unpack(packed)):
             if self.kind == "split" and isinstance(made, ChunkRow):

@@ -1,6 +1,6 @@
 """All stages in one process, in order: for debugging, for a GPU box without Ray, and as the reference for determinism.
 
-An item that kills the process kills the run, and the next run counts attempts afresh. On Ray, items run in processes of
+An item that kills the process kills the run; ``cautious`` is for the run after it. On Ray, items run in processes of
 their own.
 """
 

@@ -12,11 +12,11 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from pipeline.executors.pool import Pool
 from pipeline.rows import Row
-from pipeline.schemas import DIED, DONE, FAILED, GAVE_UP, PREEMPTED, RETRIED, TIMED_OUT, Event, Record
+from pipeline.schemas import DIED, DONE, EVICTED, FAILED, GAVE_UP, PREEMPTED, REDUCED, RETRIED, TIMED_OUT, Event, Record
 
 SECONDS = [0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600]
-AGAIN = (RETRIED, DIED, TIMED_OUT, PREEMPTED)
-"""Outcomes after which an item is tried once more."""
+AGAIN = (RETRIED, DIED, TIMED_OUT, PREEMPTED, EVICTED, REDUCED)
+"""Outcomes after which an item is tried once more, all of it or the part that did not fit into memory."""
 
 
 class Metrics:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
@@ -83,7 +85,7 @@ class RayExecutor:
                 os.environ.setdefault(name, value)
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:
-            with silenced():  # what matters comes as an exception
+            with silenced(), _same_handler(signal.SIGTERM):  # what matters comes as an exception
                 ray.init(address=address, **options)
         except Exception as error:  # Ray raises bare ones, too
             raise StorageError(_why_not(address, error)) from error
@@ -121,3 +123,14 @@ def _silence() -> None:
     worker = sys.modules.get("ray._private.worker")
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("%s", data.get("lines"))  # type: ignore
+
+
+@contextmanager
+def _same_handler(number: int) -> Iterator[None]:
+    """Keep a signal's handler: Ray puts its own in the place of a driver's for SIGTERM, which ends it at once."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(number, before)

@@ -23,10 +23,11 @@ WARM_SECONDS = 120.0
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """A packed row on its way to a worker; ``avoid`` are the workers that failed at it."""
+    """A packed row on its way to a worker; ``avoid`` are the workers that failed at it. ``alone``: see ``alone``."""
 
     packed: dict[str, str]
     avoid: set[int] = field(default_factory=set)
+    alone: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -106,26 +107,33 @@ class Pool:
             if not hand.tasks and not warm and len(self.hands) > wanted:
                 self.end(hand)
 
-    def assign(self) -> None:
-        """Give rows to workers that have room, to the least busy first."""
+    def assign(self, closed: str = "") -> None:
+        """Give rows to workers that have room, to the least busy first; to none on the machine that is ``closed``."""
         while self.waiting:
-            free = [hand for hand in self.hands if hand.ready and not hand.leaving and len(hand.tasks) < self.depth]
+            able = (
+                hand for hand in self.hands if hand.ready and not hand.leaving and (not closed or hand.node != closed)
+            )
+            free = [hand for hand in able if len(hand.tasks) < self.depth]
             if not free:
                 return
             for hand in sorted(free, key=lambda hand: len(hand.tasks)):
                 task = self._for(hand)
                 if task is not None:
-                    hand.tasks[hand.actor.take.remote(task.packed)] = task
+                    self.give(hand, task)
                     break
             else:
                 return
 
+    def give(self, hand: Hand, task: Task) -> None:
+        """Give a waiting row to a worker."""
+        self.waiting.remove(task)
+        hand.tasks[hand.actor.take.remote(task.packed)] = task
+
     def _for(self, hand: Hand) -> Task | None:
-        """Take the first row that this worker has not failed at, or that no other worker could take."""
+        """Find the first row that this worker has not failed at, or that no other worker could take."""
         for task in self.waiting:
             others = any(other.ready and id(other) not in task.avoid for other in self.hands)
-            if id(hand) not in task.avoid or not others:
-                self.waiting.remove(task)
+            if not task.alone and (id(hand) not in task.avoid or not others):
                 return task
         return None
 

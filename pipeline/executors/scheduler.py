@@ -14,19 +14,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError
 
 from pipeline.driver import Driver
 from pipeline.executors.actors import StageActor
+from pipeline.executors.alone import Alone
 from pipeline.executors.base import StageFactory
 from pipeline.executors.metrics import Metrics
-from pipeline.executors.nodes import is_gone
+from pipeline.executors.nodes import free, is_gone
 from pipeline.executors.pool import Hand, Pool, Task
 from pipeline.executors.sizing import Share, balanced
 from pipeline.faults import line
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.job import Job
-from pipeline.rows import AgainRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
+from pipeline.rows import AgainRow, ChunkRow, FatalRow, Row, SourceRow, pack, source_of, unpack
 from pipeline.schemas import DONE, Event, Record
 from pipeline.storage import StorageError
 from pipeline.wrapper import SetupError
@@ -36,6 +37,7 @@ TURN_SECONDS = 0.5
 RESIZE_SECONDS = 1.0
 MEASURED = 3
 """Chunks of every stage that are timed before the pools are sized by it."""
+DEATHS = (RayActorError, OutOfMemoryError)  # instead of a dead worker's answer; the second is the memory monitor's
 KINDS = {"split": "split", "assemble": "assemble"}
 AFTER = {"split": "flow", "flow": "sample", "sample": "decode"}
 log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class Scheduler:
     ) -> None:
         self.job, self.collector, self.driver = job, collector, driver
         self.pools = {stage: self._pool(stage, stages[stage], sizes[stage]) for stage in STAGES}
+        self.alone = Alone(self.pools)
         self.metrics = Metrics()
         self._seen: dict[str, set[int]] = defaultdict(set)
         self._videos: dict[str, str] = {}
@@ -112,8 +115,9 @@ class Scheduler:
 
     def _turn(self) -> None:
         """Give out what can be given out, wait for something to happen, and take note of all that has."""
+        closed = self.alone.step()
         for pool in self.pools.values():
-            pool.assign()
+            pool.assign(closed)
         owners = {reference: pool for pool in self.pools.values() for reference in pool.references()}
         references = [self._drain, *owners]
         if not ray.wait(references, num_returns=1, timeout=TURN_SECONDS)[0]:
@@ -131,7 +135,7 @@ class Scheduler:
     def _drained(self) -> None:
         try:
             records, scratch = ray.get(self._drain)
-        except RayActorError as error:
+        except DEATHS as error:
             raise StorageError(f"the run's own collector was lost: {line(error)}; run again") from error
         self._drain = self.collector.drain.remote(TURN_SECONDS)
         self._take(records, scratch)
@@ -142,7 +146,7 @@ class Scheduler:
             return
         try:
             answer = ray.get(reference)
-        except RayActorError as error:
+        except DEATHS as error:
             self._died(pool, hand, error)
             return
         if reference == hand.started:
@@ -161,14 +165,15 @@ class Scheduler:
             pool.deaths = 0
             self._route(row, pool.stage)
 
-    def _died(self, pool: Pool, hand: Hand, error: RayActorError) -> None:
+    def _died(self, pool: Pool, hand: Hand, error: Exception) -> None:
         """Put back what a dead worker had in hand; its successor is started by the next resize."""
         log.debug("a %s worker died: %s", pool.stage, error)
+        self.alone.blame(pool, hand, short := isinstance(error, OutOfMemoryError))
         for task in pool.end(hand):
             task.avoid.add(id(hand))
             pool.submit(task, again=True)
         # The wrapper gives an item up that kills its workers, unless they die before they get as far as counting.
-        pool.deaths += not is_gone(hand.node)
+        pool.deaths += not is_gone(hand.node) and not (short and hand.ready)
         if pool.deaths > self.job.attempts + 3:
             raise SetupError(f"{pool.stage} workers die before they have done anything; see Ray's logs")
         pool.resize()
@@ -226,13 +231,11 @@ class Scheduler:
         if time.monotonic() - self._moved < SILENCE_SECONDS:
             return
         self._moved = time.monotonic()
-        free = {name: ray.available_resources().get(name, 0.0) for name in ("CPU", "GPU")}
         log.warning(
-            "no stage has reported for %d minutes; free in the cluster: %g CPU, %g GPU; if the pools ask for more "
-            "than it can ever have, change pools.* and start again",
+            "no stage has reported for %d minutes; free in the cluster: %s; if the pools ask for more than it can ever "
+            "have, change pools.* and start again",
             SILENCE_SECONDS // 60,
-            free["CPU"],
-            free["GPU"],
+            free(),
         )
 
     def _pool(self, stage: str, factory: StageFactory, share: Share) -> Pool:
@@ -244,9 +247,3 @@ class Scheduler:
             return remote.remote(kind, factory, self.job, self.collector)
 
         return Pool(stage, spawn, share, depth=2 if stage in CHUNK_STAGES else 1)
-
-
-def source_of(row: Row) -> str:
-    """The source that a row is about; "" if it is about none."""
-    source = getattr(row, "source", "")
-    return source.shown if isinstance(source, SourceRow) else str(source)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from whole_jobs import Line, committed, made_twice, published, restored, status
 
+from jobs.last_words import MESSAGE
+
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 
@@ -22,7 +24,9 @@ def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[
     Returns whether it was killed (or had ended before), and the artifacts that were there after its death.
     """
     workspace = Path(line.workspace)
-    process = line.start(workspace.with_suffix(".log"))
+    log = workspace.with_suffix(".log")
+    said = log.read_text().count(MESSAGE) if log.exists() else 0
+    process = line.start(log)
     while process.poll() is None and len(committed(workspace)) < until:
         time.sleep(0.005)
     time.sleep(chance.uniform(0.0, 0.15))
@@ -33,7 +37,16 @@ def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[
     if killed:
         os.kill(target, signal.SIGKILL)
         process.wait(120)
+        wait_for_last_words(log, said + 1)
     return killed, committed(workspace)
+
+
+def wait_for_last_words(log: Path, times: int) -> None:
+    """Another process says them, a moment after the run's own is gone."""
+    deadline = time.monotonic() + 20
+    while log.read_text().count(f"error: {MESSAGE}\n") < times:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
 
 
 def child(parent: int, program: str) -> int:

@@ -1,10 +1,11 @@
-"""Ctrl-C through the command line: once finishes what is in flight, twice stops at once; both say how to go on."""
+"""Ctrl-C and SIGTERM through the command line: once finishes what is in flight, twice stops at once."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from jobs.interrupt import patient, this_line
 from pipeline.stopping import Stop
 
 
-def test_the_first_asks_and_the_second_ends() -> None:
-    stop, before = Stop(), signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_asks_and_the_second_ends(number: signal.Signals) -> None:
+    stop, before = Stop(), signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), patient(stop):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert stop
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize(
@@ -36,11 +38,12 @@ def test_the_line_that_goes_on_can_be_pasted(monkeypatch: pytest.MonkeyPatch, wo
 
 
 @pytest.mark.slow
-def test_a_run_stops_cleanly_and_goes_on(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize(("number", "executor"), [(signal.SIGINT, "local"), (signal.SIGTERM, "ray")])
+def test_a_run_stops_cleanly_and_goes_on(tmp_path: Path, model: Path, number: signal.Signals, executor: str) -> None:
     write_clip(tmp_path / "library" / "a.mkv", frames=60)
-    line = Line([tmp_path / "library"], tmp_path / "out", tmp_path / "work", model)
+    line = Line([tmp_path / "library"], tmp_path / "out", tmp_path / "work", model, executor)
     process = line.start_until(4, tmp_path / "log")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(120) == 130
     said = (tmp_path / "log").read_text()
     assert "Stopping: what is in flight is being finished." in said and "1 videos: 0 restored, 1 left" in said
@@ -49,7 +52,8 @@ def test_a_run_stops_cleanly_and_goes_on(tmp_path: Path, model: Path) -> None:
     assert not state["running"] and sum(count["done"] for count in state["stages"].values()) <= len(
         committed(line.workspace)
     )
-    assert line.run().returncode == 0 and made_twice(tmp_path / "work") == []
+    again = replace(line, executor="local").run()
+    assert again.returncode == 0 and made_twice(tmp_path / "work") == []
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.found: list[int] = []
+        self.accounts = SimpleNamespace()
 
     def run(self, row: Row) -> Iterator[Row]:
         self.found.append(torch.get_num_threads())
