@@ -32,7 +32,7 @@ reelift status run1/ --watch
 """
 EPILOG = f"""{examples_text(EXAMPLES)}
 
-Exit codes: 0 done; 1 the call or the surroundings are wrong; 2 some videos failed or differ; 130 stopped by Ctrl-C or SIGTERM.
+Exit codes: 0 done; 1 the call or its surroundings are wrong; 2 some videos failed or differ; 130 stopped by a signal.
 
 'reelift COMMAND --help' has more. Colour: NO_COLOR=1 switches it off."""
 
