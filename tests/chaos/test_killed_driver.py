@@ -25,7 +25,7 @@ def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[
     """
     workspace = Path(line.workspace)
     log = workspace.with_suffix(".log")
-    said = log.read_text().count(MESSAGE) if log.exists() else 0
+    said = errors(log)
     if victim != "driver":  # as many artifacts may be there before Ray is
         until += len(committed(workspace)) + 1
     process = line.start(log)
@@ -38,15 +38,23 @@ def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[
         os.kill(target, signal.SIGKILL)
         process.wait(120)
         wait_for_last_words(log, said + 1)
+        assert victim != "driver" or errors(log, MESSAGE) > 0
     return killed, committed(workspace)
 
 
+def errors(log: Path, text: str = "") -> int:
+    """How many lines of a log tell of an error with this text."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return sum(each.startswith("error: ") and text in each for each in lines)
+
+
 def wait_for_last_words(log: Path, times: int) -> None:
-    """Another process says them, a moment after the run's own is gone."""
+    """Another process says them, a moment after the run's own is gone; unless Ray has left that the time to."""
     deadline = time.monotonic() + 20
-    while log.read_text().count(f"error: {MESSAGE}\n") < times:
+    while errors(log) < times:
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
+    assert errors(log) == times and "Traceback" not in log.read_text()
 
 
 def child(parent: int, program: str) -> int:
