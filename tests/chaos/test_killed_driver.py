@@ -25,9 +25,9 @@ def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[
     """
     workspace = Path(line.workspace)
     log = workspace.with_suffix(".log")
-    said = errors(log)
+    said, there = errors(log), len(committed(workspace))
     if victim != "driver":  # as many artifacts may be there before Ray is
-        until += len(committed(workspace)) + 1
+        until += there + 1
     process = line.start(log)
     while process.poll() is None and len(committed(workspace)) < until:
         time.sleep(0.005)
@@ -37,8 +37,9 @@ def strike(line: Line, chance: random.Random, until: int, victim: str) -> tuple[
     if killed:
         os.kill(target, signal.SIGKILL)
         process.wait(120)
-        wait_for_last_words(log, said + 1)
-        assert victim != "driver" or errors(log, MESSAGE) > 0
+        if len(committed(workspace)) > there:  # or it was killed before it had begun
+            wait_for_last_words(log, said + 1)
+            assert victim != "driver" or errors(log, MESSAGE) > 0
     return killed, committed(workspace)
 
 
