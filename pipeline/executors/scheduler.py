@@ -136,7 +136,7 @@ class Scheduler:
         try:
             records, scratch = ray.get(self._drain)
         except DEATHS as error:
-            raise StorageError(f"Ray lost its processes on this machine (...{line(error)[-150:]}); run again") from error
+            raise StorageError(f"Ray's processes here were lost (...{line(error)[-150:]}); run again") from error
         self._drain = self.collector.drain.remote(TURN_SECONDS)
         self._take(records, scratch)
 
