@@ -176,7 +176,9 @@ def _load(
     values, origins = merge(merge(PRESETS[name].values, given), asked), {}
     dial = values.get("fidelity")
     if isinstance(dial, int | float) and 0 <= dial <= 1:
-        turned = fidelity_values(dial)
+        # What the embedded networks are trained on, and no other.
+        embedded = values.get("sample", {}).get("initial_estimate", "recurrent") == "recurrent"
+        turned = fidelity_values(dial, embedded)
         values = merge(merge(merge(PRESETS[name].values, turned), given), asked)
         origins = dict.fromkeys(_leaves(turned), f"fidelity {dial:g}")
     values |= {"preset": name}

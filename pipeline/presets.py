@@ -43,7 +43,8 @@ PRESETS: Mapping[str, Preset] = {
         {"fidelity": 0.0},
     ),
     "detail": Preset(
-        "The embedded networks given room: more noise, fewer of the encoder's features, hardly anything put back.",
+        "The embedded networks given room: more noise, a third more of the encoder's features, hardly anything of the "
+        "source put back.",
         {"fidelity": 0.8},
     ),
     "reference": Preset(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import odd_clips
 import pytest
 
 from pipeline.artifacts import Artifact
 from pipeline.config import ConfigError, load_config
 from pipeline.provenance import shot_figures
+from pipeline.run import run
 from stages.items import Chunk
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "city.mkv"
 
 
 def test_the_dial_turns_every_setting_the_same_way() -> None:
@@ -17,9 +24,27 @@ def test_the_dial_turns_every_setting_the_same_way() -> None:
     for falling in (
         [config.decode.back_projection for config in configs],
         [config.sample.guidance.scale for config in configs],
-        [config.decode.fusion_weight for config in configs],
     ):
         assert falling == sorted(falling, reverse=True) and falling[0] > falling[-1]
+    assert [config.decode.fusion_weight for config in configs] == [1, 1.1, 1.2, 1.3, 1.4]
+    full = [load_config(overrides=[f"fidelity={dial}"], preset="balanced") for dial in (0, 0.5, 0.75, 1)]
+    assert [config.decode.fusion_weight for config in full] == [1, 1, 0.75, 0.5]
+
+
+@pytest.mark.slow
+def test_with_the_shipped_networks_more_of_the_dial_is_sharper_and_farther_from_the_source(tmp_path: Path) -> None:
+    clip = tmp_path / "crop.mkv"
+    odd_clips.ffmpeg(f"-i {SAMPLE} -an -vf crop=48:32:120:80 -frames:v 2 -c:v ffv1 {clip.name}", tmp_path)
+    found = []
+    for dial in (0, 0.5, 1):
+        config = load_config(overrides=[f"fidelity={dial}", "runtime.threads=1", "split.detect_cuts=false"])
+        place = tmp_path / f"{dial}"
+        assert run(config, [clip], place / "restored", place / "work").ok
+        (shot,) = json.loads((place / "restored" / "crop.provenance.json").read_text())["shots"]
+        found.append(shot)
+    sharp, near = ([shot[name] for shot in found] for name in ("sharpness_gain", "downscale_db"))
+    assert sharp[0] + 0.05 < sharp[1] < sharp[2] - 0.05, sharp
+    assert near[0] > near[1] + 5 > near[2] + 10, near
 
 
 def test_what_is_set_by_hand_goes_over_the_dial_and_the_dial_over_the_preset() -> None:
