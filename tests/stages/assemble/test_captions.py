@@ -69,6 +69,18 @@ def test_captions_are_kept_and_can_be_read(tmp_path: Path, go: Go, name: str) ->
     assert all(said[3:] in data for said in captions(pictures))
 
 
+def test_a_caption_track_of_quicktime_is_kept_the_same_way(tmp_path: Path, go: Go) -> None:
+    captions = go(make(tmp_path), scale=1, chunk_frames=40).output.with_suffix(".mcc")
+    (tmp_path / "track.mcc").write_bytes(captions.read_bytes())
+    words = f"-i track.mcc {odd_clips.moving()} -map 1:v -map 0:s -c:v libx264 -c:s copy"
+    odd_clips.ffmpeg(f"{words} track.mov", tmp_path)
+    way = go(tmp_path / "track.mov", scale=1, chunk_frames=40)
+    assert (way.result.facts["captions"], way.result.facts["left_out"]) == (10, "")
+    ((_, _, text),) = texts(way.output)
+    assert text == "HALLO, WELT"
+    assert against_captions(way.output.with_suffix(".mcc"), tmp_path / "track.mov") == []
+
+
 def test_one_altered_caption_is_found(tmp_path: Path, go: Go) -> None:
     source = make(tmp_path)
     way = go(source, scale=1, chunk_frames=40)
