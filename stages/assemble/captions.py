@@ -20,7 +20,7 @@ from av.stream import Disposition
 
 from stages.assemble.joining import AssemblyError
 from stages.assemble.ticks import TICK, to_ticks
-from stages.media.ffmpeg import PROTOCOLS, file_url, run
+from stages.media.ffmpeg import PROTOCOLS, FfmpegError, file_url, run
 from stages.media.probe import describe, is_caption_stream, open_video
 from stages.split.reading import PictureReader
 from stages.split.survey import captions_of
@@ -199,16 +199,20 @@ def keep_captions(source: Path, target: Path, rate: Fraction | None, shift: int)
         rate: of the video if it is constant.
         shift: milliseconds that are added to the source's timestamps.
 
-    Raises:
-        AssemblyError: see ``write_captions``.
-        FfmpegError: ffmpeg failed.
+    Returns:
+        what was kept. Captions are not worth a video: where they cannot be kept, ``left_out`` says why.
     """
-    data = write_captions(source, target, timecode_rate(rate), shift)
+    try:
+        data = write_captions(source, target, timecode_rate(rate), shift)
+        lines = list(_text(target))
+    except (AssemblyError, FfmpegError, av.error.FFmpegError, ValueError) as error:
+        target.unlink(missing_ok=True)
+        return Captions(left_out=(f"closed captions: {error}",))
     if not data.count:
         target.unlink()
         return Captions()
     lost = f"the text of {data.services} constructs of CEA-708 captions (their data is in {target.name})"
-    return Captions(data, list(_text(target)), (lost,) if data.services else ())
+    return Captions(data, lines, (lost,) if data.services else ())
 
 
 def _text(captions: Path) -> Iterator[tuple[int, int, bytes]]:

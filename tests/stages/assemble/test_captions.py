@@ -81,6 +81,14 @@ def test_a_caption_track_of_quicktime_is_kept_the_same_way(tmp_path: Path, go: G
     assert against_captions(way.output.with_suffix(".mcc"), tmp_path / "track.mov") == []
 
 
+def test_captions_that_cannot_be_kept_are_named_and_stop_nothing(tmp_path: Path, go: Go) -> None:
+    source = make(tmp_path, "-c:v libx264 -a53cc 1 -output_ts_offset 90000 late.mkv")  # time code ends after a day
+    way = go(source, scale=1, chunk_frames=40)
+    assert way.result.facts["frames"] == 25 and way.result.facts["captions"] == 0
+    assert way.result.facts["left_out"].startswith("closed captions: late.mcc: does not hold the 35")
+    assert not way.output.with_suffix(".mcc").exists()
+
+
 def test_one_altered_caption_is_found(tmp_path: Path, go: Go) -> None:
     source = make(tmp_path)
     way = go(source, scale=1, chunk_frames=40)
