@@ -7,19 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from manual import (
-    Block,
-    blocks,
-    check,
-    configurations,
-    inline,
-    links,
-    messages,
-    options_of,
-    pages,
-    strings_of_the_source,
-    words_of,
-)
+from manual import Block, blocks, configurations, inline, links, messages, pages, strings_of_the_source
+from manual_commands import check, options_of, words_of
 from whole_jobs import ROOT
 
 from pipeline.config import load_config

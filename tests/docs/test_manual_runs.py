@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from manual import blocks, run
+from manual import blocks
+from manual_commands import run
 from whole_jobs import ROOT, check_restored, write_clip
 
 pytestmark = pytest.mark.slow

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from whole_jobs import tree
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
@@ -19,10 +19,6 @@ from pipeline.workspace import ChangedError
 from pipeline.wrapper import SetupError
 
 Restore = Callable[..., RunReport]
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def runs(tmp_path: Path) -> Counter[str]:
@@ -229,66 +225,6 @@ def test_progress_reaches_the_total_in_every_stage(restore: Restore) -> None:
         progress=lambda step: seen.update({step.stage: (step.done, step.total)}),
     )
     assert seen == {"split": (3, 3), "flow": (6, 6), "sample": (5, 5), "decode": (5, 5), "assemble": (3, 3)}
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing in the run may catch it."""
-
-
-def kill_at(patch: pytest.MonkeyPatch, target: int) -> Callable[[], int]:
-    count, dead = 0, False
-
-    def boundary(self: Storage, operation: str, name: str) -> None:
-        nonlocal count, dead
-        if dead:
-            raise Killed
-        count += 1
-        if count == target:
-            dead = True
-            raise Killed
-
-    patch.setattr(Storage, "boundary", boundary)
-    return lambda: count
-
-
-def test_killed_at_every_boundary_it_resumes_to_the_same_bytes(
-    restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: Path
-) -> None:
-    for name in ("a/one.mp4", "three.mov"):
-        (library / name).unlink()
-    (library / "two.mp4").write_text("15 two")
-    restore(workspace=tmp_path / "straight", output=tmp_path / "expected")
-    expected = tree(tmp_path / "expected")
-    with monkeypatch.context() as patch:
-        total = kill_at(patch, -1)
-        patch.setattr("pipeline.manifest.ManifestWriter.start", lambda self: None)
-        restore(workspace=tmp_path / "counted", output=tmp_path / "counted-output")
-        boundaries = total()
-    assert boundaries > 40
-    for target in range(1, boundaries + 1):
-        workspace, output, journal = tmp_path / f"w{target}", tmp_path / f"o{target}", tmp_path / f"j{target}"
-        simulation = Simulation(journal=journal)
-        with monkeypatch.context() as patch:
-            kill_at(patch, target)
-            patch.setattr("pipeline.manifest.ManifestWriter.start", lambda self: None)
-            with pytest.raises(Killed):
-                restore(simulation, workspace=workspace, output=output)
-        report = restore(simulation, workspace=workspace, output=output)
-        assert report.ok and tree(output) == expected, f"killed at boundary {target}"
-        twice = [line for line, count in Counter(journal.read_text().splitlines()).items() if count > 1]
-        # Split is one decode of the whole video: resuming it passes its finished chunks again without writing them.
-        assert len([line for line in twice if not line.startswith("split")]) <= 1, f"boundary {target}: {twice}"
-        assert status(str(workspace))["videos"]["done"] == 1
-
-
-def test_a_run_that_is_really_killed_is_resumed(tmp_path: Path, library: Path, restore: Restore) -> None:
-    child = os.fork()
-    if child == 0:
-        restore(Simulation(journal=tmp_path / "journal", faults={("decode", 2): "die"}))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-    report = restore()
-    assert report.ok and report.stages["sample"].get("reused", 0) >= 1
 
 
 def test_output_and_inputs_are_kept_apart(restore: Restore, library: Path, tmp_path: Path) -> None:
