@@ -190,6 +190,8 @@ def test_wall_time_is_that_of_the_slowest_pool() -> None:
     assert eight.hours == 2.0
     many = wall_time(hours, 100, config, True, 0.2)
     assert (many.hours, many.limit) == (1.0, "split")
+    one_long_video = wall_time(hours, 100, RunConfig(pools={"split": {"min": 10}}), True, 0.9)
+    assert (one_long_video.hours, one_long_video.limit) == (0.9, "split")
     assert wall_time(hours, 2, config, False, 0.2).hours == sum(hours.values()) / 2
 
 

@@ -1,0 +1,96 @@
+"""What is charged to an item, and when it is given up or tried elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.accounting import LOW_DISK, MOST_FREE, Accounts, ElsewhereError
+from pipeline.events import LONGEST_TRACEBACK, Item, Witness
+from pipeline.fingerprint import STAGES, Identity, Recipe
+from pipeline.job import Job
+from pipeline.schemas import FAILED, GAVE_UP, PREEMPTED, RETRIED, Event, Record
+from pipeline.storage import StorageError
+from pipeline.workspace import Workspace
+from stages.contract import ItemError
+
+ITEM = Item("f" * 64, "p" * 64, "0" * 16, 3)
+
+
+class Nodes:
+    """A cluster whose machine ``gone`` has left."""
+
+    def is_gone(self, node: str) -> bool:
+        return node == "gone"
+
+
+def accounts(tmp_path: Path, told: list[Record], cluster: Nodes | None = None) -> Accounts:
+    recipe = Recipe({name: Identity(name, {}, "") for name in STAGES})
+    job = Job(str(tmp_path), str(tmp_path / "o"), 1, recipe, attempts=2)
+    return Accounts(job, Workspace(str(tmp_path)), Witness("flow", "w", "here"), told.extend, cluster)
+
+
+def outcomes(told: list[Record]) -> list[str]:
+    return [record.outcome for record in told if isinstance(record, Event)]
+
+
+def test_an_item_that_takes_its_machine_away_again_and_again_is_given_up(tmp_path: Path) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told, Nodes())
+    for number in range(MOST_FREE + 1):
+        account.attempts.begin(ITEM.fingerprint, f"w{number}", "gone", 1.0)
+    begun = account.begin(ITEM)
+    assert begun is not None and begun.number == MOST_FREE + 2
+    account.attempts.end(ITEM.fingerprint, begun, PREEMPTED, "")
+    assert account.begin(ITEM) is None
+    assert outcomes(told) == [PREEMPTED] * (MOST_FREE + 1) + [GAVE_UP]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "spent"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), RETRIED, True),
+        (ValueError("no"), GAVE_UP, None),
+        (ItemError("never"), FAILED, None),
+    ],
+)
+def test_the_last_attempt_is_the_items_fault_unless_the_device_was_lost(
+    tmp_path: Path, error: Exception, outcome: str, spent: bool | None
+) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told, Nodes())
+    account.attempts.end(ITEM.fingerprint, account.attempts.begin(ITEM.fingerprint, "w", "here", 1.0), RETRIED, "")
+    last = account.begin(ITEM)
+    assert last is not None
+    if spent is None:
+        assert account.failed(ITEM, last, 0.0, error) == outcome
+    else:
+        with pytest.raises(ElsewhereError) as elsewhere:
+            account.failed(ITEM, last, 0.0, error)
+        assert elsewhere.value.spent is spent
+    assert outcomes(told) == [outcome]
+
+
+def test_what_a_tool_says_on_a_full_disk_ends_the_run_and_is_charged_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told)
+    attempt = account.begin(ITEM)
+    assert attempt is not None
+    monkeypatch.setattr(account.workspace, "free_bytes", lambda: LOW_DISK - 1)
+    with pytest.raises(StorageError, match="15 MiB are left on the disk"):
+        account.failed(ITEM, attempt, 0.0, RuntimeError("ffmpeg ended with code 228"))
+    assert told == []
+    assert account.failed(ITEM, attempt, 0.0, ItemError("no video")) == FAILED
+
+
+def test_a_long_traceback_keeps_its_end(tmp_path: Path) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told)
+    attempt = account.begin(ITEM)
+    assert attempt is not None
+    account.failed(ITEM, attempt, 0.0, ValueError("x" * LONGEST_TRACEBACK + " the end"))
+    (event,) = (record for record in told if isinstance(record, Event))
+    assert len(event.traceback) == LONGEST_TRACEBACK and event.traceback.endswith("the end\n")
