@@ -69,17 +69,22 @@ class Accounts:
             outcome = attempt.outcome or self._found_dead(item, attempt)
             charged += outcome not in FREE
         if charged >= self.job.attempts or len(past) >= self.job.attempts + MOST_FREE:
-            error_class, how = "WorkerDied", "took its worker with it"
-            if past[-1].outcome == TIMED_OUT:
-                error_class, how = "TimedOut", "took too long"
-            elif self.lost and not past[-1].outcome:
-                error_class, how = OUT_OF_MEMORY, "ran out of memory, and Ray ended its worker"
-            reason = Reason(error_class, f"given up after {charged} attempts; the last one {how}")
-            event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=reason)
+            event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=self._why_given_up(past, charged))
             self.report([replace(event, attempt=charged)])
             return None
         witness, number = self.witness, len(past)
         return self.attempts.begin(item.fingerprint, witness.worker, witness.node, time.time(), after=number)
+
+    def _why_given_up(self, past: Sequence[Attempt], charged: int) -> Reason:
+        if charged < self.job.attempts:
+            free = len(past) - charged
+            return Reason("Preempted", f"given up after {len(past)} attempts, {free} of them cut short from outside")
+        error_class, how = "WorkerDied", "took its worker with it"
+        if past[-1].outcome == TIMED_OUT:
+            error_class, how = "TimedOut", "took too long"
+        elif self.lost and not past[-1].outcome:
+            error_class, how = OUT_OF_MEMORY, "ran out of memory, and Ray ended its worker"
+        return Reason(error_class, f"given up after {charged} attempts; the last one {how}")
 
     def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
         """Report a success and forget the attempts."""

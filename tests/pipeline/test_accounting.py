@@ -45,6 +45,9 @@ def test_an_item_that_takes_its_machine_away_again_and_again_is_given_up(tmp_pat
     account.attempts.end(ITEM.fingerprint, begun, PREEMPTED, "")
     assert account.begin(ITEM) is None
     assert outcomes(told) == [PREEMPTED] * (MOST_FREE + 1) + [GAVE_UP]
+    given_up = told[-1]
+    assert isinstance(given_up, Event) and given_up.error_class == "Preempted"
+    assert given_up.message == "given up after 52 attempts, 52 of them cut short from outside"
 
 
 @pytest.mark.parametrize(
