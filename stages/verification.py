@@ -9,9 +9,9 @@ from pathlib import Path
 
 import av
 
+from stages.assemble.audio_digest import PacketDigest, audio_digests
 from stages.assemble.captions import rate_of, read_captions, source_captions
 from stages.assemble.check import write_framemd5
-from stages.assemble.companions import PacketDigest, audio_digests
 from stages.assemble.ticks import to_ticks
 from stages.media.ffmpeg import FfmpegError, file_url
 from stages.media.matroska import announced_only, holds, holds_late

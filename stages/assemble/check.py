@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import ffmpeg
 
-from stages.assemble.companions import PacketDigest
+from stages.assemble.audio_digest import PacketDigest
 from stages.assemble.joining import AssemblyError
 from stages.media.ffmpeg import file_url, open_input, run
 

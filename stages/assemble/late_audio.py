@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from stages.assemble.companions import PacketDigest, audio_digests
+from stages.assemble.audio_digest import PacketDigest, audio_digests
 from stages.media.ffmpeg import file_url, open_input, run
 
 

@@ -9,16 +9,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stages.assemble import AssembleConfig, AssembleStage
-from stages.assemble.crossfade import blend, crossfade_weight
 from stages.assemble.joining import AssemblyError
-from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
-from stages.assemble.ticks import to_ticks
 from stages.media.frames import read_pictures, rgb_from_picture
-from stages.media.planes import components
 from stages.media.table import read_table
 
 ClipMaker = Callable[..., Path]
@@ -253,62 +247,3 @@ def test_vertical_video_stays_upright(clip: ClipMaker, go: Go, tmp_path: Path) -
     way = go(source)
     with av.open(str(way.output)) as container:
         assert next(container.decode(video=0)).rotation == 90
-
-
-@given(st.integers(-(10**9), 10**9), st.sampled_from([Fraction(1, 90000), Fraction(1, 30000), Fraction(1001, 30000)]))
-def test_ticks_are_nearest(pts: int, time_base: Fraction) -> None:
-    error = Fraction(to_ticks(pts, time_base), 1000) - pts * time_base
-    assert abs(error) <= Fraction(1, 2000)
-    assert to_ticks(-pts, time_base) == -to_ticks(pts, time_base)
-
-
-@given(st.integers(1, 50))
-def test_crossfade_runs_from_one_to_the_other(overlap: int) -> None:
-    weights = [crossfade_weight(k, overlap) for k in range(overlap)]
-    assert weights[0] > 0 and weights[-1] < 1 and weights == sorted(weights)
-    assert np.isclose(weights[0], 1 - weights[-1])
-
-
-@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "gbrp10le", "gray10le", "yuv444p16le"])
-def test_blend_rounds(pix_fmt: str) -> None:
-    def filled(value: int) -> av.VideoFrame:
-        frame = av.VideoFrame(7, 5, pix_fmt)
-        for plane in components(frame):
-            plane[...] = value
-        return frame
-
-    assert {int(v) for p in components(blend(filled(100), filled(103), 0.5)) for v in np.unique(p)} == {102}
-    assert {int(v) for p in components(blend(filled(100), filled(103), 0.2)) for v in np.unique(p)} == {101}
-    top = 2 ** av.VideoFormat(pix_fmt).components[0].bits - 1
-    assert {int(v) for p in components(blend(filled(top), filled(top), 0.3)) for v in np.unique(p)} == {top}
-    with pytest.raises(ValueError, match="differ"):
-        blend(filled(1), av.VideoFrame(8, 5, pix_fmt), 0.5)
-
-
-@pytest.mark.parametrize(
-    ("sar", "expected"), [(Fraction(1), None), (Fraction(16, 15), (768, 576)), (Fraction(59, 54), (2360, 1728))]
-)
-def test_display_size(sar: Fraction, expected: tuple[int, int] | None) -> None:
-    found = display_size(720, 576, sar)
-    assert found == expected
-    if found is not None:
-        assert Fraction(found[0] * 576, found[1] * 720) == sar
-
-
-@pytest.mark.parametrize("width", [1, 100, 300, 70000, 2**31])
-def test_header_keeps_its_length(clip: ClipMaker, width: int) -> None:
-    source = clip("a.mkv", frames=3, audio=("pcm_s16le",))
-    before = source.read_bytes()
-    amend_tracks(source, {0: TrackFacts(display=(width, 3)), 1: TrackFacts(codec_delay=width)})
-    after = source.read_bytes()
-    assert len(after) == len(before) and after != before
-    with av.open(str(source), options={"err_detect": "crccheck+explode"}) as container:
-        assert len([p for p in container.demux(video=0) if p.size]) == 3
-        assert container.streams.video[0].sample_aspect_ratio == Fraction(width * 48, 3 * 64) or width > 70000
-
-
-def test_header_of_something_else_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.mkv"
-    path.write_bytes(b"\x1a\x45\xdf\xa3\x80")
-    with pytest.raises(RuntimeError, match="no Matroska segment"):
-        amend_tracks(path, {})
