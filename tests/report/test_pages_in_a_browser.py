@@ -10,27 +10,12 @@ from typing import Any
 import pytest
 from headless import keep_screenshot, open_browser, resize
 from made_up_runs import big_index, big_video
+from page_actions import LOW_CONTRAST, SLIDE, loaded_in, open_page, press, rows, settle, text, wait_for_picture
 
 pytestmark = pytest.mark.slow
 
 RATE = 30
 """Frames a second that the divider must reach."""
-
-_SLIDE = """
-const done = arguments[0], stage = document.querySelector('.compare'), box = stage.getBoundingClientRect();
-const line = stage.querySelector('.line'), inner = stage.querySelector('.over');
-let count = 0, began = 0, moved = new Set();
-const step = (now) => {
-  if (count === 10) { began = now; moved = new Set(); }
-  if (count > 10) moved.add(inner.style.transform);
-  if (count === 100) { done({rate: 90000 / (now - began), places: moved.size}); return; }
-  const x = box.left + box.width * (0.5 + 0.45 * Math.sin(count / 7)), y = box.top + 50;
-  stage.dispatchEvent(new PointerEvent('pointermove', {clientX: x, clientY: y, pointerId: 1, pointerType: 'mouse'}));
-  count += 1;
-  requestAnimationFrame(step);
-};
-requestAnimationFrame(step);
-"""
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +44,6 @@ def browser(chromium: Any) -> Iterator[Any]:
     asked = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
     assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
     assert sum(url.startswith("file:") for url in asked) == len([url for url in asked if url.endswith(".html")])
-
-
-def open_page(browser: Any, path: Path, fragment: str = "") -> None:
-    browser.get("about:blank")
-    browser.get(f"file://{path}{fragment}")
-
-
-def loaded_in(browser: Any) -> float:
-    """Seconds from the click to the end of loading, scripts run and rows drawn."""
-    facts = "const t = performance.getEntriesByType('navigation')[0]; return t.loadEventEnd / 1000"
-    return float(browser.execute_script(facts))
-
-
-def rows(browser: Any) -> list[list[str]]:
-    """The cells of the table as they are shown."""
-    script = "return [...document.querySelectorAll('#rows tr')].map(r => [...r.children].map(c => c.innerText))"
-    found: list[list[str]] = browser.execute_script(script)
-    return found
-
-
-def text(browser: Any, selector: str) -> str:
-    return str(browser.find_element("css selector", selector).text)
 
 
 def test_a_thousand_videos_load_in_a_second(browser: Any, pages: Path, record_property: Any) -> None:
@@ -127,27 +90,14 @@ def test_ten_thousand_videos_sort_filter_and_page(browser: Any, pages: Path) -> 
     assert {row[0] for row in rows(browser)} == {"Failed"}
 
 
-def press(browser: Any, *keys: str) -> None:
-    from selenium.webdriver import ActionChains
-
-    ActionChains(browser).send_keys(*keys).perform()
-
-
 def test_the_divider_moves_smoothly(browser: Any, pages: Path) -> None:
     open_page(browser, pages / "video.html")
     wait_for_picture(browser)
-    runs = [browser.execute_async_script(_SLIDE) for _ in range(2)]
+    runs = [browser.execute_async_script(SLIDE) for _ in range(2)]
     best = max(runs, key=lambda run: run["rate"])
     print(f"divider: {best['rate']:.1f} frames a second, {best['places']} places in 90 frames")
     assert best["places"] > 60, "the divider did not follow"
     assert best["rate"] >= RATE
-
-
-def wait_for_picture(browser: Any) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    ready = "const i = document.querySelector('.compare .after'); return i && i.complete && i.naturalWidth > 0"
-    WebDriverWait(browser, 10).until(lambda page: page.execute_script(ready))
 
 
 def divider(browser: Any) -> int:
@@ -183,11 +133,6 @@ def test_mouse_touch_and_keys_move_the_divider(browser: Any, pages: Path) -> Non
         settle(browser)
     assert abs(divider(browser) - 30) <= 1
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
-def settle(browser: Any) -> None:
-    """Wait until what was asked for is drawn."""
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 def test_zoom_goes_to_pixels_and_stays_in_the_picture(browser: Any, pages: Path) -> None:
@@ -259,31 +204,8 @@ def test_pages_fit_every_width_in_light_and_dark(browser: Any, pages: Path, widt
         open_page(browser, pages / f"{name}.html")
         settle(browser)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        assert browser.execute_script(_LOW_CONTRAST) == []
+        assert browser.execute_script(LOW_CONTRAST) == []
         keep_screenshot(browser, f"{'index' if name == '1000' else name}-{width}-{'dark' if dark else 'light'}")
-
-
-_LOW_CONTRAST = """
-const parts = (text) => text.match(/[\\d.]+/g).map(Number);
-const linear = (v) => v <= 10.3 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4;
-const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-const behind = (node) => {
-  for (; node; node = node.parentElement) {
-    const colour = parts(getComputedStyle(node).backgroundColor);
-    if (colour.length === 3 || colour[3] > 0.5) return colour;
-  }
-  return [255, 255, 255];
-};
-const found = [];
-for (const node of document.querySelectorAll('main *, header *, footer')) {
-  if (!(node instanceof HTMLElement) || node.closest('.compare') || node.disabled) continue;
-  const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-  if (!own || !node.offsetParent) continue;
-  const [a, b] = [light(parts(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
-  if ((a + 0.05) / (b + 0.05) < 4.5) found.push(node.outerHTML.slice(0, 80));
-}
-return found.slice(0, 5);
-"""
 
 
 def test_the_theme_can_be_chosen(browser: Any, pages: Path) -> None:
