@@ -145,20 +145,13 @@ def _work(
     record = None
     if account.published:
         record = Artifacts(workspace.storage, Path(tempfile.gettempdir())).record(STAGE, account.published)
-    state = [
-        *(
-            account.source,
-            account.output,
-            account.state,
-            account.published,
-            account.sha256,
-            account.seconds(),
-            account.damage,
-        ),
+    what_it_shows = [
+        *(account.source, account.output, account.state, account.published, account.sha256, account.seconds()),
+        *(account.damage, len(account.troubles()), record.to_json().decode() if record else ""),
         *([asdict(failure) for failure in own], [asdict(shot) for shot in shots], settings.model_dump(), run_yaml),
-        *(account.damage, len(account.troubles()), record.to_json().decode() if record else "", appearance()),
+        appearance(),
     ]
-    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps(what_it_shows).encode()).hexdigest()
     return _Work(account, page_name(account), shots, own, record, key)
 
 
