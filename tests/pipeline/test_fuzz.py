@@ -12,11 +12,12 @@ from pathlib import Path
 import fuzzed_files
 import odd_clips
 import pytest
+from caption_bytes import captioned
 
 ROOT = Path(__file__).parents[2]
 CASES, BATCH = 320, 80
-SECONDS, CPU_SECONDS = 240, 30
-"""Of a batch: by the clock, for a busy machine; and of work, of which a batch takes 7 on one core."""
+SECONDS, CPU_SECONDS = 120, 30
+"""Of a batch, by the clock and of work. Measured on one core: 5 to 7 seconds of either, 44 by the clock under load 11."""
 CLIPS = {
     "a.mkv": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.3)} -c:v ffv1 -c:a pcm_s16le -t 0.3",
     "b.mp4": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v libx264 -bf 2 -c:a aac -t 0.4",
@@ -26,7 +27,9 @@ CLIPS = {
     "f.avi": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v mpeg4 -bf 2 -c:a pcm_s16le -t 0.4",
     "g.mkv": f"-i words.srt -f ffmetadata -i chapters.txt {odd_clips.moving(seconds=0.3)} -map 2:v -map 0:s "
     "-map_chapters 1 -c:v libx265 -x265-params log-level=none -attach note.txt -metadata:s:t mimetype=text/plain",
+    "h.m2v": f"{odd_clips.moving(seconds=0.8)} -c:v mpeg2video -b:v 1M -bf 0",
 }
+CAPTIONED = "h.m2v"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     odd_clips.write_notes(work)
     for name, words in CLIPS.items():
         odd_clips.ffmpeg(f"{words} {name}", work)
+        if name == CAPTIONED:
+            captioned(work / name)
         (work / name).rename(clips / name)
     return root
 
@@ -74,7 +79,9 @@ def test_damaged_files_do_no_harm(folder: Path, first: int) -> None:
     assert all("\n" not in message and Path(source).name in message for source, _, message in told["failures"])
 
     published = {f"{Path(name).stem}.mkv" for name, state in states.items() if state != "failed"}
-    assert {path.name for path in (place / "restored").rglob("*")} == published
+    captions = {f"{Path(name).stem}.mcc" for name in published}  # a splice may bring some
+    there = {path.name for path in (place / "restored").rglob("*")}
+    assert published <= there <= published | captions and captions & there
     assert {path.name for path in place.iterdir()} == {"library", "restored", "workspace"}
     assert list(temporary.iterdir()) == []
     clips = sorted((folder / "clips").iterdir())
