@@ -17,7 +17,7 @@ from caption_bytes import captioned
 ROOT = Path(__file__).parents[2]
 CASES, BATCH = 320, 80
 SECONDS, CPU_SECONDS = 120, 30
-"""Of a batch, by the clock and of work. Measured on one core: 5 to 7 seconds of either, 44 by the clock under load 11."""
+"""Of a batch, by the clock and of work; measured: 5 to 7 of either on one core, 44 by the clock under load 11."""
 CLIPS = {
     "a.mkv": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.3)} -c:v ffv1 -c:a pcm_s16le -t 0.3",
     "b.mp4": f"{odd_clips.TONE} {odd_clips.moving(seconds=0.4)} -c:v libx264 -bf 2 -c:a aac -t 0.4",
