@@ -29,7 +29,11 @@ class AssembleConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    subtitles: bool = Field(default=True, description="copy subtitles; those that Matroska cannot hold are left out")
+    subtitles: bool = Field(
+        default=True,
+        description="copy subtitles; those that Matroska cannot hold are left out. Closed captions are kept as "
+        "name.mcc, their text as a subtitle track",
+    )
     attachments: bool = Field(default=True, description="copy attached files and cover pictures")
     framemd5: bool = Field(default=True, description="write an MD5 for every frame and audio packet beside the file")
     sha256: bool = Field(default=True, description="write the SHA-256 of all files of a video beside them")

@@ -115,7 +115,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
         if not (carried or companions.caption_track):
             return Captions()
         if not self.config.subtitles:
-            return Captions(left_out=(f"closed captions of {carried} frames",))
+            where = f"closed captions of {carried} frames" if carried else "the track of closed captions"
+            return Captions(left_out=(where,))
         return keep_captions(task.source, task.output / f"{task.name}{SUFFIX}", constant_rate(task), companions.shift)
 
     def _mux(self, task: AssembleTask, path: Path, joiner: Joiner, companions: Companions, captions: Captions) -> None:
