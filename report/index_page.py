@@ -133,12 +133,11 @@ def _stage(name: str, counted: Mapping[str, Any], seconds: float) -> dict[str, A
 
 
 def _facts(run: RunAccount, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    model = settings.get("models") or {}
     facts = [
         ("preset", settings.get("preset")),
         ("scale", settings.get("scale")),
         ("seed", settings.get("seed")),
-        ("model", settings.get("model") or (model.get("model") if isinstance(model, Mapping) else None)),
+        ("model", settings.get("model")),
         ("inputs", ", ".join(map(str, settings.get("inputs") or []))),
         ("drivers so far", run.epoch),
     ]

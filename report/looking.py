@@ -130,7 +130,7 @@ class _Footage:
 
 
 def _measure(looks: Looks, footage: _Footage, shots: list[Shot], settings: ReportSettings) -> None:
-    chosen = [frames for _, frames in stretches(shots, settings.measure)]
+    chosen = stretches(shots, settings.measure)
     if not chosen:
         return
     row, width = footage.restored.facts.height // 2, footage.restored.facts.width

@@ -39,7 +39,7 @@ def shots_of(chunks: Sequence[tuple[int, ...]]) -> list[Shot]:
     return shots
 
 
-def stretches(shots: Sequence[Shot], budget: int) -> list[tuple[Shot, range]]:
+def stretches(shots: Sequence[Shot], budget: int) -> list[range]:
     """Which frames are measured: all of them, or a stretch of each shot where they are more than ``budget``.
 
     A stretch lies about the middle of the shot's seams, if it has any, else about its own middle. Where there are more
@@ -48,11 +48,11 @@ def stretches(shots: Sequence[Shot], budget: int) -> list[tuple[Shot, range]]:
     if budget <= 0 or not shots:
         return []
     if sum(map(len, shots)) <= budget:
-        return [(shot, range(shot.start, shot.stop)) for shot in shots]
+        return [range(shot.start, shot.stop) for shot in shots]
     count = min(len(shots), max(1, budget // SHORTEST))
     chosen = [shots[index * len(shots) // count] for index in range(count)]
     length = max(SHORTEST, budget // count)
-    return [(shot, _stretch(shot, length)) for shot in chosen]
+    return [_stretch(shot, length) for shot in chosen]
 
 
 def _stretch(shot: Shot, length: int) -> range:
