@@ -13,6 +13,7 @@ import ffmpeg
 
 from stages.contract import ItemError
 from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
+from stages.media.probe import open_video
 
 
 @functools.cache
@@ -57,8 +58,24 @@ def check_audio(container: Any, name: str) -> None:
     for stream in container.streams:
         if stream.type != "audio" or announced_only(stream):
             continue
-        if not holds(stream) and not holds_late(path_of(container), stream.index):
-            codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+        if holds(stream):
+            continue
+        codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+        if not holds_late(path_of(container), stream.index):
             raise ItemError(
                 f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska; convert it to FLAC"
             )
+        if _skips(path_of(container), stream.index):
+            raise ItemError(
+                f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska, because its edit list "
+                "cuts it; convert it to FLAC"
+            )
+
+
+def _skips(path: Path, index: int) -> bool:
+    """Whether an edit list skips packets of a stream, which the ffmpeg program would copy all the same."""
+    with open_video(path) as container:
+        try:
+            return any(packet.is_discard for packet in container.demux(container.streams[index]))
+        except av.error.FFmpegError:  # it breaks off, and so will the copy
+            return False

@@ -15,8 +15,10 @@ import av
 import numpy as np
 import odd_clips
 import pytest
+from edit_lists import edited
 from odd_clips import CLIPS, Odd
 
+from stages.contract import ItemError
 from stages.media.planes import components
 from stages.media.table import read_table
 from stages.split.config import SplitConfig
@@ -93,6 +95,16 @@ def check_policy(path: Path) -> None:
         line = ["mediaconch", "-p", str(POLICY), str(path)]
         said = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60).stdout
         assert said.startswith("pass!"), said
+
+
+def test_sound_that_only_ffmpeg_copies_is_refused_where_an_edit_list_cuts_it(tmp_path: Path, go: Go) -> None:
+    odd_clips.write_texture(tmp_path)
+    source = tmp_path / "cut.mov"
+    odd_clips.ffmpeg(f"{odd_clips.TONE} {odd_clips.moving()} -c:v mpeg4 -c:a pcm_mulaw -t 1 {source.name}", tmp_path)
+    assert go(source, scale=1, chunk_frames=40).result.facts["audio_packets"]
+    edited((0.2, 0), (0.4, 0.52))(source)
+    with pytest.raises(ItemError, match=r"cut\.mov: audio stream 1 \(pcm_mulaw\) .* its edit list cuts it; convert"):
+        go(source, scale=1, chunk_frames=40)
 
 
 def test_frames_without_times_before_the_first_good_one_are_placed_before_it(tmp_path: Path, go: Go) -> None:
