@@ -116,7 +116,9 @@ def start_collector(ahead: int, scratch_bytes: int | None = None) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(num_cpus=0, max_concurrency=10_000, scheduling_strategy=here)(Collector)
+    # Several calls per chunk and stage: Ray need not keep a record of each.
+    options = {"num_cpus": 0, "max_concurrency": 10_000, "enable_task_events": False}
+    actor = ray.remote(**options, scheduling_strategy=here)(Collector)
     return actor.remote(ahead, scratch_bytes)
 
 

@@ -111,6 +111,14 @@ class Siege:
         self.driver = self.start()
 
 
+def hangs(workspace: Path) -> list[tuple[str, int, int, int, float]]:
+    """What workers that hung cost, by the manifest: from the end of the attempt to the success of a later one."""
+    rows = events(workspace)
+    ends = {row["fingerprint"]: row["recorded"] for row in rows if row["outcome"] == "done"}
+    late = [row for row in rows if row["outcome"] == "timed_out"]
+    return [("worker hangs", 1, 0, 0, (ends[row["fingerprint"]] - row["recorded"]).total_seconds()) for row in late]
+
+
 def children(parents: set[int]) -> list[int]:
     found = []
     for place in Path("/proc").glob("[0-9]*"):
@@ -140,7 +148,10 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
         ("raylet killed", siege.kill_raylet),
         *((f"{stage} worker killed", lambda stage=stage: siege.kill_worker(stage)) for stage in ("sample", "flow")),
         ("driver killed", siege.kill_driver),
-        *((f"{stage} worker killed", lambda stage=stage: siege.kill_worker(stage)) for stage in ("decode", "split")),
+        *(
+            (f"{stage} worker killed", lambda stage=stage: siege.kill_worker(stage))
+            for stage in ("decode", "split", "assemble")
+        ),
         ("machine removed", siege.remove_node),
         ("driver killed", siege.kill_driver),
     ]
@@ -148,7 +159,7 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
         if siege.driver.poll() is None:
             siege.strike(name, blow)
     assert siege.driver.wait(240) == 0, (tmp_path / "log").read_text()[-3000:]
-    record_property("chaos", siege.rows)
+    record_property("chaos", [*siege.rows, *hangs(siege.workspace)])
     struck = Counter(name for name, *_ in siege.rows)
     assert struck["raylet killed"] and struck["driver killed"] and struck.total() >= 5, struck
     assert all(lost == again == 0 for _, _, lost, again, _ in siege.rows), siege.rows

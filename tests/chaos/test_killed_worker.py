@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def test_workers_that_die_cost_an_attempt_each_and_nothing_else(unbroken: Line, 
     assert committed(workspace) == before
 
 
-def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(tmp_path: Path) -> None:
+def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     library = tmp_path / "library"
     library.mkdir()
     (library / "poisoned.mp4").write_text("25 frames of poison")
@@ -86,6 +89,9 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(t
     rows = [event for event in events(tmp_path / "workspace") if event["stage"] == "sample"]
     poisoned = [event for event in rows if (event["video"], event["chunk"]) == (failure["video"], 1)]
     assert Counter(event["outcome"] for event in poisoned) == {"died": 3, "gave_up": 1}
+    told = {event["outcome"]: event for event in poisoned}
+    seconds = (told["gave_up"]["recorded"] - min(event["started"] for event in poisoned)).total_seconds()
+    record_property("chaos", [("item that kills its worker", 3, 0, len(made_twice(tmp_path / "workspace")), seconds)])
     others = [event for event in rows if event not in poisoned]
     assert [(event["outcome"], event["attempt"]) for event in others] == [("done", 1)] * 5
     assert status(tmp_path / "workspace")["videos"] == {"total": 2, "done": 1, "failed": 1, "left": 0}

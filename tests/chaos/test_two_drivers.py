@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from whole_jobs import Line, made_twice, published
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
 
-def test_the_second_is_refused_or_the_first_stops(unbroken: Line, tmp_path: Path) -> None:
+def test_the_second_is_refused_or_the_first_stops(
+    unbroken: Line, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     workspace = tmp_path / "workspace"
     line = replace(unbroken, output=tmp_path / "restored", workspace=workspace)
     first = line.start_until(8, tmp_path / "log")
@@ -24,7 +28,9 @@ def test_the_second_is_refused_or_the_first_stops(unbroken: Line, tmp_path: Path
         (complaint,) = refused.stderr.splitlines()
         assert complaint.startswith(f"error: {workspace}: another run is at work on this workspace (host ")
         assert f"process {first.pid}); wait for it to end, or take over (--takeover)" in complaint
+        begun = time.monotonic()
         second = replace(line, more=["--takeover"]).run()
+        seconds = time.monotonic() - begun
         assert second.returncode == 0, second.stderr
     finally:
         first.send_signal(signal.SIGCONT)
@@ -35,5 +41,7 @@ def test_the_second_is_refused_or_the_first_stops(unbroken: Line, tmp_path: Path
     )
     assert "Traceback" not in said
     assert published(tmp_path / "restored") == published(Path(unbroken.output))
-    assert not made_twice(workspace)
+    twice = made_twice(workspace)
+    record_property("chaos", [("second driver", 2, 0, len(twice), seconds)])
+    assert not twice
     assert "2 already done (0 artifacts made" in line.run().stderr
