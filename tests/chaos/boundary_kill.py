@@ -39,7 +39,8 @@ def main(root: Path, *where: str) -> None:
 
     def append(self: ManifestWriter, records: list[object]) -> None:
         written(self, records)  # type: ignore[arg-type]
-        self.flush()  # a part for every row, so that there is something to join
+        self.flush()  # a part for every call, so that there is something to join
+        self._compact()
 
     ManifestWriter.append = append  # type: ignore[assignment, method-assign]
     if where:

@@ -112,11 +112,14 @@ class Siege:
 
 
 def hangs(workspace: Path) -> list[tuple[str, int, int, int, float]]:
-    """What workers that hung cost, by the manifest: from the end of the attempt to the success of a later one."""
-    rows = events(workspace)
-    ends = {row["fingerprint"]: row["recorded"] for row in rows if row["outcome"] == "done"}
-    late = [row for row in rows if row["outcome"] == "timed_out"]
-    return [("worker hangs", 1, 0, 0, (ends[row["fingerprint"]] - row["recorded"]).total_seconds()) for row in late]
+    """What workers that hung cost, by the manifest: from the end of the attempt to the next good news of the item."""
+    rows, found = events(workspace), []
+    good = [row for row in rows if row["outcome"] in ("done", "reused")]
+    for late in (row for row in rows if row["outcome"] == "timed_out"):
+        after = [row["recorded"] for row in good if row["fingerprint"] == late["fingerprint"]]
+        seconds = (min(each for each in after if each > late["recorded"]) - late["recorded"]).total_seconds()
+        found.append(("worker hangs", 1, 0, 0, seconds))
+    return found
 
 
 def children(parents: set[int]) -> list[int]:
