@@ -144,7 +144,9 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
     cluster: Cluster, tmp_path: Path, record_property: Callable[[str, object], None], request: pytest.FixtureRequest
 ) -> None:
     (tmp_path / "library").mkdir()
-    for number in range(VIDEOS):
+    rounds = request.config.getoption("--strikes")
+    videos = VIDEOS * rounds
+    for number in range(videos):
         (tmp_path / "library" / f"{number}.mp4").write_text(f"{CHUNKS * 10} video {number}")
     siege = Siege(tmp_path, cluster, seed=6)
     blows: list[tuple[str, Callable[[], Any]]] = [
@@ -158,7 +160,7 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
         ("machine removed", siege.remove_node),
         ("driver killed", siege.kill_driver),
     ]
-    for name, blow in blows * request.config.getoption("--strikes"):
+    for name, blow in blows * rounds:
         if siege.driver.poll() is None:
             siege.strike(name, blow)
     assert siege.driver.wait(240) == 0, (tmp_path / "log").read_text()[-3000:]
@@ -167,7 +169,7 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
     assert struck["raylet killed"] and struck["driver killed"] and struck.total() >= 5, struck
     assert all(lost == again == 0 for _, _, lost, again, _ in siege.rows), siege.rows
     assert not made_twice(siege.workspace)
-    assert status(siege.workspace)["videos"] == {"total": VIDEOS, "done": VIDEOS, "failed": 0, "left": 0}
+    assert status(siege.workspace)["videos"] == {"total": videos, "done": videos, "failed": 0, "left": 0}
     outcomes = Counter(row["outcome"] for row in events(siege.workspace))
     assert not outcomes["gave_up"] and not outcomes["failed"], outcomes
     stages = Simulation().factories()
