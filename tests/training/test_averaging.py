@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.basicvsr import BasicVSR
+from models.folder import ModelFolder
+from training.averaging import average, mean_state
+from training.estimate import with_cleaning
+
+
+def test_the_mean_is_weighted_and_what_only_some_have_is_theirs() -> None:
+    first, second = {"a": torch.tensor([1.0])}, {"a": torch.tensor([5.0]), "b": torch.tensor([2.0])}
+    assert mean_state([first, second], [3.0, 1.0]) == {"a": torch.tensor([2.0]), "b": torch.tensor([2.0])}
+
+
+@pytest.mark.parametrize(
+    ("shape", "share", "what"), [((2,), 1.0, "not the same shape"), ((1,), 0.0, "above 0")], ids=["shape", "share"]
+)
+def test_what_cannot_be_averaged_is_refused(shape: tuple[int, ...], share: float, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        mean_state([{"a": torch.zeros(1)}, {"a": torch.zeros(shape)}], [1.0, share])
+
+
+def test_a_fine_tuned_folder_and_its_beginning(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    plain = BasicVSR(channels=8, num_blocks=1, num_levels=2)
+    tuned = with_cleaning(plain, 4, 1)
+    with torch.no_grad():
+        for weight in tuned.parameters():
+            weight.add_(0.25)
+    plain.save_pretrained(tmp_path / "plain" / "initial_estimate")
+    tuned.save_pretrained(tmp_path / "tuned" / "initial_estimate")
+    average(tmp_path / "mean", {tmp_path / "plain": 1.0, tmp_path / "tuned": 3.0})
+    mean = ModelFolder(tmp_path / "mean").initial_estimate().state_dict()
+    for name, weight in tuned.state_dict().items():
+        expected = weight - 0.0625 if name in plain.state_dict() else weight
+        assert torch.allclose(mean[name].float(), expected, atol=2e-3), name

@@ -1,0 +1,79 @@
+"""The weighted mean of several fine-tunings of the initial estimate, and of what they began as.
+
+Weights between a network and its fine-tuning lose less of what it could than they gain (Wortsman et al.: Robust
+fine-tuning of zero-shot models, CVPR 2022; Model soups, ICML 2022).
+
+    python -m training.averaging OUTPUT A=0.4 B=0.4 C=0.2
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.folder import ModelFolder
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="python -m training.averaging", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="model folder; gets the mean as initial_estimate/")
+    parser.add_argument("parts", nargs="+", metavar="FOLDER=SHARE", help="model folders and their shares, above 0")
+    return parser.parse_args(arguments)
+
+
+def mean_state(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
+    """The mean of networks' tensors; one that only some have is the mean of those, shares in proportion.
+
+    Args:
+        states: name -> tensor; the same shapes under the same names.
+        shares: above 0; they need not sum to 1.
+
+    Raises:
+        ValueError: a share is not above 0, or shapes differ.
+    """
+    if any(share <= 0 for share in shares):
+        raise ValueError("every share must be above 0")
+    mean: dict[str, Tensor] = {}
+    for name in dict.fromkeys(name for state in states for name in state):
+        found = [(state[name], share) for state, share in zip(states, shares, strict=True) if name in state]
+        if len({tensor.shape for tensor, _ in found}) > 1:
+            raise ValueError(f"{name} has not the same shape everywhere")
+        total = sum(share for _, share in found)
+        mean[name] = torch.stack([tensor.float() * (share / total) for tensor, share in found]).sum(0)
+    return mean
+
+
+def average(output: Path, parts: Mapping[Path, float]) -> None:
+    """Write the mean of folders' initial estimates, as float16, into a model folder.
+
+    The network's form is that of the part with the most tensors: a cleaning module that only some have is kept.
+
+    Raises:
+        FileNotFoundError, ValueError: a folder has no initial estimate, or not a whole one; see also ``mean_state``.
+    """
+    networks = [ModelFolder(folder).initial_estimate() for folder in parts]
+    largest = max(networks, key=lambda network: len(network.state_dict()))
+    largest.load_state_dict(mean_state([network.state_dict() for network in networks], list(parts.values())))
+    largest.half().save_pretrained(output / "initial_estimate")
+
+
+def main() -> int:
+    """Run the command; the exit code is 1 if the call is wrong."""
+    options = parse()
+    try:
+        parts = {Path(folder): float(share) for folder, _, share in (part.rpartition("=") for part in options.parts)}
+        average(options.output, parts)
+    except (OSError, ValueError) as error:
+        print(f"averaging: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
