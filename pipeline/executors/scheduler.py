@@ -14,17 +14,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayActorError
 
 from pipeline.driver import Driver
 from pipeline.executors.actors import StageActor
 from pipeline.executors.alone import Alone
 from pipeline.executors.base import StageFactory
+from pipeline.executors.deaths import DEATHS, ran_short, why_lost
 from pipeline.executors.metrics import Metrics
 from pipeline.executors.nodes import free, is_gone
 from pipeline.executors.pool import Hand, Pool, Task
 from pipeline.executors.sizing import Share, balanced
-from pipeline.faults import line
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.job import Job
 from pipeline.rows import AgainRow, ChunkRow, FatalRow, Row, SourceRow, pack, source_of, unpack
@@ -37,7 +36,6 @@ TURN_SECONDS = 0.5
 RESIZE_SECONDS = 1.0
 MEASURED = 3
 """Chunks of every stage that are timed before the pools are sized by it."""
-DEATHS = (RayActorError, OutOfMemoryError)  # instead of a dead worker's answer; the second is the memory monitor's
 KINDS = {"split": "split", "assemble": "assemble"}
 AFTER = {"split": "flow", "flow": "sample", "sample": "decode"}
 log = logging.getLogger(__name__)
@@ -136,7 +134,7 @@ class Scheduler:
         try:
             records, scratch = ray.get(self._drain)
         except DEATHS as error:
-            raise StorageError(f"Ray's processes here were lost (...{line(error)[-150:]}); run again") from error
+            raise StorageError(why_lost(error)) from error
         self._drain = self.collector.drain.remote(TURN_SECONDS)
         self._take(records, scratch)
 
@@ -168,7 +166,7 @@ class Scheduler:
     def _died(self, pool: Pool, hand: Hand, error: Exception) -> None:
         """Put back what a dead worker had in hand; its successor is started by the next resize."""
         log.debug("a %s worker died: %s", pool.stage, error)
-        self.alone.blame(pool, hand, short := isinstance(error, OutOfMemoryError))
+        self.alone.blame(pool, hand, short := ran_short(error))
         for task in pool.end(hand):
             task.avoid.add(id(hand))
             pool.submit(task, again=True)

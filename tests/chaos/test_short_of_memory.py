@@ -14,7 +14,9 @@ import pytest
 from whole_jobs import ROOT, environment, events, made_twice
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
-NEEDED = 8 << 30
+NEEDED = 12 << 30
+TURNS = 3
+SHORT = "the machine of this run was short of memory"
 
 
 def available() -> int:
@@ -22,19 +24,26 @@ def available() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
 
 
+def run_beside_a_hungry_chunk(folder: Path) -> subprocess.CompletedProcess[str]:
+    library = folder / "library"
+    library.mkdir(parents=True)
+    (library / "hungry.mp4").write_text("25 frames, hungry ones")
+    (library / "neighbour.mp4").write_text("45 frames")
+    script = Path(__file__).parent / "memory_hog.py"
+    words = [sys.executable, str(script), str(library), str(folder / "restored"), str(folder / "workspace")]
+    return subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+
+
 def test_the_chunk_is_given_up_for_want_of_memory_and_no_neighbour_is_charged(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     if available() < NEEDED:
-        pytest.skip("needs 8 GiB of free memory")
-    library = tmp_path / "library"
-    library.mkdir()
-    (library / "hungry.mp4").write_text("25 frames, hungry ones")
-    (library / "neighbour.mp4").write_text("45 frames")
-    script = Path(__file__).parent / "memory_hog.py"
-    words = [sys.executable, str(script), str(library), str(tmp_path / "restored"), str(tmp_path / "workspace")]
+        pytest.skip("needs 12 GiB of free memory")
     begun = time.monotonic()
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=400, check=False)
+    for turn in range(TURNS):
+        done = run_beside_a_hungry_chunk(folder := tmp_path / str(turn))
+        if SHORT not in done.stderr:  # other tests took the memory before the hungry chunk could
+            break
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     states = {Path(source).name: state for source, state in report["videos"].items()}
@@ -43,11 +52,11 @@ def test_the_chunk_is_given_up_for_want_of_memory_and_no_neighbour_is_charged(
     assert (failure["stage"], failure["chunk"], failure["outcome"]) == ("sample", 1, "gave_up")
     assert failure["attempts"] == 3 and failure["error_class"] == "OutOfMemory"
     assert failure["message"] == "given up after 3 attempts; the last one ran out of memory, and Ray ended its worker"
-    rows = [event for event in events(tmp_path / "workspace") if event["chunk"] >= 0]
+    rows = [event for event in events(folder / "workspace") if event["chunk"] >= 0]
     mine = {"stage": "sample", "video": failure["video"], "chunk": 1}
     hungry = [row for row in rows if mine.items() <= row.items()]
     assert Counter(row["outcome"] for row in hungry) == {"evicted": 1, "died": 3, "gave_up": 1}
     others = [row for row in rows if row not in hungry]
     assert {row["outcome"] for row in others} <= {"done", "evicted"}, "a neighbour was charged"
-    assert not made_twice(tmp_path / "workspace")
+    assert not made_twice(folder / "workspace")
     record_property("chaos", [("item out of memory", 4, 0, 0, time.monotonic() - begun)])
