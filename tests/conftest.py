@@ -3,8 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-# Tiny tensors: more threads only wait for each other, the longer the busier the machine (13 times as long was seen).
-torch.set_num_threads(1)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Give every test and its fixtures one thread, whatever the test before set.
+
+    With tiny tensors, threads only wait for each other, the longer the busier the machine: 13 times as long was seen.
+    """
+    torch.set_num_threads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

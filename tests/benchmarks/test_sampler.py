@@ -28,14 +28,6 @@ CPU = torch.device("cpu")
 TINY = ["--device", "cpu", "--height", "64", "--width", "64", "--frames", "5", "--steps", "2", "--tile", "4"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 COMMON = {"layers_per_block": 1, "norm_groups": 4}
 SMALL = Configuration(
     unet=COMMON
