@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.artifacts import describe
 from pipeline.premis import premis
 from pipeline.provenance import Making, account, to_json
+from pipeline.sums import sums_row
 
 SUMS = ".sha256"
 PROVENANCE = ".provenance.json"
@@ -27,8 +28,8 @@ def write_sidecars(folder: Path, name: str, making: Making) -> None:
         (folder / f"{name}{PROVENANCE}").write_bytes(to_json(told))
         (folder / f"{name}{PREMIS}").write_bytes(premis(told))
     if wanted.get("sha256"):
-        lines = [f"{file.sha256}  {file.name}\n" for file in describe(folder)]
-        (folder / f"{name}{SUMS}").write_text("".join(lines), encoding="utf-8")
+        rows = [sums_row(file.sha256, file.name) for file in describe(folder)]
+        (folder / f"{name}{SUMS}").write_text("".join(rows), encoding="utf-8")
     if wanted.get("bag"):
         _make_bag(folder, name, making)
 

@@ -15,6 +15,7 @@ from pipeline.schemas import DONE, REUSED
 from pipeline.sidecars import BAG, SUMS
 from pipeline.source_files import content_sha256
 from pipeline.storage import Storage, StorageError
+from pipeline.sums import read_sums
 from pipeline.workspace import Workspace
 from stages.assemble.captions import SUFFIX as CAPTIONS
 from stages.contract import ItemError
@@ -79,15 +80,32 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
 
 def _against_sums(storage: Storage, name: str) -> Iterator[str]:
     """Every file that a ``.sha256`` lists, as ``sha256sum --check`` would, and none beside images that it lists."""
-    parent = PurePosixPath(name).parent
-    rows = [row.partition("  ") for row in storage.read(name).decode(errors="replace").splitlines()]
-    yield from surplus(storage, parent, [listed for _, _, listed in rows])
-    for sha256, _, listed in rows:
-        try:
-            if digest(storage.blocks(str(parent / listed)))[1] != sha256:
-                yield f"{listed} does not have the SHA-256 that {PurePosixPath(name).name} has"
-        except FileNotFoundError:
-            yield f"{listed} is missing; {PurePosixPath(name).name} lists it"
+    parent, told = PurePosixPath(name).parent, PurePosixPath(name).name
+    rows = list(read_sums(storage.read(name).decode(errors="replace")))
+    yield from surplus(storage, parent, [listed for _, listed in rows if listed and not _leads_out(listed)])
+    for number, (sha256, listed) in enumerate(rows, start=1):
+        yield from _against_row(storage, parent, sha256, listed, told, number)
+
+
+def _against_row(
+    storage: Storage, parent: PurePosixPath, sha256: str, listed: str, told: str, number: int
+) -> Iterator[str]:
+    """One file held against its row, of this number, in the list ``told``."""
+    if not listed:
+        yield f"row {number} of {told} is no SHA-256 and name"
+        return
+    if _leads_out(listed):
+        yield f"{listed} leads out of the folder; {told} lists it"
+        return
+    try:
+        if digest(storage.blocks(str(parent / listed)))[1] != sha256:
+            yield f"{listed} does not have the SHA-256 that {told} has"
+    except (FileNotFoundError, IsADirectoryError):
+        yield f"{listed} is missing; {told} lists it"
+
+
+def _leads_out(listed: str) -> bool:
+    return listed.startswith("/") or ".." in listed.split("/")
 
 
 def surplus(storage: Storage, parent: PurePosixPath, names: Iterable[str]) -> Iterator[str]:
@@ -108,25 +126,20 @@ def surplus(storage: Storage, parent: PurePosixPath, names: Iterable[str]) -> It
 
 def against_bag(storage: Storage, folder: str) -> Iterator[str]:
     """What a bag's manifests (RFC 8493) say of its files, and what lies in ``data/`` without being listed."""
-    listed: set[str] = set()
+    every: set[str] = set()
     for manifest_name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
         try:
-            rows = storage.read(folder + manifest_name).decode(errors="replace").splitlines()
+            text = storage.read(folder + manifest_name).decode(errors="replace")
         except FileNotFoundError:
             yield f"{manifest_name} of the bag is missing"
             continue
-        for row in rows:
-            sha256, _, escaped = row.partition(" ")
-            name = escaped.strip().replace("%0A", "\n").replace("%0D", "\r")
-            listed.add(name)
-            try:
-                if digest(storage.blocks(folder + name))[1] != sha256:
-                    yield f"{name} does not have the SHA-256 that {manifest_name} has"
-            except FileNotFoundError:
-                yield f"{name} is missing; {manifest_name} lists it"
+        for number, (sha256, escaped) in enumerate(read_sums(text), start=1):
+            listed = escaped.replace("%0A", "\n").replace("%0D", "\r")
+            every.add(listed)
+            yield from _against_row(storage, PurePosixPath(folder), sha256, listed, manifest_name, number)
     for name in storage.tree():
         inside = name.removeprefix(folder)
-        if name.startswith(f"{folder}data/") and inside not in listed:
+        if name.startswith(f"{folder}data/") and inside not in every:
             yield f"{inside} is in the bag, but in none of its manifests"
 
 

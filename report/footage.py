@@ -155,7 +155,10 @@ def _fixity_times(text: str) -> Iterator[int]:
     for row in text.splitlines():
         fields = row.split(",")
         if not row.startswith("#") and fields[0].strip() == "0":
-            yield int(fields[2])
+            try:
+                yield int(fields[2])
+            except (IndexError, ValueError):
+                raise ItemError(f"the framemd5 has a damaged row ({row!r}); verify the workspace") from None
 
 
 def _packet_times(path: Path) -> list[int]:

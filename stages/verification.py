@@ -21,6 +21,8 @@ from stages.split.source import read_source
 
 MOST = 10
 """Differences of one kind that are named one by one; the others are counted."""
+_FIELDS = 6
+"""Of a row of framemd5: stream, dts, pts, duration, size, MD5."""
 
 
 def against_source(restored: Path, source: Path, config: SplitConfig, shift: int = 0) -> list[str]:
@@ -69,7 +71,7 @@ def against_fixity(restored: Path, fixity: Path) -> list[str]:
     """
     with tempfile.TemporaryDirectory() as folder:
         again = Path(folder) / "again.framemd5"
-        rows = fixity.read_text().splitlines()
+        rows = fixity.read_text(encoding="utf-8", errors="replace").splitlines()
         audio = any(row.startswith("#media_type 1: audio") for row in rows)
         try:
             write_framemd5(restored, again, audio)
@@ -89,11 +91,12 @@ def _differing(expected: list[str], found: list[str]) -> Iterator[str]:
 
 
 def _by_stream(rows: list[str]) -> dict[str, list[str]]:
-    """Timestamp and MD5 of each row, by stream; the header's lines under ""."""
+    """Timestamp and MD5 of each row, by stream; the header's lines, and what is no row, under ""."""
     streams: dict[str, list[str]] = {}
     for row in rows:
         fields = [field.strip() for field in row.split(",")]
-        stream, fact = ("", row) if row.startswith("#") else (fields[0], f"{fields[5]} at {fields[2]} ms")
+        whole = len(fields) == _FIELDS and not row.startswith("#")
+        stream, fact = (fields[0], f"{fields[5]} at {fields[2]} ms") if whole else ("", row)
         streams.setdefault(stream, []).append(fact)
     return streams
 
