@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.rows import SourceRow
+from pipeline.source_files import plain
 from pipeline.sources import SUFFIXES
 from pipeline.storage import Storage
 from stages.media.sequence import SUFFIXES as IMAGES
@@ -27,9 +28,9 @@ def passed_over(inputs: Sequence[str | Path], rows: Sequence[SourceRow]) -> dict
         place = Storage(given)
         if not place.fs.isdir(place.root):
             continue
-        for name in map(PurePosixPath, place.tree()):
+        for name in map(PurePosixPath, map(plain, place.tree())):
             suffix = name.suffix.lower()
-            folder = str(name.parent) if name.parent.name else Path(place.root).name
+            folder = str(name.parent) if name.parent.name else plain(Path(place.root).name)
             image = suffix in IMAGES and folder in taken
             if suffix not in SUFFIXES and not image and not name.name.startswith("."):
                 counts[suffix] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,21 +29,33 @@ def localise(source: SourceRow, scratch: Path) -> Iterator[Path]:
         ItemError: if it is gone, unreadable or not the file that was found (other size or version).
     """
     check(source)
-    if is_local(source.url):
-        yield Path(source.url)
-        return
-    fs, path = open_remote(source.url)
-    target = scratch / (PurePosixPath(path).name or "source")  # errors name the file
-    try:
+    with ExitStack() as stack:
         try:
-            if fs.isdir(path):
-                fetch_folder(fs, path, target)
-            else:
-                with fs.open(path, "rb") as remote, target.open("wb") as local:
-                    while block := remote.read(BLOCK):
-                        local.write(block)
+            path = stack.enter_context(lend(source.url, scratch))
         except FileNotFoundError as error:
             raise ItemError(f"{source.shown}: no such file") from error
+        yield path
+
+
+@contextmanager
+def lend(url: str, scratch: Path) -> Iterator[Path]:
+    """Lend a video, whatever became of it, as a local file or folder of images; a download is removed at the end.
+
+    Raises:
+        FileNotFoundError: if a remote one is gone.
+    """
+    if is_local(url):
+        yield local_path(url)
+        return
+    fs, path = open_remote(url)
+    target = scratch / (PurePosixPath(path).name or "source")  # errors name the file
+    try:
+        if fs.isdir(path):
+            fetch_folder(fs, path, target)
+        else:
+            with fs.open(path, "rb") as remote, target.open("wb") as local:
+                while block := remote.read(BLOCK):
+                    local.write(block)
         yield target
     finally:
         if target.is_dir():

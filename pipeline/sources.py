@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import glob as globbing
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.image_folders import local_image_folders, remote_image_folders
 from pipeline.rows import SourceRow
@@ -29,11 +29,17 @@ class InputError(Exception):
 
 
 def redact(url: str) -> str:
-    """Return a URL without user, password, query and fragment; a local path as it is."""
-    if "://" not in url:
+    """Return a URL without user, password and parameters; a local path as it is.
+
+    On the web ``?`` and ``#`` end a path. Elsewhere they belong to names, unless parameters follow (``?key=value``).
+    """
+    protocol, mark, rest = url.partition("://")
+    if not mark:
         return url
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    web = protocol.rpartition("::")[2] in ("http", "https")
+    rest = re.split(r"[?#]" if web else r"\?(?=[^/?=]+=)", rest, maxsplit=1)[0]
+    host, slash, path = rest.partition("/")
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str | Path = "") -> list[SourceRow]:
@@ -81,28 +87,28 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
         raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
 
 
+def _is_video(name: str) -> bool:
+    """Whether a file in a folder is taken. Hidden ones are not: macOS puts one (``._name``) beside every file."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+
+
 def _expand(given: str) -> list[SourceRow]:
     if is_local(given):
         return _expand_local(local_path(given))
     fs, root = open_remote(given)
-    if any(sign in root for sign in _MAGIC):
+    if any(sign in root for sign in _MAGIC) and not fs.exists(root):
         fixed = root[: min(root.index(sign) for sign in _MAGIC if sign in root)].rpartition("/")[0]
         return [_row(given, fs, path, fixed) for path in fs.glob(root) if not fs.isdir(path)]
     if fs.isdir(root):
         every = fs.find(root)
-        found = [path for path in every if PurePosixPath(path).suffix.lower() in SUFFIXES]
+        found = [path for path in every if _is_video(PurePosixPath(path).name)]
         return [_row(given, fs, path, root) for path in [*found, *remote_image_folders(every, SUFFIXES)]]
     return [_row(given, fs, root, root.rpartition("/")[0])]
 
 
 def _expand_local(path: Path) -> list[SourceRow]:
     if path.is_dir():
-        found = [
-            Path(folder) / name
-            for folder, _, names in os.walk(path)
-            for name in names
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-        ]
+        found = [Path(folder) / name for folder, _, names in os.walk(path) for name in names if _is_video(name)]
         return [_local_row(file, path) for file in [*found, *local_image_folders(path, SUFFIXES)]]
     if any(sign in str(path) for sign in _MAGIC) and not path.exists():
         cut = min(str(path).index(sign) for sign in _MAGIC if sign in str(path))

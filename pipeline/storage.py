@@ -25,6 +25,7 @@ from pipeline.local_files import bring_beside, create, flush, write_beside
 
 BLOCK = 1 << 22
 RETRIES = 12
+_MAGIC = "*?["
 
 
 class StorageError(Exception):
@@ -208,7 +209,12 @@ class Storage:
         """Remove a file or a folder with all it holds; nothing happens if there is none."""
         with plain_errors(f"{self.url}/{name}"), suppress(FileNotFoundError):
             self.boundary("remove", name)
-            self.fs.rm(self.path(name), recursive=True)
+            path = self.path(name)
+            if self.is_local or not any(sign in path for sign in _MAGIC):
+                self.fs.rm(path, recursive=True)
+                return
+            for each in self.fs.find(path):  # fsspec would take the path itself for a pattern
+                self.fs.rm_file(each)
 
     def _replace(self, temporary: Path, name: str, durable: bool) -> None:
         target = Path(self.path(name))

@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from pipeline import manifest
 from pipeline.artifacts import Artifact, Artifacts, digest
+from pipeline.faults import line
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
 from pipeline.sidecars import BAG, SUMS
-from pipeline.source_files import content_sha256
+from pipeline.source_files import content_sha256, lend
 from pipeline.storage import Storage, StorageError
 from pipeline.sums import read_sums
 from pipeline.workspace import Workspace
@@ -226,17 +227,16 @@ def _captions(output: Storage, record: Artifact) -> Iterator[Path | None]:
 def _against_source(
     restored: Path, captions: Path | None, shift: int, source: str, sha256: str, config: SplitConfig
 ) -> list[str]:
-    folder, _, name = source.rpartition("/")
     try:
-        with _local(Storage(folder or "."), name) as original:
-            if sha256 and content_sha256(original, name) != sha256:
+        with tempfile.TemporaryDirectory() as folder, lend(source, Path(folder)) as original:
+            if sha256 and content_sha256(original, original.name) != sha256:
                 return ["the source is not the file that was restored"]
             spoken = against_captions(captions, original, shift) if captions else []
             return [*against_source(restored, original, config, shift), *spoken]
     except FileNotFoundError:
         return ["the source is not there any more"]
-    except ItemError as error:
-        return [f"the source cannot be read: {error}"]
+    except (ItemError, OSError) as error:
+        return [f"the source cannot be read: {line(error)}"]
 
 
 @contextmanager
