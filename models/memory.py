@@ -51,3 +51,28 @@ class Shrinking:
             LOG.warning("%s", reduction)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+
+class ShrinkingByCall:
+    """One ``Shrinking`` for each kind of call, so that what did not fit is not tried again at every chunk.
+
+    Calls of one kind take the same memory, so each kind ends at a size of its own, in whatever order they come: what is
+    computed does not depend on what a worker had in hand before.
+
+    Args:
+        what: see ``Shrinking``.
+        size: see ``Shrinking``.
+    """
+
+    def __init__(self, what: str, size: int | None) -> None:
+        self.what, self.size = what, size
+        self._kinds: dict[tuple[int, ...], Shrinking] = {}
+
+    def of(self, *kind: int) -> Shrinking:
+        """The one for calls of this kind: whatever numbers decide how much memory they take."""
+        return self._kinds.setdefault(kind, Shrinking(self.what, self.size))
+
+    @property
+    def smallest(self) -> int | None:
+        """The smallest size that was come to; None: as large as there is use for."""
+        return min((each.size for each in self._kinds.values() if each.size is not None), default=self.size)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.memory import ShrinkingByCall
 from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.steps import GuidedSteps, SamplerSettings
@@ -54,6 +55,7 @@ def sample_chunk(
     motion: Motion | None = None,
     initial: Tensor | None = None,
     record: Callable[[StepRecord], None] | None = None,
+    batches: ShrinkingByCall | None = None,
 ) -> Tensor:
     """Denoise the latents of one chunk of any length.
 
@@ -69,6 +71,7 @@ def sample_chunk(
             missing at the end, of a frame with its repetition, are taken as still.
         initial: ``[n, C, h, w]``, what is noised to start from; ``structure`` if None.
         record: called after every step.
+        batches: what fitted in memory at earlier chunks, see ``models.windowed.fitting_batches``.
 
     Returns:
         Scaled latents ``[n, C, h, w]``, float32.
@@ -90,7 +93,7 @@ def sample_chunk(
         return torch.stack([noise(frame, step) for frame in range(len(structure))]).to(structure)
 
     steps = GuidedSteps(schedule, settings, motion)
-    predict = WindowedDenoiser(unet, structure_encoder, structure, prompt, settings.windows)
+    predict = WindowedDenoiser(unet, structure_encoder, structure, prompt, settings.windows, batches)
     latents = steps.noised(initial, draw(START))
     for step in range(settings.steps):
         eps = predict(latents, steps.timestep(step), step)

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from models.memory import Shrinking
+from models.memory import Shrinking, ShrinkingByCall
 from models.tiling import Tile, canvas_tiles, gaussian_weights, tile_starts, window_weights
 
 
@@ -78,6 +78,11 @@ class _Job:
     tile: Tile
 
 
+def fitting_batches(batch: int) -> ShrinkingByCall:
+    """Windows times tiles per call, as long as they fit in memory; lent to every chunk that a process denoises."""
+    return ShrinkingByCall("windows and tiles per call", batch)
+
+
 class WindowedDenoiser:
     """Runs the networks over all windows and tiles of a chunk and blends their predictions.
 
@@ -90,6 +95,7 @@ class WindowedDenoiser:
         structure: ``[n, C, h, w]``, float32: scaled latents of the chunk's frames.
         prompt: ``[1, L, D]``, or None for networks without a prompt.
         settings: windows, tiles and batches.
+        batches: what has fitted in memory so far, see ``fitting_batches``; None: nothing is known yet.
     """
 
     def __init__(
@@ -99,10 +105,11 @@ class WindowedDenoiser:
         structure: Tensor,
         prompt: Tensor | None,
         settings: WindowSettings,
+        batches: ShrinkingByCall | None = None,
     ) -> None:
         self._unet, self._structure_encoder = unet, structure_encoder
         self._settings = settings
-        self._batch = Shrinking("windows and tiles per call", settings.batch)
+        self._batches = batches or fitting_batches(settings.batch)
         self._structure = structure.to(settings.dtype)
         self._prompt = None if prompt is None else prompt.to(device=structure.device, dtype=settings.dtype)
 
@@ -115,11 +122,13 @@ class WindowedDenoiser:
             step: number of the executed step: decides where shifting tiles lie.
         """
         jobs = self._jobs(step)
+        tile = jobs[0].tile
+        shrinking = self._batches.of(len(jobs), tile.bottom - tile.top, tile.right - tile.left)
         weights = self._weights(jobs, latents)
         total, norm = torch.zeros_like(latents), torch.zeros_like(latents[:, :1])
         waiting = jobs
         while waiting:
-            batch, predictions = self._some(latents, waiting, timestep)
+            batch, predictions = self._some(latents, waiting, timestep, shrinking)
             waiting = waiting[len(batch) :]
             for job, eps in zip(batch, predictions, strict=True):
                 if len(jobs) == 1:
@@ -132,7 +141,7 @@ class WindowedDenoiser:
     @property
     def batch(self) -> int:
         """Windows times tiles per call: as set, or fewer if those have not fitted in memory."""
-        return self._batch.size or 1
+        return self._batches.smallest or 1
 
     def _jobs(self, step: int) -> list[_Job]:
         frames, _, height, width = self._structure.shape
@@ -155,9 +164,11 @@ class WindowedDenoiser:
         time = window_weights(s.num_frames) if overlapping else torch.ones(jobs[0].count, dtype=torch.float64)
         return (time[:, None, None, None] * space).to(latents)
 
-    def _some(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> tuple[Sequence[_Job], Tensor]:
+    def _some(
+        self, latents: Tensor, jobs: Sequence[_Job], timestep: int, shrinking: Shrinking
+    ) -> tuple[Sequence[_Job], Tensor]:
         """The first of the jobs, as many as go into a call, and what is predicted for them."""
-        predictions, count = self._batch(lambda size: self._predict(latents, jobs[:size], timestep), len(jobs))
+        predictions, count = shrinking(lambda size: self._predict(latents, jobs[:size], timestep), len(jobs))
         return jobs[:count], predictions.to(latents.dtype)
 
     def _predict(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> Tensor:

@@ -18,7 +18,7 @@ from models.motion import Motion
 from models.sampler import sample_chunk
 from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames
-from models.windowed import WindowSettings
+from models.windowed import WindowSettings, fitting_batches
 from stages.contract import Resources, Result, Stage
 from stages.device import LEAST_TILE, compiled, placed, prepare_device
 from stages.geometry import canvas_of
@@ -70,6 +70,7 @@ class SampleStage(Stage[ChunkTask, Result]):
         self.device, self.dtype = prepare_device(self.setting)
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
         self.encode_tile = Shrinking("sample.encode_tile", self.config.encode_tile, LEAST_TILE)
+        self.batches = fitting_batches(self.config.batch)
         self.unet = placed(self.folder.unet(), self.device, self.dtype)
         self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
         compiled(self.setting, self.unet, self.structure_encoder, self.vae.encoder)
@@ -152,6 +153,7 @@ class SampleStage(Stage[ChunkTask, Result]):
             lambda offset, step: noise(offset, step, shape),
             self._settings(),
             motion=motion,
+            batches=self.batches,
         )
 
     def _settings(self) -> SamplerSettings:

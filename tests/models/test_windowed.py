@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.windowed import WindowedDenoiser, WindowSettings
+from models.windowed import WindowedDenoiser, WindowSettings, fitting_batches
 
 
 class Networks:
@@ -156,3 +156,21 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved_and_nothing_else_changes(
     expected = WindowedDenoiser(networks.denoise, networks.encode, structure, None, settings)(latents, 7)
     assert torch.equal(predict(latents, 7), expected)
     assert sizes == [4, 2, 2, 1]
+
+
+def test_what_did_not_fit_is_not_tried_again_at_a_later_chunk_of_the_same_kind():
+    networks, sizes, batches = Networks(), [], fitting_batches(4)
+
+    def small_device(latents, *rest, **more):
+        sizes.append(len(latents) // 5)
+        if latents.shape[-1] == 8 and len(latents) > 10:
+            raise torch.OutOfMemoryError("too much")
+        return networks.denoise(latents, *rest, **more)
+
+    for shape, calls in (((23, 3, 8, 8), [4, 2, 2, 1]), ((23, 3, 8, 8), [2, 2, 1]), ((23, 3, 4, 4), [4, 1])):
+        sizes.clear()
+        WindowedDenoiser(small_device, networks.encode, torch.randn(shape), None, WindowSettings(batch=4), batches)(
+            torch.randn(shape), 7
+        )
+        assert sizes == calls
+    assert batches.smallest == 2

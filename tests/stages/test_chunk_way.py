@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from small_chunks import HEIGHT, WIDTH, chunk_of, moving_texture, small_model, way
 
 import models.vae
+from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from stages.decode.config import DecodeConfig
 from stages.decode.stage import DecodeStage
@@ -93,6 +94,32 @@ def test_a_canvas_that_does_not_fit_in_memory_is_encoded_and_decoded_in_tiles(
     small = way(tmp_path / "small", setting, frames, SMALL, DecodeConfig())
     for file in ("sample/latents.safetensors", "decode/head.mkv", "decode/segment.mkv"):
         assert (tiled.parent / file).read_bytes() == (small.parent / file).read_bytes()
+
+
+def test_a_batch_that_did_not_fit_is_not_tried_again_at_the_next_chunk(
+    tmp_path: Path, setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, sizes = DenoisingUNet.forward, []
+
+    def limited(unet: DenoisingUNet, latents: torch.Tensor, *given: Any, **more: Any) -> torch.Tensor:
+        sizes.append(len(latents) // 5)
+        if len(latents) > 5:
+            raise torch.OutOfMemoryError("too much")
+        return original(unet, latents, *given, **more)
+
+    monkeypatch.setattr(DenoisingUNet, "forward", limited)
+    config = SMALL.model_copy(update={"steps": 1, "batch": 2, "initial_estimate": "bicubic"})
+    way(tmp_path, setting, moving_texture(FRAMES), config, DecodeConfig())
+    stage = SampleStage(config, setting)
+    stage.setup()
+    sizes.clear()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        inputs = {folder: tmp_path / folder for folder in ("split", "flow")}
+        stage.run(ChunkTask(chunk_of(FRAMES), inputs, tmp_path / name))
+    assert sizes == [2, 1, 1, 1, 1]
+    first, second = (tmp_path / name / "latents.safetensors" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_another_seed_gives_other_latents(tmp_path: Path, setting: ModelSetting) -> None:
