@@ -42,7 +42,7 @@ def reprocess(
     from pipeline.stage_factories import stage_factories
     from pipeline.storage import Storage
 
-    with running() as progress:
+    with running("--takeover") as progress:
         new = told(workspace, set_ or [])
         storage, recipe = Storage(workspace), make_recipe(stage_factories(new.config))
         tell(announcement(outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))))

@@ -60,7 +60,8 @@ def restore(
     flight, twice stops at once; in either case the same line goes on.
     """
     settings = overrides(set_, scale, height)
-    report = start(inputs, output, workspace, config, settings, executor, preset, reprocess, takeover)
+    options = ("--reprocess", "--takeover")
+    report = start(inputs, output, workspace, config, settings, executor, preset, reprocess, takeover, options)
     return conclude(report, as_json)
 
 
@@ -74,8 +75,9 @@ def start(
     preset: str | None,
     reprocess: bool = False,
     takeover: bool = False,
+    options: tuple[str, ...] = (),
 ) -> RunReport:
-    """Run the pipeline with progress shown.
+    """Run the pipeline with progress shown; ``options``: see ``running``.
 
     Raises:
         typer.Exit: see ``running``.
@@ -85,7 +87,7 @@ def start(
     from pipeline.config import load_config
     from pipeline.run import run
 
-    with running() as progress:
+    with running(*options) as progress:
         settings = load_config(config, set_, preset)
         detail(f"preset {settings.preset}, executor {executor}", preset=settings.preset, executor=executor)
         return run(

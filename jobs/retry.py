@@ -52,7 +52,7 @@ def retry(
     from pipeline.run import run
     from pipeline.storage import Storage
 
-    with running() as progress:
+    with running("--takeover") as progress:
         before = told(workspace)
         chosen = failed_sources(Storage(workspace), video, stage.value if stage else "")
         items = sum(map(len, chosen.values()))

@@ -14,8 +14,11 @@ from jobs.progress import RunProgress
 
 
 @contextmanager
-def running() -> Iterator[RunProgress]:
+def running(*options: str) -> Iterator[RunProgress]:
     """Show progress within this context; lend what shows it, whose ``stop`` the first Ctrl-C or SIGTERM asks.
+
+    Args:
+        options: those of the command that go on where a run is refused; the message names the one that does.
 
     Raises:
         typer.Exit: with code 1, if the call or its surroundings are wrong; one line has said so.
@@ -27,9 +30,10 @@ def running() -> Iterator[RunProgress]:
     from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
-    options: dict[type[Exception], str] = {ChangedError: " (--reprocess)", BusyError: " (--takeover)"}
+    ways: dict[type[Exception], str] = {ChangedError: "--reprocess", BusyError: "--takeover"}
     try:
         with last_words(), RunProgress() as progress, patient(progress.stop):
             yield progress
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
-        raise typer.Exit(complain(f"{error}{options.get(type(error), '')}")) from None
+        way = ways.get(type(error))
+        raise typer.Exit(complain(f"{error} ({way})" if way in options else error)) from None

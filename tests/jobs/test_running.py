@@ -1,0 +1,28 @@
+"""What a command says when its run cannot begin."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from jobs.running import running
+from pipeline.epoch import BusyError
+from pipeline.workspace import ChangedError
+
+
+@pytest.mark.parametrize(
+    ("error", "options", "hint"),
+    [
+        (BusyError, (), ""),
+        (BusyError, ("--takeover",), " (--takeover)"),
+        (ChangedError, ("--takeover",), ""),
+        (ChangedError, ("--reprocess", "--takeover"), " (--reprocess)"),
+    ],
+)
+def test_only_an_option_that_the_command_has_is_hinted_at(
+    capsys: pytest.CaptureFixture[str], error: type[Exception], options: tuple[str, ...], hint: str
+) -> None:
+    with pytest.raises(typer.Exit) as caught, running(*options):
+        raise error("run1: cannot be used")
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == f"error: run1: cannot be used{hint}\n"
