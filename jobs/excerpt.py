@@ -47,13 +47,18 @@ def excerpt(source: Path, target: Path, seconds: float, crop: float = 1.0) -> in
     return count
 
 
-def _write_pictures(source: Path, target: Path, seconds: float, crop: float) -> tuple[int, Fraction, Fraction]:
-    """Return how many frames were written, and when the first begins and the last ends in the source, in seconds."""
+def _write_pictures(
+    source: Path, target: Path, seconds: float, crop: float, total: int | None = None
+) -> tuple[int, Fraction, Fraction]:
+    """Return how many frames were written, and when the first begins and the last ends in the source, in seconds.
+
+    ``total``: number of frames; None: what the header says.
+    """
     with open_video(source) as container:
         facts = describe(container, source.name)
         wanted = max(1, round(seconds * facts.rate))
-        total = facts.frames or round(facts.duration * facts.rate)
-        first = max(0, (total - wanted) // 2)
+        promised = facts.frames or round(facts.duration * facts.rate)
+        first = max(0, ((promised if total is None else total) - wanted) // 2)
         count = begin = last = 0
         reader = PictureReader(container, facts)
         with av.open(file_url(target), "w", format="matroska") as out:
@@ -74,6 +79,8 @@ def _write_pictures(source: Path, target: Path, seconds: float, crop: float) -> 
                     break
             if stream is not None:
                 out.mux(stream.encode(None))
+    if not count and total is None and reader.frames:  # the file breaks off before the middle that its header has
+        return _write_pictures(source, target, seconds, crop, reader.frames)
     return count, begin * facts.time_base, (last + reader.nominal) * facts.time_base
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import odd_clips
 import pytest
+from whole_jobs import write_clip
 
 from jobs.excerpt import excerpt
 
@@ -35,3 +36,11 @@ def test_an_odd_clip_has_an_excerpt(tmp_path: Path, name: str, frames: int, audi
         assert 0 <= sounds[0].time < 0.1
         assert sum(each.samples / each.sample_rate for each in sounds) == pytest.approx(frames / 25, abs=0.1)
     assert [path.name for path in tmp_path.glob("*excerpt*")] == ["excerpt.mkv"]
+
+
+def test_a_film_that_breaks_off_early_has_an_excerpt_of_what_is_there(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "film.mkv", frames=60)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 4])
+    with av.open(str(source)) as container:
+        assert container.duration == 60 / 25 * av.time_base  # as its header still says
+    assert excerpt(source, tmp_path / "excerpt.mkv", 0.2) == 5
