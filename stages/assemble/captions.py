@@ -6,6 +6,7 @@ What the first field of EIA-608 says (CC1, or CC2) becomes a subtitle track of t
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import tempfile
@@ -201,12 +202,17 @@ def keep_captions(source: Path, target: Path, rate: Fraction | None, shift: int)
 
     Returns:
         what was kept. Captions are not worth a video: where they cannot be kept, ``left_out`` says why.
+
+    Raises:
+        OSError: the disk is full.
     """
     try:
         data = write_captions(source, target, timecode_rate(rate), shift)
         lines = list(_text(target))
     except (AssemblyError, FfmpegError, av.error.FFmpegError, ValueError) as error:
         target.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # no fault of the captions
         return Captions(left_out=(f"closed captions: {error}",))
     if not data.count:
         target.unlink()

@@ -78,8 +78,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
         joiner = Joiner(task, fmt)
         account = last_table(task).account
         companions = Companions(task.source, self.config, next(frame_times(task))[0])
-        captions = self._captions(task, account, companions)
         try:
+            captions = self._captions(task, account, companions)
             self._mux(task, path, joiner, companions, captions)
         finally:
             companions.close()

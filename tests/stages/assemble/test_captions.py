@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,7 +15,7 @@ import pytest
 from caption_bytes import captioned, captions
 
 from stages.assemble import AssembleConfig
-from stages.assemble.captions import read_captions, timecode_rate
+from stages.assemble.captions import keep_captions, read_captions, timecode_rate
 from stages.verification import against_captions
 
 Go = Callable[..., Any]
@@ -118,3 +119,12 @@ def test_without_subtitles_captions_are_left_out_and_named(tmp_path: Path, go: G
 @pytest.mark.parametrize(("rate", "found"), [("24000/1001", "60"), ("30000/1001", "30000/1001"), (None, "60")])
 def test_time_code_has_the_rate_of_the_video_where_there_is_such_a_one(rate: str | None, found: str) -> None:
     assert timecode_rate(Fraction(rate) if rate else None) == Fraction(found)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_not_taken_for_captions_that_cannot_be_kept(tmp_path: Path) -> None:
+    source, target = make(tmp_path), tmp_path / "kept.mcc"
+    target.symlink_to("/dev/full")
+    with pytest.raises(OSError) as caught:
+        keep_captions(source, target, Fraction(25), 0)
+    assert caught.value.errno == errno.ENOSPC
