@@ -21,16 +21,16 @@ import torch
 from benchmarks.seams import SAMPLES, SCALE, crop
 from evaluation.evaluate import evaluate
 from evaluation.settings import EvaluationSettings
-from pipeline.config import validate
+from pipeline.config import merge, validate
 from pipeline.run import run
 
 MEASURES = EvaluationSettings(measures=("psnr", "cvvdp", "niqe", "warping"), flow="dis", device="cpu")
 COLUMNS = f"{'PSNR-Y':>9}{'JOD':>8}{'NIQE':>8}{'E*warp':>9}{'CPU s':>9}"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, frames: int = 10) -> None:
     """Add what both the clip and its restoration are made by."""
-    parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument("--frames", type=int, default=frames)
     parser.add_argument("--size", type=int, nargs=2, default=(96, 64), metavar=("WIDTH", "HEIGHT"), help="of the crop")
     parser.add_argument("--start", type=float, default=1.0, help="share of the noise to start from")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
@@ -64,26 +64,26 @@ class Trial:
         self.original = crop(SAMPLES / "city_original.mkv", folder / "original.mkv", options.frames, size, SCALE)
         self._runs = 0
 
-    def restore(self, sample: Mapping[str, Any]) -> Restored:
+    def restore(self, **values: Mapping[str, Any]) -> Restored:
         """Restore the crop.
 
         Args:
-            sample: settings of the sample stage, over the trial's own.
+            values: settings of the stages (``sample={"steps": 8}``), over the trial's own.
 
         Raises:
             RuntimeError: the run failed.
         """
-        config = {
+        own: dict[str, Any] = {
             "split": {"chunk_frames": self.options.frames, "overlap_frames": 0, "detect_cuts": False},
-            "sample": {"initial_estimate": "bicubic", "start": self.options.start, **sample},
-            "decode": {"fusion_weight": 0.0},
+            "sample": {"initial_estimate": "bicubic", "start": self.options.start},
             "runtime": {"threads": torch.get_num_threads(), "device": "cpu"},
         }
+        config = merge(merge(own, values), {"decode": {"fusion_weight": 0.0}})
         self._runs += 1
         folder, begin = self.folder / str(self._runs), time.process_time()
         report = run(validate(config), [self.low], folder / "restored", folder / "workspace")
         if not report.ok:
-            raise RuntimeError(f"{dict(sample)}: {report.failures[0].message}")
+            raise RuntimeError(f"{values}: {report.failures[0].message}")
         return Restored(folder / "restored" / self.low.name, round(time.process_time() - begin, 2))
 
     def measure(self, restored: Restored) -> dict[str, Any]:

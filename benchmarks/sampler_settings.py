@@ -15,6 +15,7 @@ from models.windowed import WindowSettings
 
 PUBLISHED = GuidanceSettings("published", -10.0)
 CORRECTED = GuidanceSettings("corrected", 0.01, weighting="constant", softness=0.1, target="clean")
+PUBLISHED_STEPS = 50
 EMBEDDED_STEPS, EMBEDDED_START = 3, 0.3
 """Tuned whenever the embedded networks are trained."""
 
@@ -38,24 +39,27 @@ def presets(steps: int, tile: int, batch: int, dtype: torch.dtype) -> dict[str, 
     """The presets by name.
 
     Args:
-        steps: of "reference" and "balanced", 50 in the presets; "fast" takes 4 of 25, "embedded" its own few.
-        tile: side of the tiles in latent pixels, 64 in the presets; their overlap keeps its share of it.
+        steps: of "reference", 50 in the presets; "balanced" and "fast" take their share, "embedded" its own few.
+        tile: side of the tiles in latent pixels, 64 in the presets; their overlap and shift keep their share of it.
         batch: windows times tiles per call; for "reference" this is ours alone, and changes nothing but time.
         dtype: that the networks compute in.
     """
 
-    def windows(overlap: int, share: int) -> WindowSettings:
-        return WindowSettings(5, overlap, tile, tile // share, batch=batch, dtype=dtype)
+    def share(of: int) -> int:
+        return max(1, round(steps * of / PUBLISHED_STEPS))
 
-    quick = max(1, round(steps * 0.16))
+    published = WindowSettings(5, 0, tile, tile // 2, batch=batch, dtype=dtype)
+    overlapping, disjoint = (
+        WindowSettings(5, overlap, tile, tile_shift=tile // 2, batch=batch, dtype=dtype) for overlap in (1, 0)
+    )
     whole = WindowSettings(5, batch=batch, dtype=dtype)
     return {
-        "reference": Preset(SamplerSettings(steps, windows=windows(0, 2), guidance=PUBLISHED)),
+        "reference": Preset(SamplerSettings(steps, windows=published, guidance=PUBLISHED)),
         "balanced": Preset(
-            SamplerSettings(steps, last_window="shift", windows=windows(1, 4), guidance=CORRECTED), 5, 2
+            SamplerSettings(share(15), last_window="shift", windows=overlapping, guidance=CORRECTED), 5, 2
         ),
         "fast": Preset(
-            SamplerSettings(quick, solver="unipc", last_window="shift", windows=windows(0, 8), guidance=CORRECTED), 5, 1
+            SamplerSettings(share(8), solver="unipc", last_window="shift", windows=disjoint, guidance=CORRECTED), 5, 1
         ),
         "embedded": Preset(SamplerSettings(EMBEDDED_STEPS, EMBEDDED_START, "ddim", "shift", whole, CORRECTED), 8, 2),
     }

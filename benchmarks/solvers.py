@@ -52,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     print(f"{'solver':18}{'steps':>6}{'to solution dB':>16}{COLUMNS}")
     with trial(options) as clip:
-        solution = clip.restore({"solver": SOLUTION[0], "steps": options.solution_steps})
+        solution = clip.restore(sample={"solver": SOLUTION[0], "steps": options.solution_steps})
         for solver, steps in CASES:
-            restored = clip.restore({"solver": solver, "steps": steps})
+            restored = clip.restore(sample={"solver": solver, "steps": steps})
             to_solution = distance(restored.path, solution.path)
             rows.append({"solver": solver, "steps": steps, "to_solution": to_solution, **clip.measure(restored)})
             print(f"{solver:18}{steps:6}{to_solution:16.2f}{columns(rows[-1])}", flush=True)

@@ -97,8 +97,7 @@ def test_settings_are_those_of_the_presets(name: str) -> None:
     config = load_config(preset=name)
     found, expected = presets(50, 64, config.sample.batch, torch.float32)[name], config.sample
     settings, windows = found.sampler, found.sampler.windows
-    tuned = () if name == "embedded" else ("steps", "start")
-    for attribute in ("solver", "last_window", *tuned):
+    for attribute in ("solver", "last_window", "steps", "start"):
         assert getattr(settings, attribute) == getattr(expected, attribute), attribute
     assert (windows.overlap, windows.tile) == (expected.window_overlap, expected.tile)
     assert (windows.tile_overlap, windows.tile_shift) == (expected.tile_overlap, expected.tile_shift)

@@ -35,6 +35,6 @@ def test_a_step_between_tiles_is_found(tmp_path: Path) -> None:
     ratio = tiles.step_at_borders(tmp_path / "stepped.mkv", settings) / tiles.step_at_borders(
         tmp_path / "even.mkv", settings
     )
-    # One column of 128 - 1 and no row of 64 - 1 is a border of tiles 64 pixels wide; its step of luma grows from 0.05 to 0.2.
+    # One column of 128 - 1 and no row of 64 - 1 is a border of tiles of 64 pixels; its step grows from 0.05 to 0.2.
     assert 3.5 < ratio < 5.0
     assert tiles.step_at_borders(tmp_path / "stepped.mkv", {}) == 1.0

@@ -1,0 +1,57 @@
+"""What the presets of the full model give and take: the embedded networks' latents alone, on a real clip.
+
+    python -m benchmarks.presets [--frames 30] [--tile 16] [--json benchmarks/results/presets.json]
+
+Each row has its preset's chunks, windows, solver, steps, guidance, noise, colour correction and rounding, on the same
+canvas; tiles of 64 latent pixels, which would be all of so small a canvas, are reduced to ``--tile`` with their overlap
+or shift. What differs beyond the latents (flow and estimate) is the same for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from benchmarks.latents_alone import COLUMNS, add_options, columns, trial
+from benchmarks.machine import machine
+from benchmarks.record import given, write_result
+from pipeline.presets import PRESETS
+
+FULL_TILE = 64
+NAMES = ("reference", "balanced", "fast")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.presets", description=(__doc__ or "").split("\n")[0])
+    add_options(parser, frames=30)
+    parser.add_argument("--tile", type=int, default=16, help="side of the tiles in latent pixels")
+    return parser.parse_args(arguments)
+
+
+def values(name: str, tile: int) -> dict[str, dict[str, Any]]:
+    """A preset's values, on the exact canvas and with smaller tiles."""
+    preset = {part: dict(PRESETS[name].values.get(part, {})) for part in ("split", "sample", "decode")}
+    for key in ("tile", "tile_overlap", "tile_shift"):
+        if key in preset["sample"]:
+            preset["sample"][key] = preset["sample"][key] * tile // FULL_TILE
+    return preset | {"split": {**preset["split"], "detect_cuts": False}}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the presets and print the table."""
+    options = parse(arguments)
+    rows: list[dict[str, Any]] = []
+    print(f"{'preset':16}{COLUMNS}")
+    with trial(options) as clip:
+        for name in NAMES:
+            rows.append({"preset": name, **clip.measure(clip.restore(**values(name, options.tile)))})
+            print(f"{name:16}{columns(rows[-1])}", flush=True)
+    write_result(options.json, {"rows": rows, "options": given(options), "machine": machine(torch.device("cpu"))})
+
+
+if __name__ == "__main__":
+    main()
