@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from whole_jobs import ROOT, committed, environment, made_twice, status, tree
+from whole_jobs import ROOT, committed, environment, made_twice, status, toll, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 BOUNDARIES = {
@@ -47,9 +47,7 @@ def test_killed_there_it_goes_on_to_the_same_end(
     before, begun = committed(root / "workspace"), time.monotonic()
     assert line(root) == 0
     seconds = time.monotonic() - begun
-    after = committed(root / "workspace")
-    lost = sum(path not in after for path in before)
-    again = sum(path in after and after[path] != before[path] for path in before)
+    lost, again = toll(root / "workspace", before)
     record_property("chaos", [(f"driver, {boundary}", 1, lost, again, seconds)])
     assert before and lost == again == 0 and not made_twice(root / "workspace")
     assert tree(root / "restored") == expected

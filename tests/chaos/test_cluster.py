@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
-from whole_jobs import ROOT, committed, environment, events, made_twice, status, tree
+from whole_jobs import ROOT, committed, environment, events, made_twice, status, toll, tree
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
@@ -77,10 +77,7 @@ class Siege:
         if struck is False:
             return
         seconds = self.wait_for(1)
-        after = committed(self.workspace)
-        lost = sum(path not in after for path in before)
-        again = sum(path in after and after[path] != before[path] for path in before)
-        self.rows.append((name, 1, lost, again, seconds))
+        self.rows.append((name, 1, *toll(self.workspace, before), seconds))
 
     def worker(self, stage: str) -> int:
         """A process of this cluster that does this stage's work, 0 if there is none."""

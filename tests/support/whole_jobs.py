@@ -200,7 +200,10 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def restored(folder: Path) -> dict[str, bytes]:
-    """Every file of an output folder but the accounts of the making, which have times and machines in them."""
+    """Every file of an output folder but the accounts of the making, which have times and machines in them.
+
+    Its bytes are compared: stronger than comparing framemd5 files, which are among them.
+    """
     accounts = (".provenance.json", ".premis.xml", ".sha256")
     return {name: data for name, data in tree(folder).items() if not name.endswith(accounts)}
 
@@ -227,6 +230,12 @@ def committed(workspace: Path) -> dict[str, tuple[int, int]]:
         facts = record.stat()
         found[record.parent.relative_to(workspace).as_posix()] = (facts.st_ino, facts.st_mtime_ns)
     return found
+
+
+def toll(workspace: Path, before: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    """How many of the artifacts that were committed ``before`` are gone now, and how many have been made again."""
+    now = committed(workspace)
+    return sum(name not in now for name in before), sum(now.get(name, was) != was for name, was in before.items())
 
 
 def made_twice(workspace: Path) -> list[tuple[str, ...]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from whole_jobs import Line, check_restored, made_twice, write_clip
+from whole_jobs import Line, committed, made_twice, restored, status, toll
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 Disk = Callable[[str], Path]
 
 
@@ -31,21 +33,31 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-@pytest.mark.parametrize(("full", "size"), [("workspace", "96k"), ("workspace", "320k"), ("restored", "64k")])
+@pytest.mark.parametrize(("full", "size"), [("workspace", "96k"), ("restored", "450k")])
 def test_a_full_disk_ends_the_run_in_one_line_and_the_next_goes_on(
-    tmp_path: Path, model: Path, disk: Disk, full: str, size: str
+    unbroken: Line,
+    tmp_path: Path,
+    disk: Disk,
+    record_property: Callable[[str, object], None],
+    full: str,
+    size: str,
 ) -> None:
-    source = write_clip(tmp_path / "library" / "one.mkv", frames=20)
     places = {"restored": tmp_path / "restored", "workspace": tmp_path / "workspace"}
     places[full] = disk(size) / full
-    line = Line([source], places["restored"], places["workspace"], model)
+    line = replace(unbroken, output=places["restored"], workspace=places["workspace"])
     ended = line.run()
     assert ended.returncode == 1, ended.stderr
     (complaint,) = (line for line in ended.stderr.splitlines() if not line.startswith("split "))
     assert complaint.startswith(f"error: {places[full]}") and "run the same line again" in complaint
     assert "the disk is full" in complaint or "MiB are left on the disk" in complaint
+    before = committed(places["workspace"])
     disk("64m")
-    again = line.run()
-    assert again.returncode == 0, again.stderr
-    check_restored(source, places["restored"] / "one.mkv")
-    assert not made_twice(places["workspace"])
+    clock = time.monotonic()
+    done = line.run()
+    seconds = time.monotonic() - clock
+    assert done.returncode == 0, done.stderr
+    lost, again = toll(places["workspace"], before)
+    record_property("chaos", [(f"disk full, {full}", 1, lost, again, seconds)])
+    assert before and lost == again == 0 and not made_twice(places["workspace"])
+    assert restored(places["restored"]) == restored(Path(unbroken.output))
+    assert status(places["workspace"])["videos"] == {"total": 2, "done": 2, "failed": 0, "left": 0}
