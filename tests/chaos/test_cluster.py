@@ -19,11 +19,7 @@ from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
-from whole_jobs import ROOT, committed, environment, events, made_twice, status, toll, tree
-
-from benchmarks.simulated_stages import Simulation
-from pipeline.config import RunConfig
-from pipeline.run import run
+from whole_jobs import ROOT, committed, environment, events, made_twice, simulated, status, toll, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 VIDEOS, CHUNKS = 4, 6
@@ -169,6 +165,4 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
     assert status(siege.workspace)["videos"] == {"total": videos, "done": videos, "failed": 0, "left": 0}
     outcomes = Counter(row["outcome"] for row in events(siege.workspace))
     assert not outcomes["gave_up"] and not outcomes["failed"], outcomes
-    stages = Simulation().factories()
-    run(RunConfig(), [tmp_path / "library"], tmp_path / "expected", tmp_path / "local", stages=stages)
-    assert tree(tmp_path / "restored") == tree(tmp_path / "expected")
+    assert tree(tmp_path / "restored") == simulated([tmp_path / "library"], tmp_path)

@@ -1,4 +1,4 @@
-"""Artifacts of a killed run with a bit flipped, an end cut off, or a file lost: found, made again, and nothing else is."""
+"""Artifacts of a killed run with a bit flipped, cut off, or without a file: found, made again, and nothing else is."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from whole_jobs import ROOT, Line, committed, environment, events, made_twice, published, status
+from whole_jobs import ROOT, Line, committed, environment, events, made_twice, published, simulated, status, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -95,3 +95,4 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
     others = [event for event in rows if event not in poisoned]
     assert [(event["outcome"], event["attempt"]) for event in others] == [("done", 1)] * 5
     assert status(tmp_path / "workspace")["videos"] == {"total": 2, "done": 1, "failed": 1, "left": 0}
+    assert tree(tmp_path / "restored") == simulated([library / "neighbour.mp4"], tmp_path)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from whole_jobs import ROOT, environment, events, made_twice
+from whole_jobs import ROOT, environment, events, made_twice, simulated, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 NEEDED = 12 << 30
@@ -66,4 +66,5 @@ def test_the_chunk_is_given_up_for_want_of_memory_and_no_neighbour_is_charged(
     others = [row for row in events(folder / "workspace") if row["chunk"] >= 0 and row not in hungry]
     assert {row["outcome"] for row in others} <= {"done", "evicted"}, "a neighbour was charged"
     assert not made_twice(folder / "workspace")
+    assert tree(folder / "restored") == simulated([folder / "library" / "neighbour.mp4"], folder)
     record_property("chaos", [("item out of memory", 4, 0, 0, time.monotonic() - begun)])

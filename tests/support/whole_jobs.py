@@ -232,6 +232,16 @@ def committed(workspace: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
+def simulated(videos: Sequence[Path], folder: Path) -> dict[str, bytes]:
+    """What an unbroken run of the simulated stages publishes of these videos."""
+    from benchmarks.simulated_stages import Simulation
+    from pipeline.config import RunConfig
+    from pipeline.run import run
+
+    assert run(RunConfig(), videos, folder / "expected", folder / "unbroken", stages=Simulation().factories()).ok
+    return tree(folder / "expected")
+
+
 def toll(workspace: Path, before: dict[str, tuple[int, int]]) -> tuple[int, int]:
     """How many of the artifacts that were committed ``before`` are gone now, and how many have been made again."""
     now = committed(workspace)
