@@ -35,6 +35,7 @@ class Simulation:
             "hang", "kill" (ends the process).
         journal: a file that gets a line for every run of a stage; None for none.
         bytes: size of each chunk's artifact.
+        files: stage -> files of each chunk's artifact; one where nothing is said.
     """
 
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Simulation:
     faults: Mapping[tuple[str, int], str] = field(default_factory=dict)
     journal: Path | None = None
     bytes: int = 64
+    files: Mapping[str, int] = field(default_factory=dict)
 
     def factories(self) -> dict[str, StageFactory]:
         """Return name -> factory of all five stages."""
@@ -73,6 +75,11 @@ class Simulation:
             raise ItemError(f"chunk {chunk} of {video} can never be {stage}d")
         if fault == "raise" or first:
             raise RuntimeError(f"{stage} of chunk {chunk} went wrong")
+
+    def write_more(self, stage: str, folder: Path) -> None:
+        """Write the artifact's files but the first."""
+        for number in range(1, self.files.get(stage, 1)):
+            (folder / f"{number}.bin").write_bytes(_content(self.bytes, stage, number))
 
     def setup(self, stage: str) -> None:
         """Sleep, fail where asked."""
@@ -117,6 +124,7 @@ class SimulatedSplit(Stage[SplitTask, Iterator[SplitChunk]]):
                 folder = task.output / f"{index:06d}"
                 folder.mkdir()
                 (folder / "frames.mkv").write_bytes(_content(self.simulation.bytes, chunk, self.parameters))
+                self.simulation.write_more("split", folder)
             yield SplitChunk(chunk, folder)
 
 
@@ -149,6 +157,7 @@ class SimulatedChunkStage(Stage[ChunkTask, Result]):
         inputs = [(stage, _read(folder)) for stage, folder in sorted(task.inputs.items())]
         content = _content(self.simulation.bytes, self.name, inputs, self.parameters)
         (task.output / f"{self.name}.bin").write_bytes(content)
+        self.simulation.write_more(self.name, task.output)
         return Result({"frames": len(task.chunk)})
 
 

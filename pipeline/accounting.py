@@ -63,6 +63,10 @@ class Accounts:
 
     def begin(self, item: Item) -> Attempt | None:
         """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
+        witness = self.witness
+        first = self.attempts.first(item.fingerprint, witness.worker, witness.node, time.time())
+        if first:
+            return first
         past = self.attempts.past(item.fingerprint)
         charged = 0
         for attempt in past:
@@ -72,8 +76,7 @@ class Accounts:
             event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=self._why_given_up(past, charged))
             self.report([replace(event, attempt=charged)])
             return None
-        witness, number = self.witness, len(past)
-        return self.attempts.begin(item.fingerprint, witness.worker, witness.node, time.time(), after=number)
+        return self.attempts.begin(item.fingerprint, witness.worker, witness.node, time.time(), after=len(past))
 
     def _why_given_up(self, past: Sequence[Attempt], charged: int) -> Reason:
         if charged < self.job.attempts:
@@ -89,7 +92,7 @@ class Accounts:
     def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
         """Report a success and forget the attempts."""
         self.report([self.witness.event(item, DONE, attempt=attempt, clock=clock, artifact=artifact)])
-        self.attempts.forget(item.fingerprint)
+        self.attempts.forget(item.fingerprint, attempt)
 
     def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception) -> str:
         """Report an attempt that raised; return its outcome: retried, failed or gave_up.

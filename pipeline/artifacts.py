@@ -201,7 +201,7 @@ class Artifacts:
     def remove(self, stage: str, fingerprint: str) -> None:
         """Remove an artifact: the record first, so that a crash in between leaves nothing that looks committed."""
         folder = self.folder(stage, fingerprint)
-        self.storage.remove(f"{folder}/{RECORD}")
+        self.storage.remove_file(f"{folder}/{RECORD}")
         self.storage.remove(folder)
 
     def _clear(self, target: str, names: set[str]) -> None:
@@ -214,14 +214,14 @@ class Artifacts:
 
     def _damage(self, name: str, file: ArtifactFile) -> str:
         try:
-            size = self.storage.size(name)
-            if size != file.size:
-                return f"{file.name} has {size} bytes instead of {file.size}"
-            if self.verify == "full" and digest(self.storage.blocks(name))[1] != file.sha256:
-                return f"{file.name} does not have the SHA-256 it was written with"
+            # What is read whole need not be asked for its size before.
+            full = self.verify == "full"
+            size, sha256 = digest(self.storage.blocks(name)) if full else (self.storage.size(name), file.sha256)
         except FileNotFoundError:
             return f"{file.name} is missing"
-        return ""
+        if size != file.size:
+            return f"{file.name} has {size} bytes instead of {file.size}"
+        return "" if sha256 == file.sha256 else f"{file.name} does not have the SHA-256 it was written with"
 
     def _discard(self, stage: str, fingerprint: str, what: str) -> None:
         self.remove(stage, fingerprint)

@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
-from pipeline.schemas import FREE
+from pipeline.schemas import FREE, TIMED_OUT
 from pipeline.storage import Storage
 
 ROOT, CLAIMS = "attempts", "claims"
@@ -64,6 +64,12 @@ class Attempts:
                 found.append(Attempt(int(name.partition(".")[0]), "?", "?", 0.0))
         return sorted(found, key=lambda attempt: attempt.number)
 
+    def first(self, fingerprint: str, worker: str, node: str, started: float) -> Attempt | None:
+        """Count the first attempt at an item and return it; None if there was one before. Nothing is looked up."""
+        attempt = Attempt(1, worker, node, started)
+        new = self.storage.put_if_absent(self._name(fingerprint, 1), _json(attempt), durable=False)
+        return attempt if new else None
+
     def begin(self, fingerprint: str, worker: str, node: str, started: float, after: int | None = None) -> Attempt:
         """Count a new attempt and return it. When this returns, the count is written.
 
@@ -90,9 +96,13 @@ class Attempts:
         """Return how many attempts at an item count against the limit; one that runs does."""
         return sum(attempt.outcome not in FREE for attempt in self.past(fingerprint))
 
-    def forget(self, fingerprint: str) -> None:
-        """Remove the markers of an item that is done."""
-        self.storage.remove(self._folder(fingerprint))
+    def forget(self, fingerprint: str, last: Attempt) -> None:
+        """Remove the markers of an item that is done, ``last`` being its last attempt."""
+        if self.storage.is_local:
+            self.storage.remove(self._folder(fingerprint))
+            return
+        for number in range(1, last.number + 1):  # an object store has no folders; what is known need not be listed
+            self.storage.remove_file(self._name(fingerprint, number))
 
     def claim(self, plan: str, owner: str) -> bool:
         """Claim a video for ``owner`` (its source), so that a second source with the same content waits its turn.
@@ -107,11 +117,11 @@ class Attempts:
     def died_before(self) -> bool:
         """Whether a driver before this one came to its end in the middle of an attempt."""
         earlier = [int(name) for name in self.storage.names(ROOT) if name.isdigit() and int(name) < self.epoch]
-        return any(any(Attempts(self.storage, epoch)._open()) for epoch in earlier)
+        return any(any(Attempts(self.storage, epoch)._cut_short()) for epoch in earlier)
 
     def waited(self, attempt: Attempt) -> bool:
-        """Whether the worker of an attempt was at another one, begun later, when it died."""
-        return any(each.worker == attempt.worker and each.started > attempt.started for each in self._open())
+        """Whether the worker of an attempt was at another one, begun later, when it died or was ended."""
+        return any(each.worker == attempt.worker and each.started > attempt.started for each in self._cut_short())
 
     def clear(self) -> None:
         """Remove what this and all earlier epochs counted."""
@@ -119,11 +129,11 @@ class Attempts:
             if name.isdigit() and int(name) <= self.epoch:
                 self.storage.remove(f"{ROOT}/{name}")
 
-    def _open(self) -> Iterator[Attempt]:
-        """Yield the attempts without an end."""
+    def _cut_short(self) -> Iterator[Attempt]:
+        """Yield the attempts that did not end by themselves, so far as they have not been told of."""
         for fingerprint in self.storage.names(f"{ROOT}/{self.epoch}"):
             if fingerprint != CLAIMS:
-                yield from (attempt for attempt in self.past(fingerprint) if not attempt.outcome)
+                yield from (attempt for attempt in self.past(fingerprint) if attempt.outcome in ("", TIMED_OUT))
 
     def _folder(self, fingerprint: str) -> str:
         return f"{ROOT}/{self.epoch}/{fingerprint}"

@@ -60,4 +60,4 @@ def _sweep(storage: Storage, table: str) -> None:
     blocks = {(part.epoch, (part.first - 1) // BLOCK) for part in parts if part.first < part.last}
     for part in parts:
         if part.first == part.last and (part.epoch, (part.first - 1) // BLOCK) in blocks:
-            storage.remove(part.name)
+            storage.remove_file(part.name)

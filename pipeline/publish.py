@@ -92,10 +92,10 @@ class Publisher:
 
     def _damage(self, file: ArtifactFile) -> str:
         try:
-            if self.output.size(file.name) != file.size:
-                return f"does not have {file.size} bytes any more"
-            if self.artifacts.verify == "full" and digest(self.output.blocks(file.name))[1] != file.sha256:
-                return "does not have the SHA-256 it was written with"
+            full = self.artifacts.verify == "full"
+            size, sha256 = digest(self.output.blocks(file.name)) if full else (self.output.size(file.name), file.sha256)
         except FileNotFoundError:
             return "is missing"
-        return ""
+        if size != file.size:
+            return f"does not have {file.size} bytes any more"
+        return "" if sha256 == file.sha256 else "does not have the SHA-256 it was written with"

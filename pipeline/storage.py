@@ -15,63 +15,20 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
 from pipeline.local_files import bring_beside, create, flush, write_beside
+from pipeline.storage_errors import StorageError, plain_errors
 
 BLOCK = 1 << 22
+RANGE = 1 << 25
+"""Bytes that are asked for at a time on S3."""
 RETRIES = 12
 _MAGIC = "*?["
-
-
-class StorageError(Exception):
-    """The workspace or the output cannot be written or read: disk full, no permission. One line; ends the run."""
-
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full; free some space and run the same line again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run the same line again",
-    errno.EACCES: "permission denied; give this user access to it",
-    errno.EPERM: "permission denied; give this user access to it",
-    errno.EROFS: "the file system is read-only; choose another folder",
-    errno.ENOTDIR: "a file is where a folder is expected; choose another folder",
-    errno.EEXIST: "a file is where a folder is expected; choose another folder",
-}
-
-
-def reason(error: BaseException) -> str | None:
-    """Return what to do about an error that no retry mends (disk full, no permission), or None for any other."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in _REASONS:
-            return _REASONS[seen.errno]
-        if isinstance(seen, PermissionError):
-            return _REASONS[errno.EACCES]
-        if type(seen).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
-            return "no credentials were found; set them in the environment"
-        seen = seen.__cause__
-    return None
-
-
-@contextmanager
-def plain_errors(where: str) -> Iterator[None]:
-    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass.
-
-    What a client of S3 says of a lost connection becomes an ``OSError``, as it is for every other file system.
-    """
-    try:
-        yield
-    except Exception as error:
-        why = reason(error)
-        if why is None and type(error).__module__.startswith("botocore."):
-            raise OSError(errno.EIO, f"{where}: {' '.join(str(error).split())}") from error
-        if why is None or isinstance(error, StorageError):
-            raise
-        raise StorageError(f"{where}: {why}") from error
 
 
 def file_system(url: str, **options: Any) -> tuple[Any, str]:
@@ -101,7 +58,7 @@ class Storage:
         options: dict[str, Any] = {} if "://" not in str(url) else {"use_listings_cache": False}
         self.fs, root = file_system(str(url), **options)
         protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
-        self.is_local = protocol in ("file", "local")
+        self.is_local, self.is_s3 = protocol in ("file", "local"), protocol == "s3"
         self.root = str(Path(root).absolute()) if self.is_local else root.rstrip("/")
         self.url = self.root if self.is_local else f"{protocol}://{self.root.lstrip('/')}"
 
@@ -135,11 +92,16 @@ class Storage:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
+        if self.is_s3:
+            return b"".join(self._ranges(name))
         with plain_errors(f"{self.url}/{name}"):
             return bytes(self.fs.cat_file(self.path(name)))
 
     def blocks(self, name: str) -> Iterator[bytes]:
         """Yield the content of a file in blocks of a few MiB."""
+        if self.is_s3:
+            yield from self._ranges(name)
+            return
         with plain_errors(f"{self.url}/{name}"), self.fs.open(self.path(name), "rb") as file:
             while block := file.read(BLOCK):
                 yield block
@@ -209,12 +171,35 @@ class Storage:
         """Remove a file or a folder with all it holds; nothing happens if there is none."""
         with plain_errors(f"{self.url}/{name}"), suppress(FileNotFoundError):
             self.boundary("remove", name)
-            path = self.path(name)
-            if self.is_local or not any(sign in path for sign in _MAGIC):
-                self.fs.rm(path, recursive=True)
+            if self.is_local:
+                self.fs.rm(self.path(name), recursive=True)
                 return
-            for each in self.fs.find(path):  # fsspec would take the path itself for a pattern
-                self.fs.rm_file(each)
+            found = self.fs.find(self.path(name))
+            if any(sign in path for path in found for sign in _MAGIC):
+                for path in found:  # fsspec would take the path itself for a pattern
+                    self.fs.rm_file(path)
+            elif found:
+                self.fs.rm(found)
+
+    def remove_file(self, name: str) -> None:
+        """Remove what is known to be a file, if it is there; one request."""
+        with plain_errors(f"{self.url}/{name}"), suppress(FileNotFoundError):
+            self.boundary("remove", name)
+            self.fs.rm_file(self.path(name))
+
+    def _ranges(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a file of S3, a request for each range; its size need not be asked for before."""
+        start, more = 0, True
+        while more:
+            with plain_errors(f"{self.url}/{name}"):
+                try:
+                    piece = bytes(self.fs.cat_file(self.path(name), start=start, end=start + RANGE))
+                except OSError as error:
+                    if error.errno != errno.EINVAL or self.size(name) != start:
+                        raise
+                    return  # there is nothing from here on, which S3 calls an error
+            yield piece
+            start, more = start + len(piece), len(piece) == RANGE
 
     def _replace(self, temporary: Path, name: str, durable: bool) -> None:
         target = Path(self.path(name))

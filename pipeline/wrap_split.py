@@ -134,7 +134,7 @@ class SplitWorker(Worker):
                     break
             else:
                 self._report_video(item, record, DONE, len(chunks), attempt, last)
-                self.accounts.attempts.forget(item.fingerprint)
+                self.accounts.attempts.forget(item.fingerprint, attempt)
                 yield VideoRow(source, "split", len(chunks))
                 return
         yield VideoRow(source, "failed")

@@ -21,10 +21,10 @@ def test_attempts_are_counted_per_item_and_epoch(tmp_path: Path) -> None:
     assert new.past("a") == [] and len(old.past("a")) == 3
     old.end("a", old.past("a")[0], "retried", "id")
     assert [attempt.outcome for attempt in old.past("a")] == ["retried", "", ""]
-    new.begin("a", "w", "n", 0.0)
+    assert new.first("a", "w", "n", 0.0) and new.first("a", "v", "n", 0.0) is None
     old.clear()
     assert old.past("a") == [] and len(new.past("a")) == 1
-    new.forget("a")
+    new.forget("a", new.past("a")[-1])
     assert new.past("a") == []
 
 

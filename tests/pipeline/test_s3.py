@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("moto.server", reason="moto[server] is not installed")
 from s3_server import KINDS, Proxy, s3_server
 
+from benchmarks.s3_requests import counting
 from pipeline.artifacts import digest
 from pipeline.epoch import BusyError, Epoch
 from pipeline.report import RunReport
@@ -84,7 +85,10 @@ def test_a_run_over_a_server_that_throttles_fails_and_hangs_up(
 
 def test_what_was_flipped_cut_off_or_lost_is_found_and_made_again(restore: Restore, place: str, library: Path) -> None:
     places = {"inputs": [library / "a"], "output": f"{place}/restored", "workspace": f"{place}/work"}
-    restore(**places)
+    with counting() as sent:
+        restore(**places)
+    assert {operation for operation, about in sent if about.startswith("artifacts/")} == {"GetObject", "PutObject"}
+    assert sent["DeleteObject", "attempts"] == 11 and sent["ListObjectsV2", "attempts"] <= 6, sent
     work, restored = Storage(f"{place}/work"), Storage(f"{place}/restored")
     before = tree(restored)
     samples = [name for name in work.tree("artifacts/sample") if name.endswith(".bin")]
@@ -97,6 +101,18 @@ def test_what_was_flipped_cut_off_or_lost_is_found_and_made_again(restore: Resto
     report = restore(**places)
     assert report.ok and report.stages["sample"] == {"damaged": 3, "done": 3}
     assert tree(restored) == before
+
+
+@pytest.mark.parametrize("size", [0, 999, 1000, 1001, 3000])
+def test_files_are_read_in_ranges_to_their_end(place: str, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("pipeline.storage.RANGE", 1000)
+    storage, data = Storage(f"{place}/work"), bytes(number % 251 for number in range(size))
+    storage.put("file", data)
+    assert storage.read("file") == data == b"".join(storage.blocks("file"))
+    storage.remove_file("file")
+    storage.remove_file("file")
+    with pytest.raises(FileNotFoundError):
+        storage.read("file")
 
 
 def test_a_put_that_is_cut_leaves_what_was_there(s3: Proxy, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
