@@ -10,7 +10,10 @@ from models.choices import Compilation
 
 
 class Timeouts(BaseModel):
-    """Seconds that an attempt may take on Ray before it is ended, with its worker, and counts as failed."""
+    """Seconds that an attempt may take before it is ended, with its worker, and counts as failed.
+
+    On Ray always; with ``--executor local`` if one is set, or the run before died at its work.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,7 +37,7 @@ class Limits(BaseModel):
         description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
         "while the GPUs are at its beginning; null: eight per worker.",
     )
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="Seconds that an attempt may take on Ray.")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="Seconds that an attempt may take.")
     scratch_bytes: int | None = Field(
         None,
         ge=1,

@@ -25,7 +25,8 @@ class Job:
         ahead: chunks that split may be ahead of decode on Ray; None: eight per worker.
         keep_artifacts: whether the artifacts of published videos stay.
         scratch_bytes: space for artifacts of videos that are not published yet, on Ray; None: no bound.
-        timeouts: stage -> seconds that an attempt may take, on Ray.
+        timeouts: stage -> seconds that an attempt may take before it is ended, with its process; where nothing is said,
+            as long as it wants.
     """
 
     workspace: str

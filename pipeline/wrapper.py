@@ -54,7 +54,8 @@ class Worker:
     ) -> None:
         self.stage, self.job, self.report = stage, job, report
         self._current: tuple[Item, Attempt, float] | None = None
-        self.watchdog = Unwatched() if cluster is None else Watchdog(job.timeouts[stage.name], self._overdue)
+        limit = job.timeouts.get(stage.name)
+        self.watchdog = Unwatched() if limit is None else Watchdog(limit, self._overdue)
         self.witness = Witness(stage.name, f"{platform.node()}:{os.getpid()}", node or platform.node())
         self.workspace = Workspace(job.workspace, job.scratch)
         self.accounts = Accounts(job, self.workspace, self.witness, report, cluster)

@@ -1,9 +1,11 @@
 """The local executor, once bitten: after a run that died at its work, the stages run in a process of their own.
+So they do where attempts have been given a limit of time: what hangs can be ended with its process alone.
 
 An item that kills its process takes a run with the local executor with it, and would take the next one, too. The marker
 of its attempt stays (see ``attempts``). A run that finds such a marker hands its work to a second process and keeps the
 account itself: when that process dies, the attempt is charged to the item in its hands, as on Ray, another process goes
-on, and in the end the item is one failed row. A run after one that ended well does not pay for the second process.
+on, and in the end the item is one failed row; an attempt that takes too long ends the process itself (``watchdog``).
+A run after one that ended well, with the limits of time left as they are, does not pay for the second process.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from pipeline.config_running import Timeouts
 from pipeline.driver import Driver
 from pipeline.executors.base import StageFactory
 from pipeline.executors.local import LocalExecutor
 from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.rows import AssembleRow, Row, SourceRow
-from pipeline.schemas import DIED, DONE, Event, Record
+from pipeline.schemas import DIED, DONE, TIMED_OUT, Event, Record
 from pipeline.stopping import Stopped
 from pipeline.storage import StorageError
 from pipeline.workspace import Workspace
@@ -42,7 +45,8 @@ class CautiousExecutor:
     ) -> None:
         """See ``Executor.execute``."""
         attempts = Workspace(job.workspace, job.scratch).attempts(job.epoch)
-        if sys.platform == "win32" or not attempts.died_before():
+        limited = dict(job.timeouts) != Timeouts().model_dump()
+        if sys.platform == "win32" or not (limited or attempts.died_before()):
             LocalExecutor().execute(sources, stages, job, driver)
             return
         left, deaths = list(sources), 0
@@ -73,7 +77,7 @@ def _attend(work: tuple[Any, ...], driver: Driver) -> tuple[bool, bool]:
                     raise what
                 return True, worked
             if asked == "record":
-                worked |= any(isinstance(each, Event) and each.outcome in (DIED, DONE) for each in what)
+                worked |= any(isinstance(each, Event) and each.outcome in (DIED, TIMED_OUT, DONE) for each in what)
                 driver.record(what)
             elif asked == "receive":
                 answer = driver.receive(what)
@@ -120,6 +124,7 @@ class _DistantDriver:
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe, self.stop = pipe, self
+        self._turn = threading.Lock()  # the watchdog's thread speaks, too
 
     def record(self, records: Sequence[Record]) -> None:
         """See ``Driver.record``."""
@@ -136,8 +141,9 @@ class _DistantDriver:
             raise Stopped
 
     def _ask(self, what: str, value: Any = None) -> Any:
-        self.pipe.send((what, value))
-        return self.pipe.recv()
+        with self._turn:
+            self.pipe.send((what, value))
+            return self.pipe.recv()
 
 
 def work() -> None:
@@ -149,7 +155,7 @@ def work() -> None:
     driver: Any = _DistantDriver(pipe)
     ending: Exception | None = None
     try:
-        LocalExecutor().execute(sources, stages, job, driver)
+        LocalExecutor(mortal=True).execute(sources, stages, job, driver)
     except (SetupError, StorageError) as error:
         ending = error
     except Exception as error:

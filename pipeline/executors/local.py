@@ -1,13 +1,14 @@
 """All stages in one process, in order: for debugging, for a GPU box without Ray, and as the reference for determinism.
 
-An item that kills the process kills the run; ``cautious`` is for the run after it. On Ray, items run in processes of
-their own.
+An item that kills the process kills the run, and one that hangs lets it hang; ``cautious`` knows what to do about it.
+On Ray, items run in processes of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 from pipeline.driver import Driver
 from pipeline.executors.base import StageFactory, fix_threads
@@ -22,7 +23,14 @@ from pipeline.wrap_split import SplitWorker
 
 
 class LocalExecutor:
-    """Takes each chunk through all stages before the next one is split."""
+    """Takes each chunk through all stages before the next one is split.
+
+    Args:
+        mortal: whether this process may be ended when an attempt takes too long.
+    """
+
+    def __init__(self, mortal: bool = False) -> None:
+        self.mortal = mortal
 
     def execute(
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
@@ -30,6 +38,7 @@ class LocalExecutor:
         """See ``Executor.execute``."""
         keep_memory()
         fix_threads(job.threads)
+        job = job if self.mortal else replace(job, timeouts={})
         with ExitStack() as stack:
             split = SplitWorker(stages["split"](), job, driver.record, admit=driver.stop.check)
             chain = [ChunkWorker(stages[name](), job, driver.record) for name in CHUNK_STAGES]

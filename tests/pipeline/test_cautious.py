@@ -78,3 +78,27 @@ def test_a_process_that_dies_before_it_works_ends_the_run_in_one_line(
     monkeypatch.setattr("pipeline.executors.cautious.sys.executable", "/bin/false")
     with pytest.raises(SetupError, match="dies before it has done anything"):
         restore(executor=CautiousExecutor())
+
+
+def test_what_hangs_is_ended_where_there_is_a_limit_and_no_neighbour_is_charged(
+    restore: Restore, tmp_path: Path
+) -> None:
+    hanging = Simulation(faults={("sample", 2): "hang"})  # without a journal it hangs every time
+    limits = {"attempts": 2, "timeouts": {"sample": 1.0}}
+    report = restore(hanging, executor=CautiousExecutor(), config=RunConfig(limits=limits))
+    assert sorted(report.videos.values()) == ["done", "done", "failed"]
+    (failure,) = report.failures
+    assert (failure.stage, failure.chunk, failure.outcome) == ("sample", 2, "gave_up")
+    assert failure.attempts == 2 and failure.error_class == "TimedOut"
+    rows = events(tmp_path / "workspace")
+    late = [row for row in rows if row["stage"] == "sample" and row["chunk"] == 2]
+    assert Counter(row["outcome"] for row in late) == {"timed_out": 2, "gave_up": 1}
+    assert "simulated_stages" in late[0]["traceback"] and late[0]["message"].startswith("took longer than 1 s")
+    assert {row["outcome"] for row in rows if row not in late} == {"done", "reused", "preempted"}
+    assert restore(executor=CautiousExecutor()).ok
+
+
+def test_without_a_limit_of_ones_own_nothing_is_watched(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.executors.cautious.sys.executable", "/bin/false")
+    monkeypatch.setattr("pipeline.wrapper.Watchdog", None)
+    assert restore(executor=CautiousExecutor()).ok
