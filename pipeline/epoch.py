@@ -74,6 +74,7 @@ class Epoch:
         Raises:
             BusyError: if the last driver seems alive (same host: its process runs; other host: it gave a sign of life
                 within two minutes) and ``takeover`` is false; or if another driver claimed at the same moment.
+            StorageError: if the store does not honour the condition of a put.
         """
         last = cls.latest(storage)
         if last and not takeover:
@@ -91,6 +92,11 @@ class Epoch:
         # Reading the claim back narrows the window on a store that ignores the condition.
         if not won or _load(storage, epoch._name("json")).get("token") != token:
             raise BusyError(f"{storage.url}: another run claimed this workspace just now; wait for it to end")
+        if storage.put_if_absent(epoch._name("json"), b"{}"):
+            raise StorageError(
+                f"{storage.url}: this store overwrites what a conditional put (If-None-Match) must not; drivers and "
+                "attempts could not be told apart; put the workspace elsewhere"
+            )
         epoch._seal()
         epoch.beat()
         _HELD.add(token)

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from pipeline.epoch import Epoch
 from pipeline.storage import Storage, StorageError, plain_errors
 
 
@@ -58,6 +59,17 @@ def test_one_of_many_wins(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert [str(n).encode() for n in wins] == [storage.read("x")]
+
+
+def test_a_store_that_overwrites_claims_is_refused(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(self: Storage, name: str, data: bytes, *, durable: bool = True) -> bool:
+        self.put(name, data)
+        return True
+
+    Epoch.claim(storage).close()
+    monkeypatch.setattr(Storage, "put_if_absent", careless)
+    with pytest.raises(StorageError, match="overwrites what a conditional put"):
+        Epoch.claim(storage)
 
 
 def test_without_hard_links_the_first_one_still_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
