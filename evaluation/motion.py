@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.folder import ModelFolder
 from models.warping import occlusion_masks, sampling_grid, warp_by_grid
 
 FlowName = Literal["spynet", "raft", "dis"]
@@ -29,6 +28,9 @@ def load_estimator(name: FlowName, model: Path | None, device: torch.device) -> 
     """
     if name == "dis":
         return _dis
+    # Imported here: whoever takes DIS (a report does, in each of its processes) is spared seconds of diffusers.
+    from models.folder import ModelFolder
+
     network = ModelFolder(model).flow(name).to(device).eval()
     return lambda first, second: network(first, second)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import complain
+from jobs.console import complain, tell
 from jobs.invocation import examples_text, register
 from jobs.options import ConfigOption, PresetOption, SetOption, complete_preset
 
@@ -66,9 +66,13 @@ def show(
     from pipeline.config import show as text
 
     try:
-        print(text(config, set_ or [], preset, changed), end="")
+        told = text(config, set_ or [], preset, changed)
     except ConfigError as error:
         return complain(error)
+    if told.strip():
+        print(told, end="")
+    else:
+        tell("every setting has its default")
     return 0
 
 

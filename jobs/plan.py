@@ -28,6 +28,7 @@ from jobs.options import (
     overrides,
 )
 from jobs.trial import restore_excerpts
+from stages.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
@@ -195,8 +196,9 @@ def show_plan(made: Plan) -> None:
         show(trouble, "trouble", trouble=facts["trouble"])
     exact = "" if totals["exact"] else " at least (headers alone)"
     tell(
-        f"{totals['readable']} of {totals['videos']} videos can be restored: {totals['frames']} frames "
-        f"({duration(totals['seconds'])}) in {totals['chunks']} chunks{exact}",
+        f"{totals['readable']} of {counted(totals['videos'], 'video')} can be restored: "
+        f"{counted(totals['frames'], 'frame')} ({duration(totals['seconds'])}) in "
+        f"{counted(totals['chunks'], 'chunk')}{exact}",
         **totals,
     )
     if made.passed_over:

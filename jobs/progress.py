@@ -26,19 +26,21 @@ class RunProgress:
     Args:
         console: where to draw; default is standard error.
         every: seconds between lines when the console is no terminal.
+        silence: seconds after which such a line comes even though nothing has changed.
 
     Attributes:
         stop: what the run is asked by to end early.
     """
 
-    def __init__(self, console: Console | None = None, every: float = 10.0) -> None:
+    def __init__(self, console: Console | None = None, every: float = 10.0, silence: float = 60.0) -> None:
         self.console = console or people()
-        self.every = every
+        self.every, self.silence = every, silence
         self._steps = {stage: Step(stage, 0, 0) for stage in STAGES}
         self._paces = {stage: Pace() for stage in STAGES}
         self._lock = threading.Lock()
         self._began = self._last_line = time.monotonic()
         self._live: Live | None = None
+        self._ended = threading.Event()
         self.stop = Stop()
 
     def __enter__(self) -> Self:
@@ -46,11 +48,14 @@ class RunProgress:
         if self.console.is_terminal and not is_quiet() and not speaks_json():
             self._live = Live(console=self.console, get_renderable=self._draw, refresh_per_second=4, transient=False)
             self._live.start()
+        else:
+            threading.Thread(target=self._break_silence, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         if self._live:
             self._live.stop()
         elif any(step.done for step in self._steps.values()):
@@ -68,6 +73,11 @@ class RunProgress:
             detail(f"{step.stage}: {step.item}{chunk}", stage=step.stage, item=step.item, chunk=step.chunk)
         if not self._live and now - self._last_line >= self.every:
             self._print_line()
+
+    def _break_silence(self) -> None:
+        while not self._ended.wait(max(0.01, self._last_line + self.silence - time.monotonic())):
+            if time.monotonic() - self._last_line >= self.silence:
+                self._print_line()
 
     def standings(self) -> list[StageStanding]:
         """Return the account of every stage."""

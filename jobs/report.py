@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress
 
 from jobs.console import complain, drawn, people, tell, warn
+from stages.wording import counted
 
 EXAMPLES = """
 reelift report run1/
@@ -59,7 +60,11 @@ def report(
         return complain(error)
     for video, problem in built.problems:
         warn(f"{video}: {problem}", video=video)
-    tell(f"{built.videos} videos, {built.made} pages made now", videos=built.videos, made=built.made)
+    tell(
+        f"{counted(built.videos, 'video')}, {counted(built.made, 'page')} made now",
+        videos=built.videos,
+        made=built.made,
+    )
     print(built.index)
     return 0
 

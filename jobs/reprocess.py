@@ -10,6 +10,7 @@ from jobs.console import tell
 from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, SetOption, TakeoverOption
 from jobs.outcome import conclude
 from jobs.running import running
+from stages.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.outlook import Outlook
@@ -68,7 +69,7 @@ def announcement(ahead: Outlook) -> str:
     parts = [
         f"to run: {ahead.chunk_stages()} chunk-stages ({made})",
         f"{sum(n for stage, n in ahead.reuse.items() if stage != 'assemble')} reused",
-        f"{ahead.make['assemble']} videos to assemble",
+        f"{counted(ahead.make['assemble'], 'video')} to assemble",
     ]
     if ahead.finished:
         parts.append(f"{len(ahead.finished)} already as asked")

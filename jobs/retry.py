@@ -11,6 +11,7 @@ from jobs.console import complain, tell
 from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, TakeoverOption
 from jobs.outcome import conclude
 from jobs.running import running
+from stages.wording import counted
 
 EXAMPLES = """
 reelift retry run1/
@@ -56,7 +57,11 @@ def retry(
         before = told(workspace)
         chosen = failed_sources(Storage(workspace), video, stage.value if stage else "")
         items = sum(map(len, chosen.values()))
-        tell(f"to retry: {items} failed items of {len(chosen)} videos", items=items, videos=len(chosen))
+        tell(
+            f"to retry: {counted(items, 'failed item')} of {counted(len(chosen), 'video')}",
+            items=items,
+            videos=len(chosen),
+        )
         if not chosen:
             return 0
         report = run(

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from jobs import board
 from jobs.console import complain
+from stages.wording import counted
 
 EXAMPLES = """
 reelift status run1/
@@ -78,7 +79,7 @@ def picture(state: dict[str, Any]) -> RenderableType:
 
     stages, videos = standings(state), state["videos"]
     damaged = f"{len(state['damage'])} of them damaged at the source, " if state["damage"] else ""
-    told = f"{videos['total']} videos: {videos['done']} restored, {damaged}"
+    told = f"{counted(videos['total'], 'video')}: {videos['done']} restored, {damaged}"
     told += f"{videos['failed']} failed, {videos['left']} left"
     if state["running"]:
         ending = board.duration(state["seconds_left"])

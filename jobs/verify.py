@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from jobs.console import complain, show, tell
+from stages.wording import counted
 
 EXAMPLES = """
 reelift verify run1/
@@ -23,11 +24,13 @@ def verify(
 ) -> int:
     """Check that nothing was lost or altered: files, frames, timestamps and audio packets of every restored video.
 
-    Of an output folder alone only frames and audio packets can be checked, by the framemd5 files.
+    Of an output folder alone only frames and audio packets can be checked, by the framemd5 files. What was never
+    published cannot be verified: such videos are counted, and ``reelift status`` names them.
 
-    Exit code: 0 all is as it must be, 2 something differs, 1 the call itself is wrong.
+    Exit code: 0 all that was published is as it must be, 2 something differs, 1 the call itself is wrong.
     """
     from pipeline.storage import StorageError
+    from pipeline.verify import unpublished
     from pipeline.verify import verify as verify_all
 
     verdicts = []
@@ -43,7 +46,10 @@ def verify(
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
-        tell(f"{len(verdicts)} videos verified: {len(verdicts) - wrong} whole, {wrong} not", wrong=wrong)
+        missing = unpublished(place)
+        ending = f"; {counted(missing, 'video')} of this run not restored, see 'reelift status'" if missing else ""
+        told = f"{counted(len(verdicts), 'video')} verified: {len(verdicts) - wrong} whole, {wrong} not{ending}"
+        tell(told, wrong=wrong, unpublished=missing)
     return 2 if wrong else 0
 
 

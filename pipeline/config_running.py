@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.choices import Compilation
 
@@ -102,12 +102,25 @@ class Pools(BaseModel):
     assemble: Pool = Field(default_factory=Pool, description="Workers that join and publish videos.")
 
 
+_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "hpu", "npu", "mtia", "xla")
+
+
+def _device(name: str) -> str:
+    """Refuse what no machine has; whether this one has it is found out where the arithmetic runs."""
+    kind, colon, number = name.partition(":")
+    if kind not in _DEVICES or (colon and not number.isdecimal()):
+        raise ValueError(f"{', '.join(_DEVICES)}, or one of several like cuda:1")
+    return name
+
+
 class Runtime(BaseModel):
     """Where the arithmetic runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    device: str = Field("auto", description="torch device, or 'auto': the first GPU, else the CPU.")
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        "auto", description="torch device, or 'auto': the first GPU, else the CPU."
+    )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="Precision of the networks' weights and activations."
     )

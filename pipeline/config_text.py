@@ -74,11 +74,29 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[tuple[str, 
         return path, f"{key} is not a setting{_meant_key(path, known, model)}; allowed: {', '.join(known)}"
     # A value that may be of several kinds is refused once for each of them.
     refused = dict.fromkeys(each["msg"] for each in every if _path(each["loc"], model) == path)
-    allowed = " or ".join(text.removeprefix("Input should be ").removeprefix("Value error, ") for text in refused)
+    allowed = " or ".join(_plainly(text) for text in refused)
     given = first.get("input")
+    if isinstance(given, Mapping) and given and first["type"] == "path_type":
+        below = (*path, str(next(iter(given))))
+        return below, f"{'.'.join(below)} is not a setting{_meant_key(below, [], model)}; {key} itself takes {allowed}"
     if isinstance(given, Mapping):
         return path, f"{key or 'the whole'}: {allowed}"
     return path, f"{key or 'the whole'} is {given!r}; allowed: {allowed}"
+
+
+_PLAIN = {
+    "Input is not a valid path for <class 'pathlib.Path'>": "a path",
+    "a valid number, unable to parse string as a number": "a number",
+    "a valid integer, unable to parse string as an integer": "a whole number",
+    "a valid integer, got a number with a fractional part": "a whole number",
+    "a valid boolean, unable to interpret input": "true or false",
+}
+
+
+def _plainly(text: str) -> str:
+    """What pydantic says is allowed, in the words of people who never saw it."""
+    text = text.removeprefix("Input should be ").removeprefix("Value error, ")
+    return _PLAIN.get(text, text)
 
 
 def meant(word: str, known: Iterable[str]) -> str:

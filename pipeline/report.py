@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.tally import Failure
+from stages.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class RunReport:
             parts.append(f"{self.count('failed')} failed")
         if self.left:
             parts.append(f"{self.left} left")
-        work = f"{self.computed()} artifacts made, {self.reused()} reused"
-        return f"{len(self.videos) + self.left} videos: {', '.join(parts)} ({work}) in {self.seconds:.0f} s"
+        work = f"{counted(self.computed(), 'artifact')} made, {self.reused()} reused"
+        return f"{counted(len(self.videos) + self.left, 'video')}: {', '.join(parts)} ({work}) in {self.seconds:.0f} s"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON."""

@@ -47,11 +47,12 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     A folder is searched for files with a known video suffix, and for folders of numbered images without such files;
     its tree is mirrored in the output. A file that is named is taken whatever its suffix. A glob's tree starts at its
-    first wildcard. A named file that does not exist is returned with size -1: it becomes a failed row and stops nobody.
+    first wildcard. A named file that does not exist is returned with size -1: it becomes a failed row and stops nobody;
+    but where nothing that is named exists, the call itself is wrong.
 
     Raises:
-        InputError: if nothing is found, if the output or the workspace is an input folder or inside one, or if two
-            inputs would be published under one name.
+        InputError: if nothing is found or all that is named is missing, if the output or the workspace is an input
+            folder or inside one, or if two inputs would be published under one name.
     """
     rows: dict[str, SourceRow] = {}
     for given in inputs:
@@ -73,7 +74,14 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
             f"no video was found in {', '.join(redact(str(given)) for given in inputs)}; check the path (folders are "
             "searched for the suffixes of videos; name a file to have it taken whatever its suffix)"
         )
+    if all(_is_missing(row) for row in rows.values()):
+        first = next(iter(rows.values())).shown
+        raise InputError(f"{first}: no such file or folder; check the path")
     return sorted(rows.values(), key=lambda row: row.output)
+
+
+def _is_missing(row: SourceRow) -> bool:
+    return row.size < 0 and is_local(row.url) and not os.path.lexists(local_path(row.url))
 
 
 def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:

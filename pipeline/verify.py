@@ -15,6 +15,7 @@ from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
 from pipeline.sidecars import BAG, SUMS
 from pipeline.source_files import content_sha256, lend
+from pipeline.status import status
 from pipeline.storage import Storage, StorageError
 from pipeline.sums import read_sums
 from pipeline.workspace import Workspace
@@ -58,6 +59,13 @@ def verify(place: str | Path) -> Iterator[Verdict]:
         yield from _verify_workspace(Workspace(place))
         return
     yield from _verify_output(storage)
+
+
+def unpublished(place: str | Path) -> int:
+    """How many videos of a workspace have failed or are still to be done; 0 for an output folder by itself."""
+    storage = Storage(place)
+    videos = status(storage)["videos"] if storage.exists("manifest") else {"failed": 0, "left": 0}
+    return int(videos["failed"] + videos["left"])
 
 
 def _verify_output(storage: Storage) -> Iterator[Verdict]:

@@ -32,7 +32,7 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
     try:
         device = choose_device(setting.device)
     except ValueError as error:
-        raise ValueError(f"models.device: {error}; use 'auto' or 'cpu'") from None
+        raise ValueError(f"runtime.device: {error}; use 'auto' or 'cpu'") from None
     return device, _DTYPES[setting.precision]
 
 

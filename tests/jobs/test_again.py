@@ -41,14 +41,14 @@ def test_what_failed_is_retried_and_nothing_else(line: Line) -> None:
     write_clip(library / "new.mkv", frames=6, seed=4)
     done = reelift("retry", workspace, "--video", "late/bad.mkv", "--executor", "local", "--json")
     assert done.returncode == 0, done.stderr
-    assert "to retry: 1 failed items of 1 videos" in done.stderr
+    assert "to retry: 1 failed item of 1 video" in done.stderr
     assert {Path(name).name: state for name, state in json.loads(done.stdout)["videos"].items()} == {"bad.mkv": "done"}
     check_restored(library / "late" / "bad.mkv", Path(line.output) / "late" / "bad.mkv")
     after = committed(workspace)
     assert {name: after[name] for name in before} == before
     assert status(workspace)["videos"] == {"total": 3, "done": 2, "failed": 1, "left": 0}
     again = reelift("retry", workspace, "--failed", "--executor", "local")
-    assert again.returncode == 2 and "to retry: 1 failed items of 1 videos" in again.stderr
+    assert again.returncode == 2 and "to retry: 1 failed item of 1 video" in again.stderr
     (library / "worse.mkv").unlink()
     gone = reelift("retry", workspace, "--executor", "local")
     assert gone.returncode == 2 and "worse.mkv: failed before, and is not among the inputs any more" in gone.stderr

@@ -22,6 +22,7 @@ from jobs.progress import RunProgress
 from pipeline.config import RunConfig
 from pipeline.run import run
 from pipeline.standing import StageStanding, Step
+from pipeline.verify import unpublished
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,14 @@ def test_a_log_has_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> No
     assert lines[-1].startswith("split 0/2  flow 3/4") and "sample 3/4 (1 failed)" in lines[-1]
 
 
+def test_a_log_is_not_silent_while_a_long_chunk_is_worked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with RunProgress(every=100.0, silence=0.05) as progress:
+        progress(Step("split", 0, 2))
+        time.sleep(0.5)
+        lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 2 and lines[-1].startswith("split 0/2  flow 0/")
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
@@ -106,6 +115,10 @@ def test_watching_a_run_that_has_ended_looks_once(workspace: Path) -> None:
     assert said.count("\n") == 1 and "flow 5/5 " in said
     (line,) = told(workspace, "--watch", "--json").splitlines()
     assert json.loads(line)["running"] is False
+
+
+def test_verify_tells_of_what_was_never_published(workspace: Path) -> None:
+    assert unpublished(workspace) == 1 and unpublished(workspace.parent / "out") == 0
 
 
 def test_watching_a_run_that_goes_on_looks_until_it_ends(workspace: Path, tmp_path: Path) -> None:

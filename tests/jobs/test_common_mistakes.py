@@ -54,9 +54,9 @@ MISTAKES = {
         r"error: no video was found in empty; check the path \(folders are searched for the suffixes of videos; ",
     ),
     "a misspelt file": (
-        "restore tapes/b.mkv -o out -w run --executor local",
-        2,
-        r"HERE/tapes/b\.mkv: no such file; check the path",
+        "restore tapes/b.mkv -o out -w run",
+        1,
+        r"error: HERE/tapes/b\.mkv: no such file or folder; check the path",
     ),
     "a misspelt setting": (
         "restore tapes -o out -w run --set sample.stepz=5",
@@ -67,6 +67,22 @@ MISTAKES = {
         "restore tapes -o out -w run --config mine.yaml",
         1,
         r"error: mine\.yaml, line 3: sample\.guidence is not a setting \(did you mean guidance\?\); allowed: ",
+    ),
+    "a setting of another section": (
+        "restore tapes -o out -w run --set model.device=cuda",
+        1,
+        r"error: --set model\.device=cuda: model\.device is not a setting \(did you mean runtime\.device\?\); "
+        r"model itself takes a path$",
+    ),
+    "a device that does not exist": (
+        "restore tapes -o out -w run --set runtime.device=gpu",
+        1,
+        r"error: --set runtime\.device=gpu: runtime\.device is 'gpu'; allowed: auto, cpu, cuda, .*, or one of several",
+    ),
+    "a value that is no number": (
+        "restore tapes -o out -w run --set scale=five",
+        1,
+        r"error: --set scale=five: scale is 'five'; allowed: a number$",
     ),
     "a value out of bounds": (
         "restore tapes -o out -w run --scale 16",

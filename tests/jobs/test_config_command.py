@@ -47,6 +47,10 @@ def test_what_is_in_force_is_shown_with_its_origin(call: Call, tmp_path: Path) -
     assert out == f"seed: 1  # --set seed=1\nsample:\n  steps: 9  # {tmp_path / 'mine.yaml'}, line 2\n"
 
 
+def test_where_nothing_is_changed_that_is_said(call: Call) -> None:
+    assert call("show", "--changed") == (0, "", "every setting has its default\n")
+
+
 @pytest.mark.parametrize(
     "words", [("template", "--preset", "bold"), ("validate", "nowhere.yaml"), ("show", "--set", "sede=1")]
 )

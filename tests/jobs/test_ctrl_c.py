@@ -46,7 +46,7 @@ def test_a_run_stops_cleanly_and_goes_on(tmp_path: Path, model: Path, number: si
     process.send_signal(number)
     assert process.wait(120) == 130
     said = (tmp_path / "log").read_text()
-    assert "Stopping: what is in flight is being finished." in said and "1 videos: 0 restored, 1 left" in said
+    assert "Stopping: what is in flight is being finished." in said and "1 video: 0 restored, 1 left" in said
     assert said.splitlines()[-2] == "Stopped. The same command line goes on from here:" and "Traceback" not in said
     state = status(tmp_path / "work")
     assert not state["running"] and sum(count["done"] for count in state["stages"].values()) <= len(

@@ -73,7 +73,7 @@ def test_a_submitted_job_restores_and_its_exit_code_is_the_jobs(
     )
     done = submit(address, checkout, *line.words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 videos: 1 restored" in done.stdout
+    assert "1 video: 1 restored" in done.stdout
     check_restored(source, tmp_path / "restored" / "one.mkv")
     (tmp_path / "library" / "bad.mkv").write_text("no video")
     failed = submit(address, checkout, *line.words)

@@ -72,7 +72,7 @@ def test_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
 SETTINGS = {
     "sample.step=3": "--set sample.step=3: sample.step is not a setting (did you mean steps?); allowed: ",
     "sample.steps=0": "--set sample.steps=0: sample.steps is 0; allowed: greater than or equal to 1",
-    "scale=big": "--set scale=big: scale is 'big'; allowed: a valid number",
+    "scale=big": "--set scale=big: scale is 'big'; allowed: a number",
     "seed": "--set seed: write it as key=value, like --set sample.steps=20",
     "split.chunk_frames=4": "--set split.chunk_frames=4: split: chunk_frames (4) must be more than twice",
     "preset=embeded": "--set preset=embeded: preset is 'embeded'; allowed: embedded, conservative, detail",

@@ -32,10 +32,18 @@ def test_a_named_file_needs_no_known_suffix(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_row(tmp_path: Path) -> None:
-    (row,) = expand([tmp_path / "gone.mp4"], tmp_path / "out")
+    (tmp_path / "there.mp4").write_text("x")
+    row, _ = expand([tmp_path / "gone.mp4", tmp_path / "there.mp4"], tmp_path / "out")
     assert row.size == -1
     with pytest.raises(ItemError, match=r"gone\.mp4: no such file"):
         check(row)
+
+
+def test_a_call_that_names_nothing_that_is_there_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone: no such file or folder; check the path"):
+        expand([tmp_path / "gone", tmp_path / "gone too"], tmp_path / "out")
+    (tmp_path / "link.mkv").symlink_to(tmp_path / "gone")  # a broken link is there: its row says what is wrong with it
+    assert expand([tmp_path / "link.mkv"], tmp_path / "out")
 
 
 def test_two_inputs_with_one_place_are_refused(library: Path, tmp_path: Path) -> None:
