@@ -51,13 +51,16 @@ def take_plain(tally: Tally, table: pa.Table) -> pa.Table:
 def _is_simple(tally: Tally, keys: list[tuple[str, str, str]]) -> bool:
     """Whether these groups (video, stage, plan), by their first rows, can be taken one after the other."""
     latest: dict[str, int] = {}
+    anew: dict[str, int] = {}  # the first stage of a video that begins anew: those after it are forgotten with it
     seen: set[tuple[str, str]] = set()
     for video, stage, plan in keys:
         number = STAGES.index(stage)
         if (video, stage) in seen:
             return False
-        if tally.begins_anew(stage, video, plan) and latest.get(video, -1) > number:
-            return False
+        if number > anew.get(video, number) or tally.begins_anew(stage, video, plan):
+            if latest.get(video, -1) > number:
+                return False
+            anew[video] = min(anew.get(video, number), number)
         seen.add((video, stage))
         latest[video] = max(latest.get(video, -1), number)
     return True

@@ -43,6 +43,19 @@ def test_by_column_or_by_row_the_fold_is_the_same(parts: list[list[Event]]) -> N
     assert columns.failed_sources() == rows.failed_sources()
 
 
+def test_a_stage_that_a_part_makes_be_forgotten_begins_anew_in_it() -> None:
+    before = [Event(stage="flow", outcome=DONE, video="b", chunk=0, plan="p")]
+    stages = ("split", "sample", "flow", "sample")
+    part = [Event(stage=stage, outcome=DONE, video="b", chunk=0, plan="p") for stage in stages]
+    columns, rows = Tally(), Tally()
+    for events in (before, part):
+        for values in take_plain(columns, to_table("events", 1, events)).to_pylist():
+            columns.add(SimpleNamespace(**values))
+        for event in events:
+            rows.add(event)
+    assert [columns.done(stage) for stage in STAGES] == [rows.done(stage) for stage in STAGES]
+
+
 def test_the_benchmark_counts_what_it_left_out(tmp_path: Path) -> None:
     result = measure(3000, tmp_path)
     assert result["events"] == 4 * 3000 - 30
