@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.warping import _length, occlusion_masks, resize_flow, warp
+from models.warping import occlusion_masks, resize_flow, warp
 
 
 def constant_flow(x, y, height, width):
@@ -59,8 +59,3 @@ def test_the_threshold_is_half_a_pixel_and_a_hundredth_of_the_motion(miss, occlu
     forward, backward = constant_flow(1, 0, 6, 8), constant_flow(-1 + miss, 0, 6, 8)
     assert bool(occlusion_masks(forward, backward)[0][0, 0, 3, 3]) is occluded
     assert not occlusion_masks(forward, backward, beta=0.6)[0][0, 0, 3, 3]
-
-
-def test_the_length_of_a_flow_has_the_bits_of_the_vector_norm():
-    flow = torch.cat([torch.randn(2, 2, 60, 90) * size for size in (0, 1e-3, 1, 300)])
-    assert torch.equal(_length(flow), torch.linalg.vector_norm(flow, dim=1, keepdim=True))
