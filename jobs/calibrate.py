@@ -87,7 +87,7 @@ def calibrate(
             if not report.ok:
                 return conclude(report)
             return _write(read_off(place / "workspace"), output)
-    except (CalibrationError, ConfigError, StorageError, ItemError) as error:
+    except (CalibrationError, ConfigError, StorageError, ItemError, OSError) as error:
         return complain(error)
 
 

@@ -34,7 +34,8 @@ def excerpt(source: Path, target: Path, seconds: float, crop: float = 1.0) -> in
         crop: share of each side that is kept, around the top left corner, in steps of 16 samples.
 
     Raises:
-        ItemError: the source cannot be read.
+        ItemError: the source cannot be read, or not be written as FFV1 with its sound.
+        OSError: the target cannot be written.
     """
     silent = target.with_name(f"silent-{target.name}")
     try:
@@ -42,6 +43,12 @@ def excerpt(source: Path, target: Path, seconds: float, crop: float = 1.0) -> in
         if not count:
             raise ItemError(f"{source.name}: none of its frames can be decoded; fetch it again")
         _add_sound(silent, source, target, begin, end)
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise ItemError(
+            f"{source.name}: no excerpt can be made of it ({error.strerror}); take another video"
+        ) from error
     finally:
         silent.unlink(missing_ok=True)
     return count

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.comparison import side_by_side
-from jobs.console import tell
+from jobs.console import tell, warn
 from jobs.excerpt import excerpt
 from jobs.options import ExecutorName
 from jobs.outcome import conclude
@@ -46,9 +46,10 @@ def restore_excerpts(
     ``folder`` holds ``clips``, ``restored``, ``workspace``, and for each video a picture of a frame before and after.
 
     Raises:
-        CalibrationError: if not all stages were measured.
+        CalibrationError: if no excerpt could be made, or not all stages were measured.
     """
     from pipeline.api import make_executor
+    from pipeline.faults import line
     from pipeline.planning.calibration import CalibrationError, read_off
     from pipeline.run import run
     from pipeline.source_files import localise
@@ -56,17 +57,19 @@ def restore_excerpts(
 
     by_source = {row.shown: row for row in rows}
     clips = []
-    try:
-        for number, each in enumerate(choose(found, count)):
-            target = folder / "clips" / f"{number:02d}-{Path(each.output).name}.mkv"
+    for number, each in enumerate(choose(found, count)):
+        target = folder / "clips" / f"{number:02d}-{Path(each.output).name}.mkv"
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory() as scratch, localise(by_source[each.source], Path(scratch)) as path:
                 frames = excerpt(path, target, seconds)
-            clips.append((target, frames))
-    except (ItemError, OSError) as error:
-        raise CalibrationError(f"no excerpt could be made: {error}") from None
+        except (ItemError, OSError) as error:
+            target.unlink(missing_ok=True)
+            warn(f"{each.source}: no excerpt could be made: {line(error)}", video=each.source)
+            continue
+        clips.append((target, frames))
     if not clips:
-        raise CalibrationError("no video can be read, so there is nothing to take a sample of")
+        raise CalibrationError("no excerpt could be made of any video, so there is nothing to take a sample of")
 
     with running() as progress:
         report = run(

@@ -43,7 +43,6 @@ class AssembleWorker(Worker):
         plan = self.job.recipe.plan(source.sha256, source.output)["assemble"]
         item = Item(plan, plan, video, source=source.shown)
         prints = [self.job.recipe.chunk(source.sha256, chunk) for chunk in row.chunks]
-
         wanted = self.job.recipe.identities["assemble"].parameters
 
         def make(folder: Path) -> Artifact:

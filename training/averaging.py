@@ -9,6 +9,7 @@ fine-tuning of zero-shot models, CVPR 2022; Model soups, ICML 2022).
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,8 +38,8 @@ def mean_state(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) 
     Raises:
         ValueError: a share is not above 0, or shapes differ.
     """
-    if any(share <= 0 for share in shares):
-        raise ValueError("every share must be above 0")
+    if not all(0 < share < math.inf for share in shares):
+        raise ValueError("every share must be a number above 0")
     mean: dict[str, Tensor] = {}
     for name in dict.fromkeys(name for state in states for name in state):
         found = [(state[name], share) for state, share in zip(states, shares, strict=True) if name in state]

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
+from pipeline.faults import line
 from pipeline.planning.probe import Probe, probe
 from pipeline.rows import SourceRow
 from stages.split.config import SplitConfig
@@ -42,9 +43,8 @@ def survey(
     for row in rows:  # one of these took its process down, and its neighbours with it
         if row.shown not in found:
             ((_, result),) = list(_side_by_side([row], config, 1, quick, look))
-            message = f"{row.shown}: the decoder crashes on it; leave it out, or convert it to another format"
-            crashed = Probe(row.shown, row.output, row.size, error=message, trouble={"unreadable": message})
-            found[row.shown] = result or crashed
+            crash = "the decoder crashes on it; leave it out, or convert it to another format"
+            found[row.shown] = result or _unreadable(row, crash)
             seen(found[row.shown])
     return _with_copies([found[row.shown] for row in rows])
 
@@ -67,6 +67,13 @@ def _side_by_side(
                 yield waiting[future], future.result()
             except BrokenProcessPool:
                 yield waiting[future], None
+            except Exception as error:  # of the network, of a library: in the run it would be a failed row
+                yield waiting[future], _unreadable(waiting[future], line(error))
+
+
+def _unreadable(row: SourceRow, why: str) -> Probe:
+    message = f"{row.shown}: {why}"
+    return Probe(row.shown, row.output, row.size, error=message, trouble={"unreadable": message})
 
 
 def _with_copies(found: Sequence[Probe]) -> list[Probe]:

@@ -10,6 +10,9 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _EBML = b"\x1a\x45\xdf\xa3"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 _MOST_BOXES = 100_000
+_BOX_HEADER = 8
+_UNKNOWN_LENGTH = 0xFFFFFFFF
+"""What a program writes into RIFF when it cannot come back to say how long the file has become."""
 
 
 def missing_bytes(path: Path) -> int:
@@ -58,10 +61,12 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
             break
         file.seek(place)
         head = file.read(16)
+        if len(head) < _BOX_HEADER:
+            return place + _BOX_HEADER
         length = int.from_bytes(head[:4], "big")
         if length == 1 and len(head) == 16:
             length = int.from_bytes(head[8:], "big")
-        if length < 8:  # 0: to the end of the file; else not a box
+        if length < _BOX_HEADER:  # 0: to the end of the file; else not a box
             return 0
         place += length
     return place
@@ -69,4 +74,5 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
 
 def _riff_end(file: BinaryIO, size: int) -> int:
     file.seek(4)
-    return 8 + int.from_bytes(file.read(4), "little")
+    length = int.from_bytes(file.read(4), "little")
+    return 0 if length == _UNKNOWN_LENGTH else 8 + length

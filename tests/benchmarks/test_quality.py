@@ -20,8 +20,8 @@ from models.basicvsr import BasicVSR
 from pipeline.config import validate
 from pipeline.presets import PRESETS
 from stages.contract import ItemError
-from training.data.catalogue import Package
 from training.data.fetch import FetchError
+from training.data.packages import Package
 
 EMBEDDED = Setting(None, "cpu", Path("packages"))
 

@@ -10,6 +10,13 @@ import pytest
 from whole_jobs import write_clip
 
 from jobs.excerpt import excerpt
+from jobs.options import ExecutorName
+from jobs.trial import restore_excerpts
+from pipeline.config import RunConfig
+from pipeline.planning.calibration import CalibrationError
+from pipeline.planning.probe import Probe
+from pipeline.sources import expand
+from stages.contract import ItemError
 
 
 @pytest.mark.parametrize(
@@ -44,3 +51,30 @@ def test_a_film_that_breaks_off_early_has_an_excerpt_of_what_is_there(tmp_path: 
     with av.open(str(source)) as container:
         assert container.duration == 60 / 25 * av.time_base  # as its header still says
     assert excerpt(source, tmp_path / "excerpt.mkv", 0.2) == 5
+
+
+def test_a_video_of_which_none_can_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise av.error.ExternalError(1, "Generic error in an external library")
+
+    monkeypatch.setattr("jobs.excerpt._add_sound", refuse)
+    source = write_clip(tmp_path / "film.mkv", frames=2)
+    with pytest.raises(ItemError, match=r"^film\.mkv: no excerpt can be made of it \(Generic error"):
+        excerpt(source, tmp_path / "excerpt.mkv", 0.1)
+
+
+def test_a_sample_goes_on_without_a_video_of_which_none_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path, *given: object) -> int:
+        raise ItemError(f"{path.name}: no excerpt can be made of it")
+
+    monkeypatch.setattr("jobs.trial.excerpt", refuse)
+    for name in ("a", "b"):
+        write_clip(tmp_path / "lib" / f"{name}.mkv", frames=2)
+    rows = expand([tmp_path / "lib"])
+    found = [Probe(row.shown, row.output, row.size, frames=2) for row in rows]
+    with pytest.raises(CalibrationError, match="no excerpt could be made of any video"):
+        restore_excerpts(rows, found, 0.1, 2, tmp_path / "sample", RunConfig(), ExecutorName.local)
+    told = capsys.readouterr().err
+    assert all(f"{name}.mkv: no excerpt could be made" in told for name in "ab")

@@ -117,12 +117,13 @@ def test_trouble_is_found(tmp_path: Path, make: object, kind: str, words: str) -
     assert bool(found.error) == (kind == "unreadable")
 
 
-def test_a_file_that_crashes_the_decoder_is_named_and_stops_nobody(tmp_path: Path) -> None:
-    rows = [SourceRow(name, name, name, 1, "") for name in ("a", "crash", "b", "c")]
+def test_a_file_that_crashes_the_decoder_or_cannot_be_had_is_named_and_stops_nobody(tmp_path: Path) -> None:
+    rows = [SourceRow(name, name, name, 1, "") for name in ("a", "crash", "b", "offline")]
     seen: list[str] = []
     found = survey(rows, SMALL, 2, seen=lambda each: seen.append(each.source), look=crashing_probe)
-    assert [bool(each.error) for each in found] == [False, True, False, False]
-    assert "the decoder crashes on it" in found[1].error and sorted(seen) == ["a", "b", "c", "crash"]
+    assert [bool(each.error) for each in found] == [False, True, False, True]
+    assert "the decoder crashes on it" in found[1].error and sorted(seen) == ["a", "b", "crash", "offline"]
+    assert found[3].error == "offline: [Errno 5] the network is down"
 
 
 def test_copies_of_one_content_know_of_each_other(tmp_path: Path) -> None:

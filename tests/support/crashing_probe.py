@@ -1,7 +1,8 @@
-"""A look at a source that takes its process down where the name asks for it; importable by spawned processes."""
+"""A look at a source that goes wrong where the name asks for it; importable by spawned processes."""
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pipeline.planning.probe import Probe
@@ -10,7 +11,9 @@ from stages.split.config import SplitConfig
 
 
 def crashing_probe(row: SourceRow, config: SplitConfig, quick: bool) -> Probe:
-    """Die on "crash", find something of everything else."""
+    """Die on "crash", fail on "offline", find something of everything else."""
     if "crash" in row.shown:
         os._exit(139)
+    if "offline" in row.shown:
+        raise OSError(errno.EIO, "the network is down")
     return Probe(row.shown, row.output, row.size, frames=1, chunks=(1,))

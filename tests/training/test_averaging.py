@@ -17,7 +17,9 @@ def test_the_mean_is_weighted_and_what_only_some_have_is_theirs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "share", "what"), [((2,), 1.0, "not the same shape"), ((1,), 0.0, "above 0")], ids=["shape", "share"]
+    ("shape", "share", "what"),
+    [((2,), 1.0, "not the same shape"), ((1,), 0.0, "above 0"), ((1,), float("nan"), "above 0")],
+    ids=["shape", "share", "no number"],
 )
 def test_what_cannot_be_averaged_is_refused(shape: tuple[int, ...], share: float, what: str) -> None:
     with pytest.raises(ValueError, match=what):

@@ -12,8 +12,9 @@ import torch
 
 import training.prepare
 from training.clips import ClipDataset
-from training.data.catalogue import FILM, PHOTOGRAPHS, Package, SourceFile
+from training.data.catalogue import FILM, PHOTOGRAPHS
 from training.data.fetch import FetchError, fetch
+from training.data.packages import Package, SourceFile
 from training.degradations import Degradation
 from training.prepare import PrepareConfig, prepare
 

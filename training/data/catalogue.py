@@ -6,52 +6,11 @@ and recorded with author and licence in the prepared folder's ``sources.json``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from training.data.packages import Package, SourceFile
 
 CC_BY_4 = "CC-BY-4.0"
 CC_BY_SA_3 = "CC-BY-SA-3.0"
 CC_BY_SA_4 = "CC-BY-SA-4.0"
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a package.
-
-    Attributes:
-        path: where it lies inside the package (after unpacking nested archives, joined by ``!``).
-        sha256: of its content.
-        licence: SPDX identifier, or "public domain".
-        author: as the package names them.
-        held_out: clips of it are for validation only.
-    """
-
-    path: str
-    sha256: str
-    licence: str
-    author: str
-    held_out: bool = False
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return self.path.replace("!", "/").rsplit("/", 1)[-1]
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package and the files taken from it.
-
-    Attributes:
-        kind: "debian" (apt-get), "wheel" or "sdist" (pip).
-        name: as the registry knows it.
-        version: what the digests were taken from.
-        files: what is used.
-    """
-
-    kind: str
-    name: str
-    version: str
-    files: tuple[SourceFile, ...] = field(default_factory=tuple)
 
 
 def _wallpaper(name: str, sha256: str, licence: str, author: str, held_out: bool = False) -> SourceFile:

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from training.data.catalogue import Package, SourceFile
+from training.data.packages import Package, SourceFile
 
 
 class FetchError(Exception):
