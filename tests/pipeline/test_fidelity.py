@@ -49,7 +49,7 @@ def test_with_the_shipped_networks_more_of_the_dial_is_sharper_and_farther_from_
 
 def test_what_is_set_by_hand_goes_over_the_dial_and_the_dial_over_the_preset() -> None:
     config = load_config({"fidelity": 0.0}, ["sample.start=0.4"], "balanced")
-    assert (config.sample.start, config.decode.back_projection, config.sample.steps) == (0.4, 1.0, 50)
+    assert (config.sample.start, config.decode.back_projection, config.sample.steps) == (0.4, 1.0, 15)
     assert load_config(preset="conservative").decode.back_projection == 1
     assert load_config(overrides=["fidelity=1"], preset="conservative").decode.back_projection == 0
     assert load_config().decode.back_projection == 0
