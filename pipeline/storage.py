@@ -178,6 +178,8 @@ class Storage:
             if any(sign in path for path in found for sign in _MAGIC):
                 for path in found:  # fsspec would take the path itself for a pattern
                     self.fs.rm_file(path)
+            elif not self.is_s3:
+                self.fs.rm(self.path(name), recursive=True)
             elif found:
                 self.fs.rm(found)
 

@@ -96,7 +96,7 @@ def test_again_makes_nothing_and_without_artifacts_the_source_is_read(
     for stage in ("split", "flow", "sample", "decode"):
         shutil.rmtree(copy / "artifacts" / stage)
     assert report(str(copy), str(tmp_path / "pages"), only="two*", processes=1) == 0
-    assert "1 pages made now" in capsys.readouterr().err
+    assert "1 page made now" in capsys.readouterr().err
     (before,), (after,) = ((folder / "videos").glob("two-*.html") for folder in (pages, tmp_path / "pages"))
     assert data_of(before)["pictures"] == data_of(after)["pictures"]
 

@@ -78,7 +78,7 @@ class Calls:
         self.noises: list[Tensor] = []
         monkeypatch.setattr(stages.sample.stage, "sample_chunk", self)
 
-    def __call__(self, unet, encoder, schedule, structure, prompt, noise, settings, motion):
+    def __call__(self, unet, encoder, schedule, structure, prompt, noise, settings, motion, *, batches):
         self.structures.append(structure)
         self.motions.append(motion.forward)
         self.noises.append(torch.stack([noise(frame, "start") for frame in range(len(structure))]))
