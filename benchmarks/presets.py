@@ -38,7 +38,7 @@ def values(name: str, tile: int) -> dict[str, dict[str, Any]]:
     for key in ("tile", "tile_overlap", "tile_shift"):
         if key in preset["sample"]:
             preset["sample"][key] = preset["sample"][key] * tile // FULL_TILE
-    return preset | {"split": {**preset["split"], "detect_cuts": False}}
+    return preset
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,13 +11,11 @@ left out, too: it is written by the clock.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,30 +38,23 @@ Requests = Counter[tuple[str, str]]
 @contextmanager
 def server() -> Iterator[None]:
     """Start moto's server, and have s3fs find it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    from moto.server import ThreadedMotoServer
+
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells of every request
     os.environ |= {
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL_S3": "http://{}:{}".format(*moto.get_host_and_port()),
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
         yield
     finally:
-        process.terminate()
-        process.wait(30)
+        moto.stop()
 
 
 @contextmanager
@@ -119,16 +110,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
         found = measure()
-    total: Counter[str] = Counter()
+    total: dict[str, float] = defaultdict(float)
     for (operation, about), count in found.items():
-        total[operation] += count  # type: ignore[assignment]
+        total[operation] += count
         print(f"{operation:16} {about or 'input and output':24} {count:6.1f}")
     dollars = sum(DOLLARS.get(operation, 0.0) * count for operation, count in total.items())
     for operation, count in sorted(total.items()):
         print(f"{operation:16} {'together':24} {count:6.1f}")
     print(f"dollars for a million chunks: {dollars:.0f}")
     rows = [{"operation": key[0], "about": key[1], "per_chunk": count} for key, count in found.items()]
-    result = {"rows": rows, "per_chunk": dict(total), "dollars_per_million_chunks": round(dollars, 1)}
+    result = {"rows": rows, "per_chunk": total, "dollars_per_million_chunks": round(dollars, 1)}
     write_result(arguments.json, result | {"measured": time.strftime("%Y-%m-%d")})
 
 

@@ -171,16 +171,13 @@ class Storage:
         """Remove a file or a folder with all it holds; nothing happens if there is none."""
         with plain_errors(f"{self.url}/{name}"), suppress(FileNotFoundError):
             self.boundary("remove", name)
-            if self.is_local:
-                self.fs.rm(self.path(name), recursive=True)
-                return
-            found = self.fs.find(self.path(name))
+            found = [] if self.is_local else self.fs.find(self.path(name))
             if any(sign in path for path in found for sign in _MAGIC):
                 for path in found:  # fsspec would take the path itself for a pattern
                     self.fs.rm_file(path)
             elif not self.is_s3:
                 self.fs.rm(self.path(name), recursive=True)
-            elif found:
+            elif found:  # as listed: nothing is looked for again
                 self.fs.rm(found)
 
     def remove_file(self, name: str) -> None:
