@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pipeline.events import Item, Reason, Report, Witness
 from pipeline.faults import device_lost
 from pipeline.job import Job
 from pipeline.schemas import DIED, DONE, EVICTED, FAILED, FREE, GAVE_UP, PREEMPTED, REDUCED, RETRIED, TIMED_OUT, Event
-from pipeline.storage import StorageError
+from pipeline.storage_errors import StorageError, full
 from pipeline.workspace import Workspace
 from stages.contract import ItemError
 
@@ -103,9 +102,9 @@ class Accounts:
         """
         if isinstance(error, StorageError):
             raise error
-        full = self._disk_full(error)
-        if full:
-            raise StorageError(full) from error
+        no_room = self._disk_full(error)
+        if no_room:
+            raise StorageError(no_room) from error
         charged = self.attempts.charged(item.fingerprint)
         outcome = RETRIED if charged < self.job.attempts else GAVE_UP
         spent = self.cluster is not None and device_lost(error)
@@ -155,10 +154,11 @@ class Accounts:
         self.attempts.end(item.fingerprint, attempt, event.outcome, event.id)
 
     def _disk_full(self, error: Exception) -> str:
-        where = self.workspace.url
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"{where}: the disk is full; free some space and run the same line again"
-        # A tool in a process of its own (ffmpeg) says it in its own words.
+        """Say it in one line if the disk that stages write to is full, "" if not."""
+        where, why = self.workspace.scratch_root, full(error)
+        if why:
+            return f"{where}: {why}"
+        # Not everything says so that writes there.
         free = self.workspace.free_bytes()
         if free < LOW_DISK and not isinstance(error, ItemError):
             return f"{where}: {free >> 20} MiB are left on the disk; free some space and run the same line again"

@@ -11,9 +11,14 @@ class StorageError(Exception):
     """The workspace or the output cannot be written or read: disk full, no permission. One line; ends the run."""
 
 
-_REASONS = {
+_FULL = {
     errno.ENOSPC: "the disk is full; free some space and run the same line again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same line again",
+}
+_WORDS = {"no space left on device": errno.ENOSPC, "disk quota exceeded": errno.EDQUOT}
+"""What ffmpeg and safetensors say, who have no numbers for it."""
+_REASONS = {
+    **_FULL,
     errno.EACCES: "permission denied; give this user access to it",
     errno.EPERM: "permission denied; give this user access to it",
     errno.EROFS: "the file system is read-only; choose another folder",
@@ -22,18 +27,35 @@ _REASONS = {
 }
 
 
+def full(error: BaseException) -> str | None:
+    """Return what to do if an error says, by number or in words, that a disk is full; None for any other."""
+    for seen in _causes(error):
+        if isinstance(seen, OSError) and seen.errno in _FULL:
+            return _FULL[seen.errno]
+        for words, number in _WORDS.items():
+            if words in str(seen).lower():
+                return _FULL[number]
+    return None
+
+
 def reason(error: BaseException) -> str | None:
     """Return what to do about an error that no retry mends (disk full, no permission), or None for any other."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _causes(error):
         if isinstance(seen, OSError) and seen.errno in _REASONS:
             return _REASONS[seen.errno]
         if isinstance(seen, PermissionError):
             return _REASONS[errno.EACCES]
         if type(seen).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
             return "no credentials were found; set them in the environment"
-        seen = seen.__cause__
     return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what caused it, what caused that."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__
 
 
 @contextmanager

@@ -48,17 +48,21 @@ class Workspace:
         url: folder or fsspec URL.
         scratch: where stages write and downloads land; default is inside a local workspace, else the system's folder
             for temporary files.
+
+    Attributes:
+        url: of the workspace.
+        scratch_root: the local folder that holds the scratch folders.
     """
 
     def __init__(self, url: str | Path, scratch: str | Path | None = None) -> None:
         self.storage = Storage(url)
         self.url = self.storage.url
         if scratch:
-            self._scratch = Path(scratch).absolute()
+            self.scratch_root = Path(scratch).absolute()
         elif self.storage.is_local:
-            self._scratch = Path(self.storage.path("scratch"))
+            self.scratch_root = Path(self.storage.path("scratch"))
         else:
-            self._scratch = Path(tempfile.gettempdir())
+            self.scratch_root = Path(tempfile.gettempdir())
         self._prefix = "reelift-" + hashlib.sha256(self.url.encode()).hexdigest()[:12]
 
     def open(self, resolved: dict[str, Any], allow_changed: bool = False) -> None:
@@ -114,7 +118,7 @@ class Workspace:
 
     def scratch_folder(self, epoch: int) -> Path:
         """Return a local folder that nobody else uses; it does not exist yet."""
-        return self._scratch / f"{self._prefix}-{epoch}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        return self.scratch_root / f"{self._prefix}-{epoch}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
     @contextmanager
     def scratch(self, epoch: int) -> Iterator[Path]:
@@ -129,12 +133,12 @@ class Workspace:
 
     def sweep(self, epoch: int) -> None:
         """Remove scratch folders that workers of older epochs left on this machine."""
-        for folder in self._scratch.glob(f"{self._prefix}-*"):
+        for folder in self.scratch_root.glob(f"{self._prefix}-*"):
             number = folder.name.removeprefix(f"{self._prefix}-").partition("-")[0]
             if number.isdigit() and int(number) < epoch:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def free_bytes(self) -> int:
         """Return the free space where scratch lies."""
-        existing = next(path for path in (self._scratch, *self._scratch.parents) if path.exists())
+        existing = next(path for path in (self.scratch_root, *self.scratch_root.parents) if path.exists())
         return shutil.disk_usage(existing).free

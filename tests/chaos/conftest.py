@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from few_machines import few_machines
 from model_folders import make_model_folder
+from ray.cluster_utils import Cluster
 from whole_jobs import Line, write_clip
 
 SETTINGS = {"split.chunk_frames": "6", "split.overlap_frames": "1", "limits.attempts": "10"}
@@ -18,3 +22,10 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Line:
     done = line.run()
     assert done.returncode == 0, done.stderr
     return line
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A head that only drives, and two machines that work."""
+    with few_machines() as found:
+        yield found

@@ -13,30 +13,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from few_machines import MACHINE, surroundings
 from ray.cluster_utils import Cluster
-from whole_jobs import ROOT, committed, environment, events, made_twice, simulated, status, toll, tree
+from whole_jobs import ROOT, committed, events, made_twice, simulated, status, toll, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 VIDEOS, CHUNKS = 4, 6
-NODE = {"num_cpus": 3, "object_store_memory": 80 << 20}
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """A head that only drives, and two machines that work."""
-    head = {"num_cpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
-    found = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        for _ in range(2):
-            found.add_node(**NODE)
-        yield found
-    finally:
-        found.shutdown()
 
 
 class Siege:
@@ -50,11 +37,8 @@ class Siege:
 
     def start(self) -> subprocess.Popen[bytes]:
         words = [sys.executable, str(Path(__file__).parent / "cluster_run.py"), str(self.root)]
-        # A Ray that this process had before may have left the mode behind, and the cluster took it over.
-        mode = {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
-        env = {**environment(), **mode, "RAY_ADDRESS": self.cluster.address}
         with (self.root / "log").open("ab") as log:
-            return subprocess.Popen(words, cwd=ROOT, env=env, stdout=log, stderr=log)
+            return subprocess.Popen(words, cwd=ROOT, env=surroundings(self.cluster), stdout=log, stderr=log)
 
     def wait_for(self, more: int, seconds: float = 120) -> float:
         """Wait until so many more artifacts are committed, or the driver ends; return how long that took."""
@@ -91,11 +75,11 @@ class Siege:
         node = self.chance.choice(self.cluster.list_all_nodes()[1:])
         node.kill_raylet()
         self.cluster.worker_nodes.discard(node)
-        self.cluster.add_node(**NODE)
+        self.cluster.add_node(**MACHINE)
 
     def remove_node(self) -> None:
         node = self.chance.choice(self.cluster.list_all_nodes()[1:])
-        self.cluster.add_node(**NODE)
+        self.cluster.add_node(**MACHINE)
         self.cluster.remove_node(node, allow_graceful=False)
 
     def kill_driver(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,10 @@ class Nodes:
         return node == "gone"
 
 
-def accounts(tmp_path: Path, told: list[Record], cluster: Nodes | None = None) -> Accounts:
+def accounts(tmp_path: Path, told: list[Record], cluster: Nodes | None = None, scratch: Path | None = None) -> Accounts:
     recipe = Recipe({name: Identity(name, {}, "") for name in STAGES})
     job = Job(str(tmp_path), str(tmp_path / "o"), 1, recipe, attempts=2)
-    return Accounts(job, Workspace(str(tmp_path)), Witness("flow", "w", "here"), told.extend, cluster)
+    return Accounts(job, Workspace(str(tmp_path), scratch), Witness("flow", "w", "here"), told.extend, cluster)
 
 
 def outcomes(told: list[Record]) -> list[str]:
@@ -87,6 +88,31 @@ def test_what_a_tool_says_on_a_full_disk_ends_the_run_and_is_charged_to_nobody(
         account.failed(ITEM, attempt, 0.0, RuntimeError("ffmpeg ended with code 228"))
     assert told == []
     assert account.failed(ITEM, attempt, 0.0, ItemError("no video")) == FAILED
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "flow.bin"),
+        # In the words of the tool or library that said it; its half-written file, and with it the space, may be gone.
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("av_interleaved_write_frame(): No space left on device"),
+        RuntimeError("Error writing trailer: Disk quota exceeded"),
+    ],
+)
+@pytest.mark.parametrize("cluster", [None, Nodes()])
+def test_a_full_disk_is_named_and_charged_to_nobody_though_it_has_room_again(
+    tmp_path: Path, error: Exception, cluster: Nodes | None
+) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told, cluster, scratch=tmp_path / "fast")
+    attempt = account.begin(ITEM)
+    assert attempt is not None
+    with pytest.raises(
+        StorageError, match=f"^{tmp_path}/fast: the disk .*; free some space and run the same line again$"
+    ):
+        account.failed(ITEM, attempt, 0.0, error)
+    assert told == []
 
 
 def test_a_long_traceback_keeps_its_end(tmp_path: Path) -> None:

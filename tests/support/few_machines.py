@@ -1,0 +1,32 @@
+"""A Ray cluster of several machines on this one, and what surrounds a driver that is started for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ray.cluster_utils import Cluster
+from whole_jobs import environment
+
+MACHINE = {"num_cpus": 3, "object_store_memory": 80 << 20}
+
+
+@contextmanager
+def few_machines() -> Iterator[Cluster]:
+    """Lend a head that only drives, and two machines that work."""
+    head = {"num_cpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(2):
+            found.add_node(**MACHINE)
+        yield found
+    finally:
+        found.shutdown()
+
+
+def surroundings(cluster: Cluster) -> dict[str, str]:
+    """The environment of a driver."""
+    # A Ray that this process had before may have left the mode behind, and the cluster took it over.
+    mode = os.environ.get("RAY_AUTH_MODE", "disabled")
+    return {**environment(), "RAY_AUTH_MODE": mode, "RAY_ADDRESS": cluster.address}
