@@ -1,0 +1,97 @@
+"""Where the pools' workers run, and how many there are: two kinds of machines, with made-up GPUs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.cluster_utils import Cluster
+from whole_jobs import events
+
+from benchmarks.simulated_stages import Simulation
+from pipeline.config import RunConfig
+from pipeline.executors.on_ray import RayExecutor
+from pipeline.report import RunReport
+
+pytestmark = pytest.mark.slow
+Restore = Callable[..., RunReport]
+SECONDS = {"flow": 0.05, "sample": 0.5, "decode": 0.05}
+STORE = 80 << 20
+
+
+class Machines:
+    """A head, a cheap machine with a GPU, and a big one with four."""
+
+    def __init__(self) -> None:
+        head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        kinds = {"cheap": (6, 1), "big": (4, 4)}
+        self.nodes = {
+            name: self.cluster.add_node(num_cpus=cpus, num_gpus=gpus, labels={"gpu": name}, object_store_memory=STORE)
+            for name, (cpus, gpus) in kinds.items()
+        }
+        self.names = {node.node_id[:8]: name for name, node in self.nodes.items()}
+
+    def workers(self, workspace: Path) -> dict[str, list[tuple[str, str]]]:
+        """Stage -> (machine, worker) of all chunks that it made, in order."""
+        found = defaultdict(list)
+        for event in sorted(events(workspace), key=lambda event: event["started"]):
+            if event["outcome"] == "done" and event["chunk"] >= 0:
+                found[event["stage"]].append((self.names[event["node"].rpartition("/")[2]], event["worker"]))
+        return found
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    found = Machines()
+    yield found
+    found.cluster.shutdown()
+
+
+def restore_on(machines: Machines, restore: Restore, library: Path, pools: dict[str, Any]) -> RunReport:
+    config = RunConfig.model_validate({"pools": pools, "runtime": {"threads": 1}})
+    executor = RayExecutor(config.pools, machines.cluster.address)
+    try:
+        return restore(Simulation(seconds=SECONDS), executor=executor, config=config, inputs=[library])
+    finally:
+        executor.close()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """One video of ten chunks."""
+    (tmp_path / "film").mkdir()
+    (tmp_path / "film" / "one.mp4").write_text("100 frames")
+    return tmp_path / "film"
+
+
+def test_stages_run_on_machines_of_their_labels(
+    machines: Machines, restore: Restore, film: Path, tmp_path: Path
+) -> None:
+    pools = {"flow": {"labels": {"gpu": "cheap"}, "gpus": 0.5}, "decode": {"labels": {"gpu": "!in(cheap)"}}}
+    pools |= {"sample": {"labels": {"gpu": "big"}, "min": 2}}
+    assert restore_on(machines, restore, film, pools).ok
+    found = machines.workers(tmp_path / "workspace")
+    where = {stage: {machine for machine, _ in workers} for stage, workers in found.items()}
+    assert (where["flow"], where["sample"], where["decode"]) == ({"cheap"}, {"big"}, {"big"})
+
+
+def test_the_slowest_stage_gets_the_workers_that_the_others_can_spare(
+    machines: Machines, restore: Restore, film: Path, tmp_path: Path
+) -> None:
+    (film / "one.mp4").write_text("500 frames")
+    assert restore_on(machines, restore, film, {}).ok
+    found = machines.workers(tmp_path / "workspace")
+    # Five GPUs; before anything was measured flow and sample have two workers each.
+    assert len({worker for _, worker in found["sample"][:2]}) <= 2
+    assert len({worker for _, worker in found["sample"][-6:]}) == 3
+
+
+def test_on_one_gpu_all_stages_share_it(machines: Machines, restore: Restore, film: Path, tmp_path: Path) -> None:
+    machines.cluster.remove_node(machines.nodes["big"])  # GPUs of one each would leave no room for two of the three
+    assert restore_on(machines, restore, film, {}).ok
+    found = machines.workers(tmp_path / "workspace")
+    assert {machine for workers in found.values() for machine, _ in workers} == {"cheap"}
