@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -56,9 +56,9 @@ class Accounts:
     ) -> None:
         self.job, self.workspace, self.witness, self.report, self.cluster = job, workspace, witness, report, cluster
         self.attempts = workspace.attempts(job.epoch)
-        self.lost = ""
-        """Why the worker before this one was lost at the same row, where the driver knows: EVICTED, or OUT_OF_MEMORY
-        if the row had the machine to itself."""
+        self.lost: Mapping[str, str] = {}
+        """Worker -> why, of those that were ended to save memory with the row of now in hand: EVICTED, or OUT_OF_MEMORY
+        if the row was to blame."""
 
     def begin(self, item: Item) -> Attempt | None:
         """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
@@ -84,7 +84,7 @@ class Accounts:
         error_class, how = "WorkerDied", "took its worker with it"
         if past[-1].outcome == TIMED_OUT:
             error_class, how = "TimedOut", "took too long"
-        elif self.lost and not past[-1].outcome:
+        elif past[-1].worker in self.lost and not past[-1].outcome:
             error_class, how = OUT_OF_MEMORY, "ran out of memory, and Ray ended its worker"
         return Reason(error_class, f"given up after {charged} attempts; the last one {how}")
 
@@ -139,8 +139,8 @@ class Accounts:
         elif self.cluster is None and self.attempts.waited(attempt):
             outcome, error_class = PREEMPTED, "Preempted"
             what = f"died at another item while attempt {attempt.number} waited"
-        elif self.lost:
-            outcome, error_class = EVICTED if self.lost == EVICTED else DIED, OUT_OF_MEMORY
+        elif why := self.lost.get(attempt.worker):
+            outcome, error_class = EVICTED if why == EVICTED else DIED, OUT_OF_MEMORY
             what = f"was ended by Ray during attempt {attempt.number}: its machine ran out of memory"
         else:
             outcome, error_class, what = DIED, "WorkerDied", f"died during attempt {attempt.number}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,6 +19,11 @@ Report = Callable[[Sequence[Record]], None]
 """Takes rows for the manifest. Returns when they are in the driver's hands."""
 
 LONGEST_TRACEBACK = 20_000
+
+
+def process_name() -> str:
+    """This process, as events name workers: host and number."""
+    return f"{platform.node()}:{os.getpid()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ The order of steps, and what a crash after each of them leaves:
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import time
@@ -25,7 +24,7 @@ from models.reductions import noting
 from pipeline.accounting import Accounts, Cluster
 from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
-from pipeline.events import Item, Report, Witness
+from pipeline.events import Item, Report, Witness, process_name
 from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.schemas import DAMAGED, RETRIED, REUSED, Event
@@ -56,7 +55,7 @@ class Worker:
         self._current: tuple[Item, Attempt, float] | None = None
         limit = job.timeouts.get(stage.name)
         self.watchdog = Unwatched() if limit is None else Watchdog(limit, self._overdue)
-        self.witness = Witness(stage.name, f"{platform.node()}:{os.getpid()}", node or platform.node())
+        self.witness = Witness(stage.name, process_name(), node or platform.node())
         self.workspace = Workspace(job.workspace, job.scratch)
         self.accounts = Accounts(job, self.workspace, self.witness, report, cluster)
         self.workspace.sweep(job.epoch)

@@ -6,6 +6,7 @@ becomes a ``FatalRow``, on which the driver ends the run in one line.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from typing import Any
 import ray
 
 from pipeline.accounting import ElsewhereError
+from pipeline.events import process_name
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.collector import gate, reporter
-from pipeline.executors.nodes import is_gone
+from pipeline.executors.nodes import LiveNodes
 from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.rows import AgainRow, AssembleRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
@@ -29,14 +31,6 @@ from pipeline.wrapper import SetupError, Worker
 
 TAKES = {"split": SourceRow, "chunk": ChunkRow, "assemble": AssembleRow}
 """Which rows a worker works on; all others pass."""
-
-
-class LiveNodes:
-    """The cluster, as a worker sees it."""
-
-    def is_gone(self, node: str) -> bool:
-        """See ``Cluster.is_gone``."""
-        return is_gone(node)
 
 
 class StageActor:
@@ -65,16 +59,16 @@ class StageActor:
         except Exception as error:
             self._end(FatalRow(f"a {kind} worker cannot start: {line(error)}", True), collector)
 
-    def ready(self) -> str:
-        """Return the machine's name, as events have it, when the worker is set up."""
-        return self.node
+    def ready(self) -> tuple[str, str]:
+        """Return the names of machine and worker, as events have them, when the worker is set up."""
+        return self.node, process_name()
 
     def take(self, packed: dict[str, str]) -> dict[str, str]:
         """Take one packed row and return one. Chunks of a video being split go to the collector as they are made."""
         if self.spent:
             return pack(AgainRow(tried=False, spent=True))
         if not self.fatal:
-            self.worker.accounts.lost = packed.get("lost", "")
+            self.worker.accounts.lost = json.loads(packed.get("lost", "{}"))
         last: Row | None = None
         for made in self._rows(unpack(packed)):
             if self.kind == "split" and isinstance(made, ChunkRow):

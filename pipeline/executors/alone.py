@@ -3,11 +3,13 @@
 Ray's memory monitor ends the workers that have been at their task for the shortest time, not those that take the most.
 So the row that a worker lost by it is not charged with it, but the next time it gets a machine to itself: nothing else
 is begun there before it has been answered, and it begins when what was begun is finished. If it is ended again, it was
-its own fault, and it is charged. Split goes on beside it: its turns are whole videos, and it waits for the others.
+its own fault, and it is charged. Split goes on beside it: its turns are whole videos, and it waits for the others. It
+never has a machine to itself, so it is charged from the second time on, unless another row had its turn there.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from pipeline.accounting import OUT_OF_MEMORY
@@ -26,15 +28,16 @@ class Alone:
         self.pools = pools
         self._turn: tuple[Pool, Task, Hand] | None = None
 
-    def blame(self, pool: Pool, hand: Hand, short: bool) -> None:
-        """Take note of a dead worker before what it had in hand is put back; ``short``: it was ended to save memory."""
+    def blame(self, pool: Pool, hand: Hand) -> None:
+        """Take note of a worker that was ended to save memory, before what it had in hand is put back."""
         task = next(iter(hand.tasks.values()), None)  # the one at work; the others had not begun
         if task is None:
             return
-        if not short:
-            task.packed.pop("lost", None)
-            return
-        task.packed["lost"] = OUT_OF_MEMORY if task.alone or pool.stage == "split" else EVICTED
+        lost = json.loads(task.packed.get("lost", "{}"))
+        guilty = task.alone or (pool.stage == "split" and lost and not self._has_turn(hand.node))
+        # By the worker's name: it may not have begun, and what another one began is not charged for it.
+        lost[hand.worker] = OUT_OF_MEMORY if guilty else EVICTED
+        task.packed["lost"] = json.dumps(lost)
         task.alone = pool.stage != "split"
 
     def step(self) -> str:
@@ -47,6 +50,9 @@ class Alone:
         if task in pool.waiting and not any(self._busy(each, hand.node) for each in self.pools.values()):
             pool.give(hand, task)
         return hand.node
+
+    def _has_turn(self, node: str) -> bool:
+        return self._turn is not None and self._goes_on(*self._turn) and self._turn[2].node == node
 
     def _goes_on(self, pool: Pool, task: Task, hand: Hand) -> bool:
         return hand in pool.hands and (task in pool.waiting or task in hand.tasks.values())

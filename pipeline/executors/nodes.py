@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import time
+
 import ray
+
+LEAVING_SECONDS = 3.0
+"""A machine that shuts down ends the workers on it up to so long before Ray's own process there says goodbye."""
 
 
 def is_gone(node: str) -> bool:
     """Whether a machine, as events name it, has left the cluster."""
     prefix = node.rpartition("/")[2]
     return bool(prefix) and not any(each["Alive"] and each["NodeID"].startswith(prefix) for each in ray.nodes())
+
+
+class LiveNodes:
+    """The cluster, as a worker sees it who finds another one's unfinished attempt."""
+
+    def is_gone(self, node: str) -> bool:
+        """Whether a machine, as events name it, has left the cluster, or does so now."""
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while not is_gone(node):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.25)
+        return True
 
 
 def free() -> str:

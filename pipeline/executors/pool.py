@@ -32,11 +32,12 @@ class Task:
 
 @dataclass(eq=False, slots=True)
 class Hand:
-    """A worker: an actor, where it runs, and what it has been given, by the reference to the answer."""
+    """A worker: an actor, its machine and its name, and what it has been given, by the reference to the answer."""
 
     actor: Any
     started: Any
     node: str = ""
+    worker: str = ""
     tasks: dict[Any, Task] = field(default_factory=dict)
     idle: float = field(default_factory=time.monotonic)
     leaving: bool = False

@@ -148,7 +148,8 @@ class Scheduler:
             self._died(pool, hand, error)
             return
         if reference == hand.started:
-            hand.started, hand.node, hand.idle = None, answer, time.monotonic()
+            hand.started, hand.idle = None, time.monotonic()
+            hand.node, hand.worker = answer
             return
         task, hand.idle = hand.tasks.pop(reference), time.monotonic()
         row = unpack(answer)
@@ -164,15 +165,17 @@ class Scheduler:
             self._route(row, pool.stage)
 
     def _died(self, pool: Pool, hand: Hand, error: Exception) -> None:
-        """Put back what a dead worker had in hand; its successor is started by the next resize."""
+        """Put back what a dead worker had in hand, and start its successor."""
         log.debug("a %s worker died: %s", pool.stage, error)
-        self.alone.blame(pool, hand, short := ran_short(error))
+        patience = (self.job.attempts + 3) * len(pool.hands)
+        if short := ran_short(error):
+            self.alone.blame(pool, hand)
         for task in pool.end(hand):
             task.avoid.add(id(hand))
             pool.submit(task, again=True)
         # The wrapper gives an item up that kills its workers, unless they die before they get as far as counting.
         pool.deaths += not is_gone(hand.node) and not (short and hand.ready)
-        if pool.deaths > self.job.attempts + 3:
+        if pool.deaths > patience:
             raise SetupError(f"{pool.stage} workers die before they have done anything; see Ray's logs")
         pool.resize()
 

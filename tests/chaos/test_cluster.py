@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Siege:
         self.root, self.cluster, self.chance = root, cluster, random.Random(seed)
         self.workspace = root / "workspace"
         self.rows: list[tuple[str, int, int, int, float]] = []
+        self.removed: dict[str, datetime] = {}
         self.driver = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -61,7 +63,7 @@ class Siege:
 
     def worker(self, stage: str) -> int:
         """A process of this cluster that does this stage's work, 0 if there is none."""
-        raylets = {node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()[1:]}
+        raylets = {raylet(node) for node in self.cluster.list_all_nodes()[1:]}
         living = [pid for pid in children(raylets) if title(pid).startswith(f"ray::{stage.capitalize()}Worker")]
         return self.chance.choice(living) if living else 0
 
@@ -78,9 +80,15 @@ class Siege:
         self.cluster.add_node(**MACHINE)
 
     def remove_node(self) -> None:
+        """Take a machine away as its system does when it shuts down: the workers end before Ray's own processes."""
         node = self.chance.choice(self.cluster.list_all_nodes()[1:])
         self.cluster.add_node(**MACHINE)
-        self.cluster.remove_node(node, allow_graceful=False)
+        self.removed[node.node_id[:8]] = datetime.now(UTC)
+        for pid in children({raylet(node)}):
+            if title(pid).startswith("ray::"):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(self.chance.uniform(0.1, 1.0))
+        self.cluster.remove_node(node)
 
     def kill_driver(self) -> None:
         self.driver.kill()
@@ -96,6 +104,12 @@ def hangs(workspace: Path) -> list[tuple[str, int, int, int, float]]:
         after = [row["recorded"] for row in good if row["fingerprint"] == late["fingerprint"]]
         seconds = (min(each for each in after if each > late["recorded"]) - late["recorded"]).total_seconds()
         found.append(("worker hangs", 1, 0, 0, seconds))
+    return found
+
+
+def raylet(node: Any) -> int:
+    """The process of Ray's own that starts a machine's workers."""
+    found: int = node.all_processes["raylet"][0].process.pid
     return found
 
 
@@ -149,4 +163,7 @@ def test_a_cluster_that_is_struck_everywhere_loses_nothing(
     assert status(siege.workspace)["videos"] == {"total": videos, "done": videos, "failed": 0, "left": 0}
     outcomes = Counter(row["outcome"] for row in events(siege.workspace))
     assert not outcomes["gave_up"] and not outcomes["failed"], outcomes
+    for row in (row for row in events(siege.workspace) if row["outcome"] == "died"):
+        removed = siege.removed.get(row["node"].rpartition("/")[2])
+        assert removed is None or row["recorded"] < removed, f"charged for a machine that left: {row}"
     assert tree(tmp_path / "restored") == simulated([tmp_path / "library"], tmp_path)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.accounting import LOW_DISK, MOST_FREE, Accounts, ElsewhereError
+from pipeline.accounting import LOW_DISK, MOST_FREE, OUT_OF_MEMORY, Accounts, ElsewhereError
 from pipeline.events import LONGEST_TRACEBACK, Item, Witness
 from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
-from pipeline.schemas import FAILED, GAVE_UP, PREEMPTED, RETRIED, Event, Record
+from pipeline.schemas import DIED, EVICTED, FAILED, GAVE_UP, PREEMPTED, RETRIED, Event, Record
 from pipeline.storage import StorageError
 from pipeline.workspace import Workspace
 from stages.contract import ItemError
@@ -88,6 +88,19 @@ def test_what_a_tool_says_on_a_full_disk_ends_the_run_and_is_charged_to_nobody(
         account.failed(ITEM, attempt, 0.0, RuntimeError("ffmpeg ended with code 228"))
     assert told == []
     assert account.failed(ITEM, attempt, 0.0, ItemError("no video")) == FAILED
+
+
+def test_an_attempt_is_not_charged_for_what_befell_another_worker(tmp_path: Path) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told, Nodes())
+    for worker in ("evicted", "died"):
+        account.attempts.begin(ITEM.fingerprint, worker, "here", 1.0)
+    # The last one had the row to itself, and was ended before it had begun.
+    account.lost = {"evicted": EVICTED, "not begun": OUT_OF_MEMORY}
+    begun = account.begin(ITEM)
+    assert begun is not None and begun.number == 3
+    assert outcomes(told) == [EVICTED, DIED]
+    assert [record.error_class for record in told if isinstance(record, Event)] == [OUT_OF_MEMORY, "WorkerDied"]
 
 
 @pytest.mark.parametrize(
