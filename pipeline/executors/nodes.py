@@ -6,7 +6,7 @@ import time
 
 import ray
 
-LEAVING_SECONDS = 3.0
+LEAVING_SECONDS = 2.0
 """A machine that shuts down ends the workers on it up to so long before Ray's own process there says goodbye."""
 
 
