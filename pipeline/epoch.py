@@ -165,7 +165,7 @@ class Epoch:
     def _living(cls, storage: Storage, number: int) -> dict | None:
         """Return the claim of a driver that seems alive, None if it has ended or died."""
         old = cls(storage, number, "")
-        if storage.exists(old._name("closed")):
+        if storage.is_file(old._name("closed")):
             return None
         claim = _load(storage, old._name("json"))
         if claim.get("process") == process_identity():

@@ -80,10 +80,10 @@ class Publisher:
         key = hashlib.sha256(f"{self.output.url}\n{place}".encode()).hexdigest()
         claim = f"outputs/{key[:2]}/{key}.json"
         storage = self.artifacts.storage
-        if storage.exists(claim):
+        if storage.is_file(claim):
             return
         for name in names:
-            if self.output.exists(str(parent / name)):
+            if self.output.is_file(str(parent / name)):
                 raise ItemError(
                     f"{self.output.url}/{parent / name} exists and was not made by this workspace; move it away or "
                     "choose another output folder"

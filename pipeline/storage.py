@@ -116,6 +116,20 @@ class Storage:
         with plain_errors(f"{self.url}/{name}"):
             return bool(self.fs.exists(self.path(name)))
 
+    def is_file(self, name: str) -> bool:
+        """Return whether there is a file of this name; one request, where ``exists`` takes two for one that is not."""
+        if not self.is_s3:
+            return self.exists(name)
+        with plain_errors(f"{self.url}/{name}"):
+            try:
+                self.fs.cat_file(self.path(name), start=0, end=1)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # which is what S3 says to the first byte of an empty file
+                    raise
+        return True
+
     def names(self, folder: str) -> list[str]:
         """Return the names (last part only, sorted) in a folder; none if it does not exist."""
         with plain_errors(f"{self.url}/{folder}"):

@@ -100,7 +100,7 @@ def build_report(
     output = Storage(target) if target else Storage(f"{workspace.url}/{FOLDER}")
     output.prepare()
     run = read_account(workspace.storage)
-    run_yaml = workspace.storage.read(RUN).decode() if workspace.storage.exists(RUN) else ""
+    run_yaml = workspace.storage.read(RUN).decode() if workspace.storage.is_file(RUN) else ""
     memory = _memory(output)
     failures = list(run.tally.failures.values())
     works = [_work(account, workspace, failures, settings, run_yaml) for account in run.videos]
@@ -108,7 +108,7 @@ def build_report(
         work
         for work in works
         if (only is None or fnmatch(work.account.output, only))
-        and not (memory.get(work.page, {}).get("key") == work.key and output.exists(f"videos/{work.page}.html"))
+        and not (memory.get(work.page, {}).get("key") == work.key and output.is_file(f"videos/{work.page}.html"))
     ]
     make = partial(_make, workspace.url, output.url, settings, run_yaml)
     for count, (work, found) in enumerate(_all(make, wanted, processes), start=1):

@@ -1,4 +1,4 @@
-"""SIGKILL between the steps of a commit; the same line again, and what both have made."""
+"""SIGKILL between the steps of a commit: of the driver, and the same line again; of workers, and the run goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from whole_jobs import ROOT, committed, environment, made_twice, status, toll, tree
+from whole_jobs import ROOT, committed, environment, events, made_twice, status, toll, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 BOUNDARIES = {
@@ -20,8 +20,8 @@ BOUNDARIES = {
 }
 
 
-def line(root: Path, *where: str) -> int:
-    words = [sys.executable, str(Path(__file__).parent / "boundary_kill.py"), str(root), *where]
+def line(root: Path, *where: str, script: str = "boundary_kill.py") -> int:
+    words = [sys.executable, str(Path(__file__).parent / script), str(root), *where]
     return subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, timeout=120, check=False).returncode
 
 
@@ -53,4 +53,26 @@ def test_killed_there_it_goes_on_to_the_same_end(
     assert tree(root / "restored") == expected
     runs = Counter((root / "journal").read_text().splitlines())
     assert sum(count - 1 for name, count in runs.items() if not name.startswith("split")) <= 1, "the one in flight"
+    assert status(root / "workspace")["videos"] == {"total": 1, "done": 1, "failed": 0, "left": 0}
+
+
+def test_workers_killed_at_every_step_of_a_commit_cost_the_item_in_hand_and_nothing_else(
+    tmp_path: Path, expected: dict[str, bytes], record_property: Callable[[str, object], None]
+) -> None:
+    root = library(tmp_path)
+    assert line(root, script="worker_boundary_kills.py") == 0
+    deaths = [each.split(maxsplit=2) for each in (root / "deaths").read_text().splitlines()]
+    rows = events(root / "workspace")
+    good = [(row["stage"], row["recorded"].timestamp()) for row in rows if row["outcome"] in ("done", "reused")]
+    waits = [
+        min(at for which, at in good if which == stage and at > float(died)) - float(died) for died, stage, _ in deaths
+    ]
+    made = [(row["fingerprint"], row["chunk"]) for row in rows if row["outcome"] == "done"]
+    again = len(made) - len(set(made))
+    record_property("chaos", [("worker, at the steps of a commit", len(deaths), 0, again, max(waits))])
+    assert Counter(stage for _, stage, _ in deaths) == {"split": 2, "sample": 5, "assemble": 3}
+    assert again == 0 and not made_twice(root / "workspace")
+    charged = Counter(row["stage"] for row in rows if row["outcome"] not in ("done", "reused"))
+    assert charged.keys() <= {"split", "sample", "assemble"} and charged.total() <= len(deaths)
+    assert tree(root / "restored") == expected
     assert status(root / "workspace")["videos"] == {"total": 1, "done": 1, "failed": 0, "left": 0}

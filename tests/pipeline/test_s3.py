@@ -88,6 +88,10 @@ def test_what_was_flipped_cut_off_or_lost_is_found_and_made_again(restore: Resto
     with counting() as sent:
         restore(**places)
     assert {operation for operation, about in sent if about.startswith("artifacts/")} == {"GetObject", "PutObject"}
+    places_asked_for = sum(count for (operation, about), count in sent.items() if about == "outputs")
+    assert places_asked_for == 2, "whether the place is claimed, and the claim"
+    # Nor are the places of the files that are to be published looked for in lists.
+    assert sent["HeadObject", ""] == sent["ListObjectsV2", ""] == 0, sent
     assert sent["DeleteObject", "attempts"] == 11 and sent["ListObjectsV2", "attempts"] <= 6, sent
     work, restored = Storage(f"{place}/work"), Storage(f"{place}/restored")
     before = tree(restored)
@@ -108,9 +112,10 @@ def test_files_are_read_in_ranges_to_their_end(place: str, monkeypatch: pytest.M
     monkeypatch.setattr("pipeline.storage.RANGE", 1000)
     storage, data = Storage(f"{place}/work"), bytes(number % 251 for number in range(size))
     storage.put("file", data)
-    assert storage.read("file") == data == b"".join(storage.blocks("file"))
+    assert storage.read("file") == data == b"".join(storage.blocks("file")) and storage.is_file("file")
     storage.remove_file("file")
     storage.remove_file("file")
+    assert not storage.is_file("file")
     with pytest.raises(FileNotFoundError):
         storage.read("file")
 

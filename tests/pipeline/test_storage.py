@@ -20,6 +20,7 @@ def test_what_is_put_is_read(storage: Storage) -> None:
     storage.put("a/b/c", b"1")
     storage.put("a/b/c", b"22")
     assert storage.read("a/b/c") == b"22" and storage.size("a/b/c") == 2 and storage.exists("a/b")
+    assert storage.is_file("a/b/c") and not storage.is_file("a/b/d")
     assert storage.names("a/b") == ["c"] and storage.names("a") == ["b"] and storage.names("none") == []
     storage.remove("a")
     storage.remove("a")
