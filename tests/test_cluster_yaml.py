@@ -10,8 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from autoscaler import started
 
-from pipeline.config import Pools, load_config
+from pipeline.config import load_config
 
 FILE = Path(__file__).parents[1] / "cluster.yaml"
 
@@ -40,14 +41,30 @@ def test_only_sampling_runs_on_spot_and_the_head_only_drives(cluster: dict[str, 
     assert sum(kind.get("max_workers", 0) for kind in types.values()) == cluster["max_workers"]
 
 
-def test_every_recommended_worker_fits_its_machine(cluster: dict[str, Any]) -> None:
-    pools = load_config(FILE.parent / "deploy" / "pools.yaml").pools
-    for stage in Pools.model_fields:
+def pools_of_the_manual(folder: Path) -> Path:
+    """The example of a configuration in the page on S3, as a file."""
+    page = (FILE.parent / "docs" / "library-on-s3.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (folder / "library.yaml").write_text(example)
+    return folder / "library.yaml"
+
+
+@pytest.mark.parametrize("recommended", ["deploy/pools.yaml", "docs/library-on-s3.md"])
+def test_ray_starts_the_machines_that_the_recommended_pools_ask_for(
+    cluster: dict[str, Any], recommended: str, tmp_path: Path
+) -> None:
+    file = FILE.parent / recommended
+    pools = load_config(file if file.suffix == ".yaml" else pools_of_the_manual(tmp_path)).pools
+    kinds = cluster["available_node_types"]
+    found = started(cluster, pools)
+    homes = {"split": "cpu", "flow": "flow", "sample": "sampling", "decode": "flow", "assemble": "cpu"}
+    assert {stage: list(machines) for stage, machines in found.items()} == {
+        stage: [f"{home}_pool"] for stage, home in homes.items()
+    }
+    for stage, machines in found.items():
         pool = getattr(pools, stage)
-        (home,) = (kind for kind in cluster["available_node_types"].values() if kind.get("labels") == pool.labels)
-        has = home["resources"]
-        assert pool.cpus <= has["CPU"] and (pool.gpus or 0) <= has.get("GPU", 0)
-        assert (pool.gpus or 0) * pool.max <= has.get("GPU", 0) * home["max_workers"]
+        for kind, count in machines.items():
+            assert count <= kinds[kind]["max_workers"] and pool.max * (pool.gpus or 0) <= count
 
 
 def test_the_file_that_the_line_names_is_there() -> None:

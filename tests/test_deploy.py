@@ -12,11 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from autoscaler import of_kuberay, started
 from kuberay import RAY_JOB
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from pipeline.config import Pools, load_config
+from pipeline.config import load_config
 
 ROOT = Path(__file__).parents[1]
 POOLS = ROOT / "deploy" / "pools.yaml"
@@ -38,16 +39,16 @@ def test_the_job_has_only_fields_that_kuberay_knows(job: dict[str, Any]) -> None
     assert isinstance(yaml.safe_load(job["spec"]["runtimeEnvYAML"]), dict)
 
 
-def test_every_worker_fits_a_group_of_its_label(job: dict[str, Any]) -> None:
-    groups = {
-        group["rayStartParams"]["labels"]: group["template"]["spec"]["containers"][0]["resources"]["limits"]
-        for group in job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+def test_ray_starts_the_pods_that_the_pools_ask_for(job: dict[str, Any]) -> None:
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["autoscalerOptions"]["version"] == "v2", "the first one knows nothing of labels"
+    assert started(of_kuberay(cluster), load_config(POOLS).pools) == {
+        "split": {"cpu": 4},
+        "flow": {"flow": 8},
+        "sample": {"sampling": 32},
+        "decode": {"flow": 8},
+        "assemble": {"cpu": 2},
     }
-    pools = load_config(POOLS).pools
-    for stage in Pools.model_fields:
-        pool = getattr(pools, stage)
-        (label,) = (f"{key}={value}" for key, value in pool.labels.items())
-        assert pool.cpus <= groups[label]["cpu"] and (pool.gpus or 0) <= groups[label].get("nvidia.com/gpu", 0)
 
 
 def understood(words: list[str]) -> None:
