@@ -32,6 +32,10 @@ from pipeline.storage import StorageError
 from pipeline.wrapper import SetupError
 
 SILENCE_SECONDS = 600.0
+NOTHING_MOVES = (
+    "no stage has reported for %d minutes; free in the cluster: %s; if the pools ask for more than it can ever have, "
+    "change pools.* and start again"
+)
 TURN_SECONDS = 0.5
 RESIZE_SECONDS = 1.0
 MEASURED = 3
@@ -225,19 +229,13 @@ class Scheduler:
         # Machines that have gone leave less room than the pools were made for.
         starving = next((pool for pool in self.pools.values() if pool.starves()), None)
         for pool in self.pools.values():
-            pool.resize(room=starving in (None, pool))
+            pool.resize(room=starving is None or starving is pool or pool.share.is_apart(starving.share))
 
     def _complain(self) -> None:
         """Say so when it takes long, because a cluster may never have what a pool asks for."""
-        if time.monotonic() - self._moved < SILENCE_SECONDS:
-            return
-        self._moved = time.monotonic()
-        log.warning(
-            "no stage has reported for %d minutes; free in the cluster: %s; if the pools ask for more than it can ever "
-            "have, change pools.* and start again",
-            SILENCE_SECONDS // 60,
-            free(),
-        )
+        if time.monotonic() - self._moved >= SILENCE_SECONDS:
+            self._moved = time.monotonic()
+            log.warning(NOTHING_MOVES, SILENCE_SECONDS // 60, free())
 
     def _pool(self, stage: str, factory: StageFactory, share: Share) -> Pool:
         kind = KINDS.get(stage, "chunk")

@@ -11,6 +11,9 @@ from pipeline.config_running import Pool, Pools
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.wrapper import SetupError
 
+_SIGNS = {*"!()"}
+"""In a label selector they say more than one value: ``!spot``, ``in(a,b)``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -35,6 +38,11 @@ class Share:
         """What Ray wants to hear."""
         asked = {"num_cpus": self.cpus, "num_gpus": self.gpus, "resources": dict(self.resources)}
         return {**asked, "label_selector": dict(self.labels)} if self.labels else asked
+
+    def is_apart(self, other: Share) -> bool:
+        """Whether no machine can have workers of both: their labels ask for two values of one key."""
+        both = [(self.labels[key], other.labels[key]) for key in self.labels.keys() & other.labels.keys()]
+        return any(mine != theirs and not _SIGNS & {*mine, *theirs} for mine, theirs in both)
 
 
 def shares(pools: Pools, cpus: float, gpus: float, threads: int = 1) -> dict[str, Share]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from few_machines import MACHINE, surroundings
+from processes import children, title
 from ray.cluster_utils import Cluster
 from whole_jobs import ROOT, committed, events, made_twice, simulated, status, toll, tree
 
@@ -111,24 +112,6 @@ def raylet(node: Any) -> int:
     """The process of Ray's own that starts a machine's workers."""
     found: int = node.all_processes["raylet"][0].process.pid
     return found
-
-
-def children(parents: set[int]) -> list[int]:
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if int((place / "stat").read_text().rpartition(")")[2].split()[1]) in parents:
-                found.append(int(place.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return sorted(found)
-
-
-def title(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def test_a_cluster_that_is_struck_everywhere_loses_nothing(

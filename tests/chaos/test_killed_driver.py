@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from processes import children, title
 from whole_jobs import Line, committed, made_twice, published, restored, status
 
 from jobs.last_words import MESSAGE
@@ -60,14 +61,7 @@ def wait_for_last_words(log: Path, times: int) -> None:
 
 def child(parent: int, program: str) -> int:
     """The child process of ``parent`` that runs ``program``; 0 if there is none."""
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            mother = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-            if mother == parent and program in (place / "cmdline").read_text().split("\0")[0]:
-                return int(place.name)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return 0
+    return next((each for each in children({parent}) if program in title(each).split(" ")[0]), 0)
 
 
 @pytest.mark.parametrize(

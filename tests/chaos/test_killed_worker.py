@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from processes import title
 from whole_jobs import ROOT, Line, committed, environment, events, made_twice, published, simulated, status, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
@@ -32,14 +33,6 @@ def at_work(workspace: Path) -> list[int]:
         if not attempt["outcome"] and Path(f"/proc/{process}").exists():
             found.add(process)
     return sorted(found)
-
-
-def title(process: int) -> str:
-    """The command line of a process; Ray writes there what a worker does."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def test_workers_that_die_cost_an_attempt_each_and_nothing_else(unbroken: Line, tmp_path: Path) -> None:

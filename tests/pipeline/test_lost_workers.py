@@ -95,6 +95,22 @@ def siege(alive: list[bool], monkeypatch: pytest.MonkeyPatch) -> scheduler.Sched
     return found
 
 
+def test_only_pools_that_could_run_there_make_room_for_one_without_a_worker(
+    siege: scheduler.Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool.ray, "available_resources", dict)
+    for stage, label in (("flow", "cheap"), ("decode", "big")):
+        share = Share(1, 3, cpus=1.0, gpus=0.0, labels={"gpu": label})
+        siege.pools[stage] = Pool(stage, siege.pools["sample"].spawn, share, depth=2)
+        siege.pools[stage].resize(at_least=3)
+        for hand in siege.pools[stage].hands:
+            hand.started = None
+    siege.pools["sample"].share = Share(8, 8, cpus=1.0, gpus=0.0, labels={"gpu": "big"})  # none of them is ready
+    siege.pools["split"] = siege.pools["assemble"] = siege.pools["flow"]
+    siege._resize()
+    assert {stage: len(siege.pools[stage].hands) for stage in ("flow", "decode")} == {"flow": 3, "decode": 1}
+
+
 def die(siege: scheduler.Scheduler) -> None:
     """The worker that has been there for longest dies."""
     found = siege.pools["sample"]

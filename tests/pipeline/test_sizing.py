@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Pools
-from pipeline.executors.sizing import balanced, check_fits, shares
+from pipeline.executors.sizing import Share, balanced, check_fits, shares
 from pipeline.wrapper import SetupError
 
 
@@ -50,6 +50,24 @@ def test_slots_go_to_the_slowest(seconds: list[float], slots: int) -> None:
     for index, count in enumerate(counts):  # no worker could be taken from another stage and make the slowest faster
         if count > 1:
             assert seconds[index] / (count - 1) >= slowest * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ({"pool": "flow"}, {"pool": "sampling"}, True),
+        ({"pool": "flow"}, {"pool": "flow"}, False),
+        ({"pool": "flow"}, {}, False),
+        ({"pool": "flow"}, {"zone": "a"}, False),
+        ({"pool": "flow"}, {"pool": "!sampling"}, False),
+        ({"pool": "in(flow,cpu)"}, {"pool": "cpu"}, False),
+    ],
+)
+def test_workers_with_different_labels_share_no_machine(
+    one: dict[str, str], other: dict[str, str], apart: bool
+) -> None:
+    first, second = (Share(1, 1, cpus=1.0, gpus=0.0, labels=labels) for labels in (one, other))
+    assert first.is_apart(second) == second.is_apart(first) == apart
 
 
 def test_a_pool_left_alone_gets_what_the_cluster_has_room_for() -> None:
