@@ -14,6 +14,8 @@ from whole_jobs import events
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
 from pipeline.executors.on_ray import RayExecutor
+from pipeline.executors.scheduler import Scheduler
+from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.report import RunReport
 
 pytestmark = pytest.mark.slow
@@ -80,14 +82,22 @@ def test_stages_run_on_machines_of_their_labels(
 
 
 def test_the_slowest_stage_gets_the_workers_that_the_others_can_spare(
-    machines: Machines, restore: Restore, film: Path, tmp_path: Path
+    machines: Machines, restore: Restore, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (film / "one.mp4").write_text("500 frames")
+    (film / "one.mp4").write_text("240 frames")
+    sizes: list[dict[str, tuple[int, int]]] = []
+    resize = Scheduler._resize
+
+    def noted(self: Scheduler) -> None:
+        resize(self)
+        sizes.append({stage: (self.pools[stage].most, len(self.pools[stage].hands)) for stage in CHUNK_STAGES})
+
+    monkeypatch.setattr(Scheduler, "_resize", noted)
     assert restore_on(machines, restore, film, {}).ok
-    found = machines.workers(tmp_path / "workspace")
-    # Five GPUs; before anything was measured flow and sample have two workers each.
-    assert len({worker for _, worker in found["sample"][:2]}) <= 2
-    assert len({worker for _, worker in found["sample"][-6:]}) == 3
+    # Five GPUs. By measured seconds sample could use nearly all of them.
+    assert [sizes[0][stage][0] for stage in CHUNK_STAGES] == [2, 2, 1]
+    assert [sizes[-1][stage][0] for stage in CHUNK_STAGES] == [1, 3, 1]
+    assert max(size["sample"][1] for size in sizes) == 3 and sizes[-1]["flow"][1] == 1
 
 
 def test_on_one_gpu_all_stages_share_it(machines: Machines, restore: Restore, film: Path, tmp_path: Path) -> None:
