@@ -96,6 +96,18 @@ def digest_file(path: Path) -> tuple[int, str]:
         return digest(iter(lambda: file.read(BLOCK), b""))
 
 
+def damage(storage: Storage, name: str, file: ArtifactFile, verify: Literal["full", "size"]) -> str:
+    """Say what is wrong with what ``storage`` has for ``file`` under ``name``; "" if it is as it was written."""
+    try:
+        # What is read whole need not be asked for its size before.
+        size, sha256 = (storage.size(name), file.sha256) if verify == "size" else digest(storage.blocks(name))
+    except FileNotFoundError:
+        return "is missing"
+    if size != file.size:
+        return f"has {size} bytes instead of {file.size}"
+    return "" if sha256 == file.sha256 else "does not have the SHA-256 it was written with"
+
+
 def describe(folder: Path) -> tuple[ArtifactFile, ...]:
     """Return name, size and SHA-256 of every file below ``folder``, sorted by name."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -137,9 +149,9 @@ class Artifacts:
             self._discard(stage, fingerprint, str(error))
             return None
         for file in artifact.files:
-            what = self._damage(f"{folder}/{file.name}", file)
+            what = damage(self.storage, f"{folder}/{file.name}", file, self.verify)
             if what:
-                self._discard(stage, fingerprint, what)
+                self._discard(stage, fingerprint, f"{file.name} {what}")
                 return None
         return artifact
 
@@ -211,17 +223,6 @@ class Artifacts:
             for path in root.rglob("*"):
                 if path.is_file() and path.relative_to(root).as_posix() not in names:
                     path.unlink()
-
-    def _damage(self, name: str, file: ArtifactFile) -> str:
-        try:
-            # What is read whole need not be asked for its size before.
-            full = self.verify == "full"
-            size, sha256 = digest(self.storage.blocks(name)) if full else (self.storage.size(name), file.sha256)
-        except FileNotFoundError:
-            return f"{file.name} is missing"
-        if size != file.size:
-            return f"{file.name} has {size} bytes instead of {file.size}"
-        return "" if sha256 == file.sha256 else f"{file.name} does not have the SHA-256 it was written with"
 
     def _discard(self, stage: str, fingerprint: str, what: str) -> None:
         self.remove(stage, fingerprint)

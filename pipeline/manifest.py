@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline.compaction import BLOCK, compact
 from pipeline.epoch import BEAT_SECONDS, Epoch, FencedError, Part, believed
+from pipeline.faults import line
 from pipeline.schemas import TABLES, Record, to_table
 from pipeline.storage import Storage, StorageError
 
@@ -27,11 +28,23 @@ LONGEST_WAIT = 60.0
 
 
 def read(storage: Storage, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the believed parts of a table in the order they were written; one part is in memory at a time."""
+    """Yield the believed parts of a table in the order they were written; one part is in memory at a time.
+
+    Raises:
+        StorageError: if a part is damaged, or was removed by somebody else than a compaction.
+    """
     for part in believed(storage, table):
-        # Without threads: those of pyarrow 26 abort the process at its end now and then.
-        file = pq.ParquetFile(io.BytesIO(_content(storage, table, part)), pre_buffer=False)
-        yield file.read(columns=list(columns) if columns else None, use_threads=False)
+        content = _content(storage, table, part)
+        try:
+            # Without threads: those of pyarrow 26 abort the process at its end now and then.
+            file = pq.ParquetFile(io.BytesIO(content), pre_buffer=False)
+            rows = file.read(columns=list(columns) if columns else None, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise StorageError(
+                f"{storage.url}/{part.name}: damaged ({line(error)}); remove it and run the same line again: what "
+                "it told of is found by its artifacts"
+            ) from error
+        yield rows
 
 
 def _content(storage: Storage, table: str, part: Part) -> bytes:
@@ -42,11 +55,13 @@ def _content(storage: Storage, table: str, part: Part) -> bytes:
     try:
         return storage.read(part.name)
     except FileNotFoundError:
-        block = next(
-            block
-            for name in storage.names(f"manifest/{table}")
-            if (block := Part.of(table, name)) and block.epoch == part.epoch and block.first <= part.first <= block.last
-        )
+        names = storage.names(f"manifest/{table}")
+        blocks = [block for name in names if (block := Part.of(table, name)) and block.epoch == part.epoch]
+        block = next((block for block in blocks if block.first <= part.first <= block.last), None)
+        if block is None:
+            raise StorageError(
+                f"{storage.url}/{part.name}: gone while the manifest was read; run the same line again"
+            ) from None
         file = pq.ParquetFile(io.BytesIO(storage.read(block.name)), pre_buffer=False)
         sink = io.BytesIO()
         pq.write_table(file.read_row_group(part.first - block.first, use_threads=False), sink)

@@ -20,7 +20,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from pipeline.artifacts import RECORD, Artifact, ArtifactFile, Artifacts, describe, digest
+from pipeline.artifacts import RECORD, Artifact, ArtifactFile, Artifacts, damage, describe
 from pipeline.storage import Storage
 from stages.contract import Fact, ItemError
 
@@ -40,7 +40,7 @@ class Publisher:
         if record is None:
             return None
         for file in record.files:
-            what = self._damage(file)
+            what = damage(self.output, file.name, file, self.artifacts.verify)
             if what:
                 self.artifacts.remove(STAGE, fingerprint)
                 self.artifacts.on_damage(STAGE, fingerprint, f"published {file.name} {what}")
@@ -89,13 +89,3 @@ class Publisher:
                     "choose another output folder"
                 )
         storage.put(claim, json.dumps({"output": self.output.url, "place": place}).encode())
-
-    def _damage(self, file: ArtifactFile) -> str:
-        try:
-            full = self.artifacts.verify == "full"
-            size, sha256 = digest(self.output.blocks(file.name)) if full else (self.output.size(file.name), file.sha256)
-        except FileNotFoundError:
-            return "is missing"
-        if size != file.size:
-            return f"does not have {file.size} bytes any more"
-        return "" if sha256 == file.sha256 else "does not have the SHA-256 it was written with"
