@@ -30,10 +30,10 @@ def running(*options: str) -> Iterator[RunProgress]:
     from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
-    ways: dict[type[Exception], str] = {ChangedError: "--reprocess", BusyError: "--takeover"}
+    ways = {ChangedError: ("--reprocess", " (--reprocess)"), BusyError: ("--takeover", ", or take over (--takeover)")}
     try:
         with last_words(), RunProgress() as progress, patient(progress.stop):
             yield progress
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
-        way = ways.get(type(error))
-        raise typer.Exit(complain(f"{error} ({way})" if way in options else error)) from None
+        option, way = ways.get(type(error), ("", ""))
+        raise typer.Exit(complain(f"{error}{way if option in options else ''}")) from None

@@ -5,6 +5,21 @@ from __future__ import annotations
 import torch
 
 
+def check_device(name: str) -> None:
+    """Raise what ``choose_device`` would raise, and take no memory of a GPU: its workers will want it.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        if int(number or 0) >= count:
+            raise ValueError(f"device {name!r} cannot be used: {count} of that kind are here, counted from 0")
+    elif name != "auto":
+        choose_device(name)
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device of that name; ``auto`` is the first GPU, else the CPU.
 

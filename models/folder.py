@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -34,6 +36,12 @@ from models.vae import TemporalVAE, downscale
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 """The small model that comes with the package."""
 
+NETWORKS: dict[str, type[ModelMixin]] = {
+    "unet": DenoisingUNet,
+    "structure_encoder": StructureEncoder,
+    "vae": TemporalVAE,
+    "initial_estimate": BasicVSR,
+}
 FLOW_NETWORKS: dict[str, type[RAFT] | type[SPyNet]] = {"raft": RAFT, "spynet": SPyNet}
 OPTIONAL_PARTS = frozenset({"scheduler", "prompt"})
 
@@ -125,6 +133,41 @@ class ModelFolder:
                 digest.update(f"{file.relative_to(self.root).as_posix()}\0{content}\0".encode())
         return digest.hexdigest()
 
+    def check(self, *parts: str) -> None:
+        """Make sure that these networks (all but flow) are there, of the right kind and whole; none is loaded.
+
+        Raises:
+            FileNotFoundError, ValueError: what is wrong.
+        """
+        for part in parts:
+            self._checked(part, NETWORKS[part])
+        if "unet" in parts and self.config("unet").get("cross_attention_dim") is not None and self.prompt() is None:
+            raise FileNotFoundError(
+                f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert the checkpoint "
+                "again"
+            )
+
+    def check_flow(self, name: str) -> None:
+        """The same for the flow network ``name``, "raft" or "spynet"."""
+        self._checked("flow", FLOW_NETWORKS[name])
+
+    def _checked(self, part: str, kind: type[ModelMixin]) -> Path:
+        path = self._part(part)
+        stored = self.config(part).get("_class_name")
+        if stored != kind.__name__:
+            raise ValueError(
+                f"{path}: holds a {stored}, not a {kind.__name__}; the settings must fit the model folder (presets but "
+                "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
+            )
+        for file in _weights(path):
+            try:
+                with safe_open(file, "pt"):
+                    pass
+            except (OSError, SafetensorError) as error:
+                why = "missing" if isinstance(error, FileNotFoundError) else f"damaged or not complete ({error})"
+                raise ValueError(f"{file}: {why}; copy or convert the model folder again") from None
+        return path
+
     def _part(self, part: str) -> Path:
         path = self.root / part
         if not path.is_dir():
@@ -134,18 +177,20 @@ class ModelFolder:
         return path
 
     def _load(self, kind: type[NetworkT], part: str) -> NetworkT:
-        path = self._part(part)
-        stored = self.config(part).get("_class_name")
-        if stored != kind.__name__:
-            raise ValueError(
-                f"{path}: holds a {stored}, not a {kind.__name__}; the settings must fit the model folder (presets but "
-                "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
-            )
+        path = self._checked(part, kind)
         network = kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
         # Mapped files leave tensors at odd addresses, where the CPU's kernels are slower and round differently.
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.data = tensor.data.clone()
         return network.eval()
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The weight files of a network, those of its parts (shards) if it has several."""
+    index = folder / f"{SAFETENSORS_WEIGHTS_NAME}.index.json"
+    if not index.is_file():
+        return [folder / SAFETENSORS_WEIGHTS_NAME]
+    return sorted({folder / name for name in _read_json(index)["weight_map"].values()})
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -77,8 +77,8 @@ class Epoch:
             StorageError: if the store does not honour the condition of a put.
         """
         last = cls.latest(storage)
-        if last and not takeover:
-            cls._refuse_if_alive(storage, last)
+        if not takeover:
+            cls.refuse_if_busy(storage)
         number, token = last + 1, uuid.uuid4().hex
         claim = {
             "token": token,
@@ -153,12 +153,18 @@ class Epoch:
         return bool(last) and cls._living(storage, last) is not None
 
     @classmethod
-    def _refuse_if_alive(cls, storage: Storage, number: int) -> None:
-        claim = cls._living(storage, number)
+    def refuse_if_busy(cls, storage: Storage) -> None:
+        """Claim nothing, but refuse where ``claim`` would.
+
+        Raises:
+            BusyError: if the last driver seems alive.
+        """
+        last = cls.latest(storage)
+        claim = cls._living(storage, last) if last else None
         if claim is not None:
             raise BusyError(
                 f"{storage.url}: another run is at work on this workspace (host {claim.get('host', '?')}, process "
-                f"{claim.get('pid', '?')}); wait for it to end, or take over"
+                f"{claim.get('pid', '?')}); wait for it to end"
             )
 
     @classmethod

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,20 @@ def run(
         FencedError: if another driver took over.
     """
     started = time.perf_counter()
+    executor = executor or LocalExecutor()
     sources = [source for source in expand(inputs, output, workspace) if only(source)]
     place, target = Workspace(workspace, config.runtime.scratch), Storage(output)
-    for storage in (place.storage, target):
-        storage.prepare()
-    factories = dict(stages or stage_factories(config))
-    recipe = make_recipe(factories)
     resolved = resolve(config, inputs, target.url)
+    factories = dict(stages or stage_factories(config))
+    # Whatever may refuse the run comes first: a refused run leaves nothing behind.
+    check(factories, executor.here)
+    place.storage.prepare()
+    if not allow_changed:
+        place.compare(resolved)
+    if not takeover:
+        Epoch.refuse_if_busy(place.storage)
+    target.prepare()
+    recipe = make_recipe(factories)
     epoch = Epoch.claim(place.storage, takeover)
     writer = ManifestWriter(place.storage, epoch)
     try:
@@ -94,7 +101,7 @@ def run(
         new = [source for source in sources if source.shown not in known]
         driver.record([VideoRecord(source.shown, source.output, size=max(source.size, 0)) for source in new])
         while waiting:
-            (executor or LocalExecutor()).execute(waiting, factories, job, driver)
+            executor.execute(waiting, factories, job, driver)
             if driver.stop:
                 break
             _bury(driver, waiting)
@@ -155,6 +162,21 @@ def resolve(config: RunConfig, inputs: Sequence[str | Path], output: str) -> dic
     }
 
 
+def check(factories: Mapping[str, StageFactory], here: bool) -> None:
+    """Find out now what would keep a stage from starting: on Ray it is a minute until the first one does.
+
+    Args:
+        factories: name -> factory.
+        here: whether the stages will run on this machine.
+
+    Raises:
+        SetupError: if a stage cannot be made, or could not be set up.
+    """
+    for name in STAGES:
+        with _starting(name):
+            factories[name]().check(here)
+
+
 def make_recipe(factories: Mapping[str, StageFactory]) -> Recipe:
     """Return the recipe of the stages that the factories make.
 
@@ -163,11 +185,17 @@ def make_recipe(factories: Mapping[str, StageFactory]) -> Recipe:
     """
     identities = {}
     for name in STAGES:
-        try:
+        with _starting(name):
             identities[name] = Identity.of(factories[name]())
-        except Exception as error:
-            raise SetupError(f"stage {name} cannot start: {line(error)}") from error
     return Recipe(identities)
+
+
+@contextmanager
+def _starting(stage: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise SetupError(f"stage {stage} cannot start: {line(error)}") from error
 
 
 @dataclass(slots=True)

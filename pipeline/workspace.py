@@ -71,23 +71,31 @@ class Workspace:
         Raises:
             ChangedError: if settings that decide the bytes differ and ``allow_changed`` is false.
         """
-        old = self.settings()
-        if old and not allow_changed:
-            changed = [
-                (key, before, after)
-                for key, before, after in differences(old, resolved)
-                if not any(key == name or key.startswith(f"{name}.") for name in NEUTRAL)
-            ]
-            if changed:
-                listed = ", ".join(f"{key} was {before!r} and is now {after!r}" for key, before, after in changed[:5])
-                more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-                raise ChangedError(
-                    f"{self.url} was made with other settings: {listed}{more}; use another workspace, or reprocess "
-                    "this one with the new settings (what they do not reach is reused)"
-                )
-        if old != resolved:
+        if not allow_changed:
+            self.compare(resolved)
+        if self.settings() != resolved:
             text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
             self.storage.put(RUN, text.encode())
+
+    def compare(self, resolved: dict[str, Any]) -> None:
+        """Compare ``resolved`` with ``run.yaml``, if there is one.
+
+        Raises:
+            ChangedError: if settings that decide the bytes differ.
+        """
+        old = self.settings()
+        changed = [
+            (key, before, after)
+            for key, before, after in differences(old, resolved)
+            if old and not any(key == name or key.startswith(f"{name}.") for name in NEUTRAL)
+        ]
+        if changed:
+            listed = ", ".join(f"{key} was {before!r} and is now {after!r}" for key, before, after in changed[:5])
+            more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+            raise ChangedError(
+                f"{self.url} was made with other settings: {listed}{more}; use another workspace, or reprocess "
+                "this one with the new settings (what they do not reach is reused)"
+            )
 
     def settings(self) -> dict[str, Any]:
         """Return what ``run.yaml`` holds, {} if there is none.

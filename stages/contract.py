@@ -40,6 +40,13 @@ class Stage(ABC, Generic[TaskT, ResultT]):
     name: ClassVar[str]
     resources: Resources = Resources()
 
+    def check(self, here: bool) -> None:
+        """Raise what ``setup`` would raise, as far as that is known without loading anything. Called by the driver.
+
+        Args:
+            here: whether the stage will be set up on this machine.
+        """
+
     def setup(self) -> None:
         """Load what is needed for every item (weights, say). Called once per worker, before the first ``run``."""
 

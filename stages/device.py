@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from torch import nn
 
 from models.compiling import compile_networks
-from models.device import choose_device
+from models.device import check_device, choose_device
 from stages.setting import ModelSetting
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -29,11 +31,27 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    try:
+    with _the_way_out():
         device = choose_device(setting.device)
+    return device, _DTYPES[setting.precision]
+
+
+def check_here(setting: ModelSetting) -> None:
+    """Make sure that this machine has the device, and use nothing of it.
+
+    Raises:
+        ValueError: it has not.
+    """
+    with _the_way_out():
+        check_device(setting.device)
+
+
+@contextmanager
+def _the_way_out() -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         raise ValueError(f"runtime.device: {error}; use 'auto' or 'cpu'") from None
-    return device, _DTYPES[setting.precision]
 
 
 def placed(network: NetworkT, device: torch.device, dtype: torch.dtype = torch.float32) -> NetworkT:

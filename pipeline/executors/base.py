@@ -19,6 +19,11 @@ StageFactory = Callable[[], Stage[Any, Any]]
 class Executor(Protocol):
     """Takes sources through all stages."""
 
+    @property
+    def here(self) -> bool:
+        """Whether the stages will surely run on this machine, so that what it lacks can be told before they start."""
+        ...
+
     def execute(
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
     ) -> None:

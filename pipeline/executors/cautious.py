@@ -40,6 +40,8 @@ SPARE_DEATHS = 3
 class CautiousExecutor:
     """``LocalExecutor`` in this process, or in one that may die."""
 
+    here = True
+
     def execute(
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
     ) -> None:

@@ -32,6 +32,8 @@ class LocalExecutor:
     def __init__(self, mortal: bool = False) -> None:
         self.mortal = mortal
 
+    here = True
+
     def execute(
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
     ) -> None:

@@ -43,6 +43,11 @@ class RayExecutor:
         self.pools, self.address = pools or Pools(), address
         self._owned = self._alone = False
 
+    @property
+    def here(self) -> bool:
+        """See ``Executor.here``."""
+        return not (self.address or surrounding_cluster() or ray.is_initialized())
+
     def execute(
         self, sources: Sequence[SourceRow], stages: Mapping[str, StageFactory], job: Job, driver: Driver
     ) -> None:

@@ -21,7 +21,7 @@ from stages.decode.fidelity import Figures, as_tensor, back_project
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
-from stages.device import LEAST_TILE, compiled, placed, prepare_device
+from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
@@ -53,6 +53,12 @@ class DecodeStage(Stage[ChunkTask, Result]):
     def weights_digest(self) -> str:
         """Digest of the autoencoder."""
         return self.folder.digest("vae")
+
+    def check(self, here: bool) -> None:
+        """See ``Stage.check``."""
+        self.folder.check("vae")
+        if here:
+            check_here(self.setting)
 
     def setup(self) -> None:
         """Load the autoencoder."""

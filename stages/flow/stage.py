@@ -14,7 +14,7 @@ from models.canvas import Canvas, flow_frames
 from models.folder import ModelFolder
 from models.warping import occlusion_masks, resize_flow
 from stages.contract import Resources, Result, Stage
-from stages.device import prepare_device
+from stages.device import check_here, prepare_device
 from stages.flow.config import FlowConfig
 from stages.flow.estimators import FlowEstimator, load_estimator
 from stages.geometry import canvas_of
@@ -49,6 +49,13 @@ class FlowStage(Stage[ChunkTask, Result]):
     def weights_digest(self) -> str:
         """Digest of the flow network, or "" for DIS, which has no weights."""
         return "" if self.config.estimator == "dis" else self.folder.digest("flow")
+
+    def check(self, here: bool) -> None:
+        """See ``Stage.check``."""
+        if self.config.estimator != "dis":
+            self.folder.check_flow(self.config.estimator)
+        if here:
+            check_here(self.setting)
 
     def setup(self) -> None:
         """Load the estimator."""

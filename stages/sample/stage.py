@@ -20,7 +20,7 @@ from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames
 from models.windowed import WindowSettings, fitting_batches
 from stages.contract import Resources, Result, Stage
-from stages.device import LEAST_TILE, compiled, placed, prepare_device
+from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -33,6 +33,7 @@ from stages.sample.outer_tiles import OuterTile, outer_tiles
 from stages.setting import ModelSetting
 
 ESTIMATE_BITS = 10
+_NETWORKS = ("unet", "structure_encoder", "vae")
 
 
 class SampleStage(Stage[ChunkTask, Result]):
@@ -60,10 +61,17 @@ class SampleStage(Stage[ChunkTask, Result]):
     @property
     def weights_digest(self) -> str:
         """Digest of all networks that take part."""
-        parts = ["unet", "structure_encoder", "vae", "scheduler", "prompt"]
-        if self.config.initial_estimate == "recurrent":
-            parts.append("initial_estimate")
-        return self.folder.digest(*parts)
+        return self.folder.digest(*_NETWORKS, "scheduler", "prompt", *self._estimator)
+
+    @property
+    def _estimator(self) -> list[str]:
+        return ["initial_estimate"] if self.config.initial_estimate == "recurrent" else []
+
+    def check(self, here: bool) -> None:
+        """See ``Stage.check``."""
+        self.folder.check(*_NETWORKS, *self._estimator)
+        if here:
+            check_here(self.setting)
 
     def setup(self) -> None:
         """Load the networks."""

@@ -25,6 +25,9 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     (tmp_path / "mine.yaml").write_text("sample:\n  steps: 5\n  guidence: {scale: 0.1}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("jobs.console._console", Console(stderr=True, width=300))
+    monkeypatch.setattr("pipeline.executors.on_ray.RayExecutor.execute", _too_late)
+    for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"):
+        monkeypatch.delenv(name, raising=False)
 
     def typed(line: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["reelift", *line.split()])
@@ -35,6 +38,10 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         return int(ended.value.code or 0), said.err.replace(str(tmp_path), "HERE")
 
     return typed
+
+
+def _too_late(*_: object) -> None:
+    raise AssertionError("a mistake that is known before is to be told before Ray starts, which takes a minute")
 
 
 MISTAKES = {
@@ -89,8 +96,18 @@ MISTAKES = {
         1,
         r"error: --set scale=16\.0: scale is 16\.0; allowed: less than or equal to 8",
     ),
+    "a device that this machine lacks": (
+        "restore tapes -o out -w run --set runtime.device=cuda:99",
+        1,
+        r"error: stage flow cannot start: runtime\.device: device 'cuda:99' cannot be used: .*; use 'auto' or 'cpu'$",
+    ),
+    "a model folder with a part missing": (
+        "restore tapes -o out -w run --set model=empty",
+        1,
+        r"error: stage flow cannot start: model folder empty: no flow/; it is empty or does not exist",
+    ),
     "a preset that needs a model": (
-        "restore tapes -o out -w run --preset reference --executor local",
+        "restore tapes -o out -w run --preset reference",
         1,
         r"error: stage flow cannot start: \S+/embedded/flow: holds a SPyNet, not a RAFT; .*convert-checkpoint",
     ),
@@ -108,9 +125,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_it_says_what_is_wrong_and_the_way_out(call: Call, mistake: str) -> None:
+def test_it_says_what_is_wrong_and_the_way_out(call: Call, mistake: str, tmp_path: Path) -> None:
     line, code, words = MISTAKES[mistake]
     ended, said = call(line.removeprefix("reelift "))
     assert ended == code and re.search(words, said), said
     if code == 1 and said.startswith("error: "):
         assert said.count("\n") == 1, said
+    assert not (tmp_path / "out").exists() and not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ from pipeline.workspace import ChangedError
     ("error", "options", "hint"),
     [
         (BusyError, (), ""),
-        (BusyError, ("--takeover",), " (--takeover)"),
+        (BusyError, ("--takeover",), ", or take over (--takeover)"),
         (ChangedError, ("--takeover",), ""),
         (ChangedError, ("--reprocess", "--takeover"), " (--reprocess)"),
     ],

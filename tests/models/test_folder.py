@@ -85,5 +85,41 @@ def test_what_is_missing_or_wrong_is_named(folder, tmp_path):
         folder.unet()
 
 
+def test_a_check_finds_what_is_missing_or_broken_off_without_loading_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("diffusers.models.modeling_utils.ModelMixin.from_pretrained", None)
+    folder.check("vae")
+    folder.check_flow("spynet")
+    with pytest.raises(ValueError, match=r"flow: holds a SPyNet, not a RAFT"):
+        folder.check_flow("raft")
+    weights = tmp_path / "vae/diffusion_pytorch_model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1])
+    with pytest.raises(ValueError, match=r"model\.safetensors: damaged or not complete \(.*\); copy or convert the model"):
+        folder.check("vae")
+    weights.unlink()
+    with pytest.raises(ValueError, match=r"model\.safetensors: missing; copy or convert the model folder again"):
+        folder.check("vae")
+    # As diffusers writes large networks: an index, and parts that it names.
+    index = {"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}
+    weights.with_name(f"{weights.name}.index.json").write_text(json.dumps(index))
+    weights.with_name("part-1.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"part-2\.safetensors: missing"):
+        folder.check("vae")
+    weights.with_name("part-2.safetensors").write_bytes(content)
+    folder.check("vae")
+
+
+def test_a_unet_that_attends_to_a_prompt_needs_one(folder, tmp_path):
+    (tmp_path / "unet").mkdir()
+    config = {"_class_name": "DenoisingUNet", "cross_attention_dim": 4}
+    (tmp_path / "unet/config.json").write_text(json.dumps(config))
+    save_file({"a": torch.ones(1)}, tmp_path / "unet/diffusion_pytorch_model.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no prompt/prompt\.safetensors, which this UNet needs"):
+        folder.check("unet")
+    (tmp_path / "prompt").mkdir()
+    save_file({"prompt": torch.ones(1, 77, 4)}, tmp_path / "prompt/prompt.safetensors")
+    folder.check("unet")
+
+
 def test_no_folder_means_the_embedded_model():
     assert ModelFolder().root == EMBEDDED_FOLDER
