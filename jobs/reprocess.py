@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,8 +47,11 @@ def reprocess(
     with running("--takeover") as progress:
         new = told(workspace, set_ or [])
         storage, recipe = Storage(workspace), make_recipe(stage_factories(new.config))
-        tell(announcement(outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))))
+        ahead = outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))
+        tell(announcement(ahead))
         if dry_run:
+            if as_json:
+                print(json.dumps(ahead.to_json(), indent=2))
             return 0
         report = run(
             new.config,

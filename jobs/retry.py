@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from typing import Annotated
 
@@ -50,6 +51,7 @@ def retry(
     from pipeline.again import failed as failed_sources
     from pipeline.again import told
     from pipeline.api import make_executor
+    from pipeline.report import RunReport
     from pipeline.run import run
     from pipeline.storage import Storage
 
@@ -63,6 +65,8 @@ def retry(
             videos=len(chosen),
         )
         if not chosen:
+            if as_json:
+                print(json.dumps(RunReport.of_nothing(workspace, before.output).to_json(), indent=2))
             return 0
         report = run(
             before.config,

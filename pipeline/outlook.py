@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline import manifest
 from pipeline.artifacts import RECORD
@@ -35,6 +36,11 @@ class Outlook:
     reuse: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outlook as plain JSON."""
+        counts = {name: {stage: getattr(self, name)[stage] for stage in STAGES} for name in ("make", "reuse")}
+        return {**counts, "unknown": self.unknown, "finished": self.finished}
 
     def chunk_stages(self) -> int:
         """Number of chunk-stages to make, as far as the chunks are known."""

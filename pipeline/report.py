@@ -16,7 +16,7 @@ class RunReport:
     Attributes:
         workspace: URL of the workspace.
         output: URL of the output folder.
-        epoch: the driver's epoch.
+        epoch: the driver's epoch; 0 if none was needed.
         seconds: wall-clock time.
         videos: source -> "done" (assembled in this run), "reused" (published before, verified) or "failed".
         stages: stage -> outcome -> number of events in this run. For flow, sample and decode an event is a chunk; split
@@ -35,6 +35,11 @@ class RunReport:
     failures: list[Failure] = field(default_factory=list)
     damage: dict[str, str] = field(default_factory=dict)
     left: int = 0
+
+    @classmethod
+    def of_nothing(cls, workspace: str, output: str) -> RunReport:
+        """Return the account of a run that had nothing to do, and was never begun."""
+        return cls(workspace, output, epoch=0, seconds=0.0, videos={}, stages={})
 
     @property
     def ok(self) -> bool:

@@ -114,7 +114,8 @@ def read_off(workspace: str | Path) -> Calibration:
     if not resolved:
         raise CalibrationError(f"{place.url}: no workspace is there; give the folder that restore was given")
     config = validate({name: value for name, value in resolved.items() if name not in ("inputs", "output")}, place.url)
-    measurements = measure(place.storage, config)
+    recipe = make_recipe(stage_factories(config))
+    measurements = measure(place.storage, config, recipe)
     if {each.stage for each in measurements} != set(STAGES):
         raise CalibrationError(
             f"{place.url}: this run did not take a video through all stages, or its chunks are deleted; calibrate anew"
@@ -125,29 +126,34 @@ def read_off(workspace: str | Path) -> Calibration:
         gpu=gpu,
         measured=date.today().isoformat(),
         workspace=place.url,
-        settings=settings_of(make_recipe(stage_factories(config))),
+        settings=settings_of(recipe),
         measurements=tuple(measurements),
     )
 
 
-def measure(storage: Storage, config: RunConfig) -> list[Measurement]:
+def measure(storage: Storage, config: RunConfig, recipe: Recipe) -> list[Measurement]:
     """Return what the stages took, by size of frame, from the manifest.
 
-    Each worker's first chunk is left out where it made others: it pays for what is loaded and compiled once.
+    What a workspace made with other settings than its last ones is left out, and each worker's first chunk where it
+    made others: it pays for what is loaded and compiled once.
     """
+    plans = _plans(storage, recipe)
     lengths: dict[tuple[str, int], int] = {}
     prints: dict[str, str] = {}
-    for table in manifest.read(storage, "chunks", ("video", "fingerprint", "chunk", "start", "stop")):
+    for table in manifest.read(storage, "chunks", ("video", "plan", "fingerprint", "chunk", "start", "stop")):
         for row in table.to_pylist():
+            if row["plan"] not in plans["split"]:
+                continue
             lengths[row["video"], row["chunk"]] = row["stop"] - row["start"]
             prints.setdefault(row["video"], row["fingerprint"])
     sizes = {video: size for video, own in prints.items() if (size := _pixels(storage, own, config))}
-    columns = ("stage", "outcome", "video", "chunk", "worker", "seconds", "bytes")
+    columns = ("stage", "outcome", "video", "plan", "chunk", "worker", "seconds", "bytes")
     made: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for table in manifest.read(storage, "events", columns):
         for row in table.to_pylist():
             chunked = row["stage"] == "split" or row["stage"] in CHUNK_STAGES
-            if row["outcome"] == DONE and row["video"] in sizes and chunked == (row["chunk"] >= 0):
+            asked = row["plan"] in plans[row["stage"]]
+            if row["outcome"] == DONE and asked and row["video"] in sizes and chunked == (row["chunk"] >= 0):
                 made[row["stage"], row["worker"]].append(row)
     whole: Counter[str] = Counter()
     for (video, _), length in lengths.items():
@@ -163,6 +169,16 @@ def measure(storage: Storage, config: RunConfig) -> list[Measurement]:
         Measurement(stage=stage, pixels=pixels, frames=int(frames), seconds=round(seconds, 4), bytes=int(size))
         for (stage, pixels), (frames, seconds, size) in sorted(sums.items())
     ]
+
+
+def _plans(storage: Storage, recipe: Recipe) -> dict[str, set[str]]:
+    """Stage -> its plans of all videos that were read."""
+    plans: dict[str, set[str]] = {stage: set() for stage in STAGES}
+    for table in manifest.read(storage, "videos", ("output", "sha256")):
+        for row in table.to_pylist():
+            for stage, plan in recipe.plan(row["sha256"], row["output"]).items() if row["sha256"] else ():
+                plans[stage].add(plan)
+    return plans
 
 
 def canvas_pixels(width: int, height: int, config: RunConfig) -> int:

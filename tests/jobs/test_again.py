@@ -55,8 +55,12 @@ def test_what_failed_is_retried_and_nothing_else(line: Line) -> None:
 
 
 def test_nothing_to_retry_is_no_failure(line: Line) -> None:
-    done = reelift("retry", line.workspace, "--video", "good.mkv", "--stage", "split", "--executor", "local")
-    assert done.returncode == 0 and "to retry: 0 failed items of 0 videos" in done.stderr
+    words = ("retry", line.workspace, "--video", "good.mkv", "--stage", "split", "--executor", "local")
+    done = reelift(*words, "--json")
+    assert done.returncode == 0 and done.stderr.splitlines() == ["to retry: 0 failed items of 0 videos"]
+    told = json.loads(done.stdout)
+    assert told["workspace"] == str(line.workspace) and told["output"] == str(line.output)
+    assert told["videos"] == told["stages"] == {} and told["failures"] == [] and told["left"] == 0
 
 
 def test_a_folder_that_is_no_workspace_is_refused(tmp_path: Path) -> None:
@@ -78,8 +82,14 @@ def test_reprocess_says_what_it_will_make_and_makes_just_that(tmp_path: Path, mo
     chunks = of_stage["decode"]
     settings = ["--set", "decode.colour_fix=none", "--executor", "local"]
     announced = f"to run: {chunks} chunk-stages (decode {chunks}); {3 * chunks} reused; 2 videos to assemble"
-    asked = reelift("reprocess", workspace, *settings, "--dry-run")
+    asked = reelift("reprocess", workspace, *settings, "--dry-run", "--json")
     assert asked.returncode == 0 and asked.stderr.splitlines() == [announced]
+    assert json.loads(asked.stdout) == {
+        "make": {"split": 0, "flow": 0, "sample": 0, "decode": chunks, "assemble": 2},
+        "reuse": {"split": chunks, "flow": chunks, "sample": chunks, "decode": 0, "assemble": 0},
+        "unknown": [],
+        "finished": [],
+    }
     assert tree(Path(line.output)) == before
     done = reelift("reprocess", workspace, *settings, "--json")
     assert done.returncode == 0 and announced in done.stderr

@@ -16,6 +16,7 @@ from whole_jobs import TINY, check_restored, content, events, write_clip
 from jobs.calibrate import calibrate
 from jobs.invocation import run_function
 from jobs.plan import plan
+from jobs.reprocess import reprocess
 from jobs.restore import restore
 
 Call = Callable[..., tuple[int, str, str]]
@@ -83,14 +84,33 @@ def test_a_plan_tells_what_the_run_then_does(call: Call, place: Place, tmp_path:
 
     code, out, err = call(calibrate, "--from", work, "-o", "again.json")
     again: dict[str, Any] = json.loads((tmp_path / "again.json").read_text())
-    # The first chunk of a worker pays for what is loaded once, and is left out.
-    seconds = sum(row["seconds"] for row in sampled[1:])
-    assert sum(each["seconds"] for each in again["measurements"] if each["stage"] == "sample") == pytest.approx(
-        seconds, abs=1e-3
+    assert taken(again, "sample") == pytest.approx(after_the_first(sampled), abs=1e-3)
+
+    # With other settings, nothing of what the old ones took.
+    assert call(reprocess, work, "--set", "sample.steps=1", "--executor", "local")[0] == 0
+    assert call(calibrate, "--from", work, "-o", "new.json")[0] == 0
+    new = json.loads((tmp_path / "new.json").read_text())
+    later = [row for row in events(work) if row["epoch"] == 2 and row["outcome"] == "done"]
+    assert {row["stage"] for row in later} == {"sample", "decode", "assemble"}
+    resampled = [row for row in later if row["stage"] == "sample"]
+    assert taken(new, "sample") == pytest.approx(after_the_first(resampled), abs=1e-3)
+    assert taken(new, "assemble") == pytest.approx(
+        sum(row["seconds"] for row in later if row["stage"] == "assemble"), abs=1e-3
     )
+    assert taken(new, "flow") == taken(again, "flow") and taken(new, "split") == taken(again, "split")
 
     code, _, err = call(plan, place.library, *place.settings, "--set", "sample.steps=1", "--workers", 1)
     assert code == 2 and "calibration.json was measured with other settings of sample" in err
+
+
+def taken(calibration: dict[str, Any], stage: str) -> float:
+    """Seconds of a stage in a calibration, over all sizes."""
+    return sum(each["seconds"] for each in calibration["measurements"] if each["stage"] == stage)
+
+
+def after_the_first(rows: list[dict[str, Any]]) -> float:
+    """Seconds of all but the first chunk of a worker, which pays for what is loaded once."""
+    return sum(row["seconds"] for row in rows[1:])
 
 
 def test_a_sample_is_restored_first_and_measured(call: Call, place: Place, tmp_path: Path) -> None:
