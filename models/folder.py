@@ -143,8 +143,7 @@ class ModelFolder:
             self._checked(part, NETWORKS[part])
         if "unet" in parts and self.config("unet").get("cross_attention_dim") is not None and self.prompt() is None:
             raise FileNotFoundError(
-                f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert the checkpoint "
-                "again"
+                f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
             )
 
     def check_flow(self, name: str) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -222,14 +222,12 @@ def keep_captions(source: Path, target: Path, rate: Fraction | None, shift: int)
 
 
 def _text(captions: Path) -> Iterator[tuple[int, int, bytes]]:
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "captions.srt"
-        given = ffmpeg.input(file_url(captions), format="mcc", protocol_whitelist=PROTOCOLS, copyts=None)
-        run(ffmpeg.output(given, file_url(target), format="srt", **{"c:s": "text"}))
-        if not target.stat().st_size:
-            return
-        with av.open(file_url(target), "r", format="srt", options={"protocol_whitelist": "file"}) as container:
-            for packet in container.demux(container.streams[0]):
-                if packet.size:
-                    start, duration = packet.pts or 0, packet.duration or 0
-                    yield to_ticks(start, packet.time_base), to_ticks(duration, packet.time_base), bytes(packet)
+    given = ffmpeg.input(file_url(captions), format="mcc", protocol_whitelist=PROTOCOLS, copyts=None)
+    text = run(ffmpeg.output(given, "pipe:", format="srt", **{"c:s": "text"}))
+    if not text:
+        return
+    with av.open(io.BytesIO(text), "r", format="srt") as container:
+        for packet in container.demux(container.streams[0]):
+            if packet.size:
+                start, duration = packet.pts or 0, packet.duration or 0
+                yield to_ticks(start, packet.time_base), to_ticks(duration, packet.time_base), bytes(packet)

@@ -45,15 +45,16 @@ def open_input(path: Path, **options: Any) -> Any:
     return ffmpeg.input(file_url(path), protocol_whitelist=PROTOCOLS, format_whitelist=formats, **options)
 
 
-def run(graph: Any) -> None:
-    """Run an ffmpeg-python graph, overwriting its output.
+def run(graph: Any) -> bytes:
+    """Run an ffmpeg-python graph, overwriting its output; return what it writes to ``pipe:``.
 
     Raises:
         FfmpegError: ffmpeg failed; one line.
     """
     graph = graph.global_args("-nostdin", "-hide_banner", "-loglevel", "error")
     try:
-        graph.run(cmd=ffmpeg_program(), capture_stdout=True, capture_stderr=True, overwrite_output=True)
+        written, _ = graph.run(cmd=ffmpeg_program(), capture_stdout=True, capture_stderr=True, overwrite_output=True)
     except ffmpeg.Error as error:
         lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
         raise FfmpegError(lines[0] if lines else "ffmpeg failed without a word") from None
+    return bytes(written)

@@ -94,7 +94,9 @@ def test_a_check_finds_what_is_missing_or_broken_off_without_loading_it(folder, 
     weights = tmp_path / "vae/diffusion_pytorch_model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1])
-    with pytest.raises(ValueError, match=r"model\.safetensors: damaged or not complete \(.*\); copy or convert the model"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors: damaged or not complete \(.*\); copy or convert the model"
+    ):
         folder.check("vae")
     weights.unlink()
     with pytest.raises(ValueError, match=r"model\.safetensors: missing; copy or convert the model folder again"):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from pipeline import epoch as epochs
 from pipeline.epoch import BusyError, Epoch, FencedError
 from pipeline.manifest import ManifestWriter, read
-from pipeline.schemas import DONE, EVENTS, FAILED, Event, VideoRecord
+from pipeline.report import RunReport
+from pipeline.schemas import DONE, EVENTS, FAILED, TABLES, Event, VideoRecord
 from pipeline.status import fold, status
-from pipeline.storage import Storage
+from pipeline.storage import Storage, StorageError
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -132,6 +135,36 @@ def test_a_failed_write_is_repeated_under_the_same_name(storage: Storage, monkey
     writer.append([event("b")])
     writer.close()
     assert messages(storage) == ["a", "b"] and len(storage.names("manifest/events")) == 1
+
+
+@pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda data: b"", lambda data: data[:40] + data[41:]])
+def test_a_damaged_part_is_named_and_can_be_done_without(
+    restore: Callable[..., RunReport], tmp_path: Path, harm: Callable[[bytes], bytes]
+) -> None:
+    restore()
+    before = status(tmp_path / "workspace")["videos"]
+    parts = [next((tmp_path / "workspace" / "manifest" / table).glob("*.parquet")) for table in TABLES]
+    for part in parts:
+        part.write_bytes(harm(part.read_bytes()))
+    words = (
+        r": this part of the manifest is damaged \(.*\); bring it back from a copy, or remove it and run the same line"
+    )
+    for part, read_it in zip(
+        parts, (restore, lambda: outlook_of(tmp_path), lambda: status(tmp_path / "workspace")), strict=True
+    ):
+        with pytest.raises(StorageError, match=re.escape(str(part)) + words) as caught:
+            read_it()
+        assert "\n" not in str(caught.value)
+        part.unlink()
+    again = restore()
+    assert again.ok and again.count("reused") == 3 and again.computed() == 0
+    assert status(tmp_path / "workspace")["videos"] == before
+
+
+def outlook_of(place: Path) -> None:
+    """Read the chunks."""
+    for _ in read(Storage(place / "workspace"), "chunks", ["plan"]):
+        pass
 
 
 def test_status_is_the_last_word_on_every_item(storage: Storage) -> None:

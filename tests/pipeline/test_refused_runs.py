@@ -48,7 +48,7 @@ def test_a_device_is_asked_for_where_the_stages_will_run(monkeypatch: pytest.Mon
     for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"):
         monkeypatch.delenv(name, raising=False)
     factories = {**Simulation().factories(), "sample": partial(GpuStage, Simulation(), "sample")}
-    with pytest.raises(SetupError, match="^stage sample cannot start: runtime.device: no such device here$"):
+    with pytest.raises(SetupError, match=r"^stage sample cannot start: runtime\.device: no such device here$"):
         check(factories, here=True)
     check(factories, here=False)
     assert LocalExecutor().here and CautiousExecutor().here and RayExecutor().here

@@ -128,3 +128,10 @@ def test_a_full_disk_is_not_taken_for_captions_that_cannot_be_kept(tmp_path: Pat
     with pytest.raises(OSError) as caught:
         keep_captions(source, target, Fraction(25), 0)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_the_text_of_captions_takes_no_room_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no such folder"))
+    kept = keep_captions(source, tmp_path / "kept.mcc", Fraction(25), 0)
+    assert [text for _, _, text in kept.lines] == [b"HALLO, WELT"]
