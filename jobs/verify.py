@@ -30,12 +30,12 @@ def verify(
     Exit code: 0 all that was published is as it must be, 2 something differs, 1 the call itself is wrong.
     """
     from pipeline.storage import StorageError
-    from pipeline.verify import unpublished
     from pipeline.verify import verify as verify_all
 
     verdicts = []
     try:
-        for verdict in verify_all(place):
+        found = verify_all(place)
+        for verdict in found:
             verdicts.append(verdict)
             for difference in verdict.differences:
                 where = verdict.video or verdict.source
@@ -46,7 +46,7 @@ def verify(
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
-        missing = unpublished(place)
+        missing = found.unpublished
         ending = f"; {counted(missing, 'video')} of this run not restored, see 'reelift status'" if missing else ""
         told = f"{counted(len(verdicts), 'video')} verified: {len(verdicts) - wrong} whole, {wrong} not{ending}"
         tell(told, wrong=wrong, unpublished=missing)

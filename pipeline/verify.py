@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,9 +15,8 @@ from pipeline.publish import STAGE, SUFFIX
 from pipeline.schemas import DONE, REUSED
 from pipeline.sidecars import BAG, SUMS
 from pipeline.source_files import content_sha256, lend
-from pipeline.status import status
 from pipeline.storage import Storage, StorageError
-from pipeline.sums import read_sums
+from pipeline.sum_lists import against_bag, against_sums, surplus
 from pipeline.workspace import Workspace
 from stages.assemble.captions import SUFFIX as CAPTIONS
 from stages.contract import ItemError
@@ -45,27 +44,36 @@ class Verdict:
     differences: tuple[str, ...]
 
 
-def verify(place: str | Path) -> Iterator[Verdict]:
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is found, video by video, as one iterates over it; files are read then.
+
+    Attributes:
+        verdicts: about each published video.
+        unpublished: videos of the workspace that were never published: failed, or still to be done.
+    """
+
+    verdicts: Iterator[Verdict]
+    unpublished: int = 0
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return self.verdicts
+
+
+def verify(place: str | Path) -> Verification:
     """Verify a workspace, or an output folder by itself.
 
     Of a workspace, every published video is checked for: size and SHA-256 of all its files, its framemd5, and frames,
     timestamps and audio packets of its source. Of an output folder: framemd5, SHA-256 sums and bags.
 
     Raises:
-        StorageError: if there is neither.
+        StorageError: if there is neither (some of it while iterating).
     """
     storage = Storage(place)
-    if storage.exists("manifest"):
-        yield from _verify_workspace(Workspace(place))
-        return
-    yield from _verify_output(storage)
-
-
-def unpublished(place: str | Path) -> int:
-    """How many videos of a workspace have failed or are still to be done; 0 for an output folder by itself."""
-    storage = Storage(place)
-    videos = status(storage)["videos"] if storage.exists("manifest") else {"failed": 0, "left": 0}
-    return int(videos["failed"] + videos["left"])
+    if not storage.exists("manifest"):
+        return Verification(_verify_output(storage))
+    plans, sources = _published(storage), _sources(storage)
+    return Verification(_verify_workspace(Workspace(place), plans, sources), len(sources.keys() - plans.keys()))
 
 
 def _verify_output(storage: Storage) -> Iterator[Verdict]:
@@ -78,7 +86,7 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
         if video not in names:
             yield Verdict(video, "", ("is missing; its framemd5 is there",))
             continue
-        differences = shortened(_against_sums(storage, place + SUMS), _MOST) if place + SUMS in names else []
+        differences = shortened(against_sums(storage, place + SUMS), _MOST) if place + SUMS in names else []
         if place + FIXITY in names:
             with _local(storage, video) as restored, _local(storage, place + FIXITY) as fixity:
                 differences += against_fixity(restored, fixity)
@@ -87,80 +95,14 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
         yield Verdict(name, "", tuple(against_bag(storage, name.removesuffix("bagit.txt"))))
 
 
-def _against_sums(storage: Storage, name: str) -> Iterator[str]:
-    """Every file that a ``.sha256`` lists, as ``sha256sum --check`` would, and none beside images that it lists."""
-    parent, told = PurePosixPath(name).parent, PurePosixPath(name).name
-    rows = list(read_sums(storage.read(name).decode(errors="replace")))
-    yield from surplus(storage, parent, [listed for _, listed in rows if listed and not _leads_out(listed)])
-    for number, (sha256, listed) in enumerate(rows, start=1):
-        yield from _against_row(storage, parent, sha256, listed, told, number)
-
-
-def _against_row(
-    storage: Storage, parent: PurePosixPath, sha256: str, listed: str, told: str, number: int
-) -> Iterator[str]:
-    """One file held against its row, of this number, in the list ``told``."""
-    if not listed:
-        yield f"row {number} of {told} is no SHA-256 and name"
-        return
-    if _leads_out(listed):
-        yield f"{listed} leads out of the folder; {told} lists it"
-        return
-    try:
-        if digest(storage.blocks(str(parent / listed)))[1] != sha256:
-            yield f"{listed} does not have the SHA-256 that {told} has"
-    except (FileNotFoundError, IsADirectoryError):
-        yield f"{listed} is missing; {told} lists it"
-
-
-def _leads_out(listed: str) -> bool:
-    return listed.startswith("/") or ".." in listed.split("/")
-
-
-def surplus(storage: Storage, parent: PurePosixPath, names: Iterable[str]) -> Iterator[str]:
-    """What lies in a video's own folders (image sequences, a bag) and is none of its files.
-
-    Args:
-        storage: the output.
-        parent: the folder that holds the video, or the bag.
-        names: all of its files, below ``parent``.
-    """
-    known = {PurePosixPath(name) for name in names}
-    folders = {folder for name in known for folder in name.parents} - {PurePosixPath(".")}
-    for folder in sorted(folders):
-        for found in storage.names(str(parent / folder)):
-            if folder / found not in known | folders:
-                yield f"{folder / found} is there and was not written with the others"
-
-
-def against_bag(storage: Storage, folder: str) -> Iterator[str]:
-    """What a bag's manifests (RFC 8493) say of its files, and what lies in ``data/`` without being listed."""
-    every: set[str] = set()
-    for manifest_name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
-        try:
-            text = storage.read(folder + manifest_name).decode(errors="replace")
-        except FileNotFoundError:
-            yield f"{manifest_name} of the bag is missing"
-            continue
-        for number, (sha256, escaped) in enumerate(read_sums(text), start=1):
-            listed = escaped.replace("%0A", "\n").replace("%0D", "\r")
-            every.add(listed)
-            yield from _against_row(storage, PurePosixPath(folder), sha256, listed, manifest_name, number)
-    for name in storage.tree():
-        inside = name.removeprefix(folder)
-        if name.startswith(f"{folder}data/") and inside not in every:
-            yield f"{inside} is in the bag, but in none of its manifests"
-
-
-def _verify_workspace(workspace: Workspace) -> Iterator[Verdict]:
+def _verify_workspace(workspace: Workspace, plans: Mapping[str, str], sources: Mapping[str, str]) -> Iterator[Verdict]:
     settings = workspace.settings()
     if "output" not in settings:
         raise StorageError(f"{workspace.url}/run.yaml does not say where the output is; restore it")
     output = Storage(settings["output"])
     config = SplitConfig.model_validate(settings["split"])
     artifacts = Artifacts(workspace.storage, Path(tempfile.gettempdir()))
-    sources = _sources(workspace.storage)
-    for source, plan in sorted(_published(workspace.storage).items()):
+    for source, plan in sorted(plans.items()):
         record = artifacts.record(STAGE, plan)
         if record is None:
             yield Verdict("", source, ("the workspace has lost the record of it; run restore again",))
@@ -188,10 +130,11 @@ def _published(storage: Storage) -> dict[str, str]:
 
 
 def _sources(storage: Storage) -> dict[str, str]:
-    """SHA-256 of each source when it was restored."""
+    """SHA-256 of each source when it was read, "" if it never was."""
     found: dict[str, str] = {}
     for table in manifest.read(storage, "videos", ("source", "sha256")):
-        found |= {row["source"]: row["sha256"] for row in table.to_pylist() if row["sha256"]}
+        for row in table.to_pylist():
+            found[row["source"]] = row["sha256"] or found.get(row["source"], "")
     return found
 
 

@@ -22,7 +22,7 @@ from jobs.progress import RunProgress
 from pipeline.config import RunConfig
 from pipeline.run import run
 from pipeline.standing import StageStanding, Step
-from pipeline.verify import unpublished
+from pipeline.verify import verify
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_watching_a_run_that_has_ended_looks_once(workspace: Path) -> None:
 
 
 def test_verify_tells_of_what_was_never_published(workspace: Path) -> None:
-    assert unpublished(workspace) == 1 and unpublished(workspace.parent / "out") == 0
+    assert verify(workspace).unpublished == 1
 
 
 def test_watching_a_run_that_goes_on_looks_until_it_ends(workspace: Path, tmp_path: Path) -> None:
