@@ -30,7 +30,10 @@ def running(*options: str) -> Iterator[RunProgress]:
     from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
-    ways = {ChangedError: ("--reprocess", " (--reprocess)"), BusyError: ("--takeover", ", or take over (--takeover)")}
+    ways: dict[type[Exception], tuple[str, str]] = {
+        ChangedError: ("--reprocess", " (--reprocess)"),
+        BusyError: ("--takeover", ", or take over (--takeover)"),
+    }
     try:
         with last_words(), RunProgress() as progress, patient(progress.stop):
             yield progress
