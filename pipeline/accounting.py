@@ -155,7 +155,9 @@ class Accounts:
 
     def _disk_full(self, error: Exception) -> str:
         """Say it in one line if the disk that stages write to is full, "" if not."""
-        where, why = self.workspace.scratch_root, full(error)
+        where, why = str(self.workspace.scratch_root), full(error)
+        if self.cluster is not None:
+            where += f" on {self.witness.node.partition('/')[0]}"
         if why:
             return f"{where}: {why}"
         # Not everything says so that writes there.
