@@ -15,7 +15,7 @@ from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.forecast import Forecast
 from pipeline.manifest import ManifestWriter
 from pipeline.rows import AssembleRow, ChunkRow, DoneRow, FatalRow, Row, SourceRow, VideoRow
-from pipeline.schemas import DIED, DONE, REDUCED, RETRIED, TIMED_OUT, Event, Record
+from pipeline.schemas import DIED, DONE, REDUCED, RETRIED, TIMED_OUT, Event, Record, VideoRecord
 from pipeline.standing import Step
 from pipeline.stopping import Stop
 from pipeline.storage import StorageError
@@ -66,6 +66,7 @@ class Driver:
         self.deferred: list[SourceRow] = []
         self._flights: dict[str, _Flight] = {}
         self._split: set[str] = set()
+        self._named: dict[str, str] = {}
         self._trouble: dict[str, list[dict[str, Any]]] = {}
         self._counted = chunks or {}
         self._forecast = Forecast(sources)
@@ -83,6 +84,8 @@ class Driver:
         """
         self.manifest.append(records)
         for record in records:
+            if isinstance(record, VideoRecord) and record.video:
+                self._named.setdefault(record.video, record.source)
             if isinstance(record, Event):
                 self._note_trouble(record)
                 changed = self.tally.add(record)
@@ -121,8 +124,9 @@ class Driver:
         return lost
 
     def failures(self) -> list[Failure]:
-        """Return what failed for good in this run."""
-        return list(self.tally.failures.values())
+        """Return what failed for good in this run; of chunks whose content several sources have, the first is named."""
+        found = self.tally.failures.values()
+        return [replace(each, source=each.source or self._named.get(each.video, "")) for each in found]
 
     def _note_trouble(self, event: Event) -> None:
         if event.video and event.outcome in (RETRIED, DIED, TIMED_OUT, REDUCED):

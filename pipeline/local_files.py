@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import errno
 import glob as globbing
+import hashlib
 import os
 import shutil
 import uuid
 from contextlib import nullcontext, suppress
 from pathlib import Path
+
+LONGEST = 255 - len(f".{uuid.uuid4().hex}.partial")
+"""Bytes of a name that still has room for what a temporary one adds; 255 is the limit of most file systems."""
 
 
 def write_beside(target: Path, data: bytes, durable: bool) -> Path:
@@ -35,7 +39,7 @@ def bring_beside(source: Path, target: Path) -> Path:
     if source.stat().st_dev == target.parent.stat().st_dev:
         moving = source
     else:
-        for left in target.parent.glob(f"{globbing.escape(target.name)}.*.partial"):
+        for left in target.parent.glob(f"{globbing.escape(_beginning(target))}.*.partial"):
             left.unlink(missing_ok=True)  # of a copy that crashed
         moving = _name_beside(target)
         try:
@@ -85,4 +89,10 @@ def flush(path: Path) -> None:
 
 
 def _name_beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+    return target.with_name(f"{_beginning(target)}.{uuid.uuid4().hex}.partial")
+
+
+def _beginning(target: Path) -> str:
+    """The target's name, if the temporary one leaves room for it; else a name of its own that is short."""
+    name = target.name
+    return name if len(name.encode()) <= LONGEST else hashlib.sha256(name.encode()).hexdigest()

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.rows import SourceRow
-from pipeline.source_files import plain
+from pipeline.source_files import is_local, local_path, plain
 from pipeline.sources import SUFFIXES
 from pipeline.storage import Storage
 from stages.media.sequence import SUFFIXES as IMAGES
+
+
+def linked_folders(inputs: Sequence[str | Path]) -> list[str]:
+    """Links to folders below the input folders: they are not followed, since they may lead anywhere, or in circles."""
+    places = [local_path(given) for given in map(str, inputs) if given and is_local(given)]
+    return [plain(str(link)) for place in places for link in _links(place)]
+
+
+def _links(place: Path) -> list[Path]:
+    found = (Path(folder) / name for folder, names, _ in os.walk(place) for name in names)
+    return sorted(path for path in found if path.is_symlink())
 
 
 def passed_over(inputs: Sequence[str | Path], rows: Sequence[SourceRow]) -> dict[str, int]:
@@ -28,7 +40,8 @@ def passed_over(inputs: Sequence[str | Path], rows: Sequence[SourceRow]) -> dict
         place = Storage(given)
         if not place.fs.isdir(place.root):
             continue
-        for name in map(PurePosixPath, map(plain, place.tree())):
+        links = {str(link.relative_to(place.root)) for link in _links(Path(place.root))} if place.is_local else set()
+        for name in (PurePosixPath(plain(name)) for name in place.tree() if name not in links):
             suffix = name.suffix.lower()
             folder = str(name.parent) if name.parent.name else plain(Path(place.root).name)
             image = suffix in IMAGES and folder in taken

@@ -15,6 +15,9 @@ from pipeline.rows import SourceRow
 from pipeline.storage import BLOCK, file_system
 from stages.contract import ItemError
 
+LONGEST_NAME = 239
+"""Bytes of a video's name without suffix: file systems have 255 for a name, and ``.provenance.json`` takes 16."""
+
 
 def plain(name: str) -> str:
     """Return a name as it is if it is UTF-8, else with its other bytes as ``\\xe9``: manifest and reports are UTF-8."""
@@ -73,6 +76,12 @@ def check(source: SourceRow) -> None:
         raise ItemError(f"{source.shown}: its name is not UTF-8; rename it")
     if source.size < 0:
         raise ItemError(f"{source.shown}: no such file; check the path")
+    length = len(PurePosixPath(source.output).name.encode())
+    if length > LONGEST_NAME:
+        raise ItemError(
+            f"{source.shown}: its name is too long ({length} bytes without its suffix, where {LONGEST_NAME} leave room "
+            "for those of what is written beside it); rename it"
+        )
     try:
         size, version = look(source.url)
     except FileNotFoundError as error:

@@ -55,6 +55,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
             folder or inside one, or if two inputs would be published under one name.
     """
     rows: dict[str, SourceRow] = {}
+    if "" in map(str, inputs):
+        raise InputError("an input has an empty name; is a variable of the shell not set?")
     for given in inputs:
         if output:
             _keep_apart(str(given), output, "output")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,7 @@ from pipeline.forecast import PACE_SECONDS, Forecast, Pace
 from pipeline.schemas import DONE, FAILED
 from pipeline.standing import StageStanding, seconds_left
 from pipeline.storage import Storage
-from pipeline.tally import Tally
+from pipeline.tally import Failure, Tally
 
 _COLUMNS = [
     "epoch",
@@ -121,7 +121,7 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "seconds_left": seconds_left(standings) if running else None,
         "videos": videos,
         "stages": stages,
-        "failures": [asdict(failure) for failure in tally.failures.values()],
+        "failures": [asdict(failure) for failure in _named(storage, tally)],
         "damage": dict(tally.damage),
     }
 
@@ -143,6 +143,17 @@ def failed_sources(storage: Storage, tally: Tally) -> set[str]:
                 if video in videos:
                     broken.add(source)
     return broken
+
+
+def _named(storage: Storage, tally: Tally) -> list[Failure]:
+    """The failures that stand, each with a source; of chunks whose content several sources have, the first."""
+    nameless = {failure.video for failure in tally.failures.values() if not failure.source}
+    names: dict[str, str] = {}
+    for table in manifest.read(storage, "videos", ("source", "video")) if nameless else ():
+        for source, video in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
+            if video in nameless:
+                names.setdefault(video, source)
+    return [replace(each, source=each.source or names.get(each.video, "")) for each in tally.failures.values()]
 
 
 def _sources(storage: Storage) -> dict[str, tuple[int, int | None]]:

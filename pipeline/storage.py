@@ -55,6 +55,8 @@ class Storage:
     """
 
     def __init__(self, url: str | Path) -> None:
+        if not str(url):
+            raise StorageError("a folder has an empty name; is a variable of the shell not set?")
         options: dict[str, Any] = {} if "://" not in str(url) else {"use_listings_cache": False}
         self.fs, root = file_system(str(url), **options)
         protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]

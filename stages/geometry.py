@@ -10,6 +10,9 @@ from models.folder import ModelFolder
 from stages.media.table import FrameTable
 from stages.setting import ModelSetting
 
+LEAST_LATENT_WIDTH = 5
+"""Halved three times, it still has a width of its own at each level, by which structure conditions are told apart."""
+
 
 def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> Canvas:
     """The canvas on which the frames of a chunk are restored (see ``models.canvas``).
@@ -18,14 +21,20 @@ def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> 
     """
     size = (table.height, table.width)
     if setting.height is not None:
-        return canvas_for_output(size, _for_height(table, setting.height), folder.canvas_multiple)
+        return _wide(canvas_for_output(size, _for_height(table, setting.height), folder.canvas_multiple), folder)
     if setting.canvas == "exact":
-        return fit_canvas(size, setting.scale, folder.canvas_multiple)
+        return _wide(fit_canvas(size, setting.scale, folder.canvas_multiple), folder)
     if setting.scale == REFERENCE_SCALE:
         return reference_canvas(size)
     # Another scale than the published one: its padding, but the size that was asked for.
     canvas = reference_canvas(size, setting.scale)
     return replace(canvas, output=canvas.upscaled)
+
+
+def _wide(canvas: Canvas, folder: ModelFolder) -> Canvas:
+    """The canvas, padded to the width that the networks need where a video is narrower than any real one."""
+    height, width = canvas.padded
+    return replace(canvas, padded=(height, max(width, LEAST_LATENT_WIDTH * folder.canvas_multiple)))
 
 
 def _for_height(table: FrameTable, height: int) -> tuple[int, int]:

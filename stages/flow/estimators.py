@@ -9,8 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.canvas import pad_by_reflection
 from models.folder import ModelFolder
 from stages.flow.config import FlowConfig
+
+LEAST_SIDE = 16
+"""Pixels; OpenCV's dense inverse search refuses less than 12."""
 
 FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 """(image1, image2), each [1, 3, H, W] in [0, 1] -> flow [1, 2, H, W] in pixels (x, y): image1(p) = image2(p + flow)."""
@@ -34,11 +38,17 @@ def load_estimator(config: FlowConfig, folder: ModelFolder, device: torch.device
 
 def dis_flow(image1: Tensor, image2: Tensor) -> Tensor:
     """Dense inverse search (Kroeger et al., ECCV 2016) as implemented by OpenCV, at its medium preset."""
-    grey = [_grey_bytes(image) for image in (image1, image2)]
+    height, width = image1.shape[-2:]
+    grey = [_grey_bytes(pad_by_reflection(image, _roomy(height, width))) for image in (image1, image2)]
     # A method object per call: it keeps the last flow as a start value, which would make results depend on order.
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow = method.calc(grey[0], grey[1], None)
-    return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1)))[None]
+    return torch.from_numpy(np.ascontiguousarray(flow[:height, :width].transpose(2, 0, 1)))[None]
+
+
+def _roomy(height: int, width: int) -> tuple[int, int]:
+    """The size to which a picture is padded that is smaller than OpenCV's method takes."""
+    return max(height, LEAST_SIDE), max(width, LEAST_SIDE)
 
 
 def _grey_bytes(image: Tensor) -> np.ndarray:

@@ -110,6 +110,9 @@ PLACES = {
     "the output is a file": (["library"], "file", "w", "{}/file: a file is where a folder is expected; choose another"),
     "the output is below a file": (["library"], "file/o", "w", "{}/file/o: a file is where a folder is expected; "),
     "the output cannot be made": (["library"], "/proc/o", "w", "/proc/o: the folder cannot be made; choose another"),
+    "an empty input": ([""], "o", "w", "an input has an empty name; is a variable of the shell not set?"),
+    "an empty output": (["library"], "", "w", "a folder has an empty name; is a variable of the shell not set?"),
+    "an empty workspace": (["library"], "o", "", "a folder has an empty name; is a variable of the shell not set?"),
     "the workspace is a file": (["library"], "o", "file", "{}/file: a file is where a folder is expected; choose"),
     "the workspace is below a file": (["library"], "o", "file/w", "{}/file/w: a file is where a folder is expected; "),
     "the workspace cannot be made": (["library"], "o", "/proc/w", "/proc/w: the folder cannot be made; choose another"),
@@ -122,7 +125,7 @@ def test_a_place_that_cannot_be_used_is_refused_before_any_work(
 ) -> None:
     inputs, output, workspace, message = PLACES[case]
     before = tree(library)
-    given = [each if "://" in each else tmp_path / each for each in inputs]
+    given = [each if "://" in each or not each else tmp_path / each for each in inputs]
     done = call(*given, "-o", output, "-w", workspace, "--executor", "local", cwd=tmp_path)
     assert complaint(done).startswith(message.format(*[tmp_path] * message.count("{}")))
     assert tree(library) == before and not list(tmp_path.rglob("*.parquet"))

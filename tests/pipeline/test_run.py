@@ -140,6 +140,13 @@ def test_a_bad_chunk_stops_only_its_own_video(restore: Restore, tmp_path: Path, 
     json.dumps(folded)
 
 
+def test_a_failed_chunk_is_told_with_the_name_of_its_video(restore: Restore, tmp_path: Path, library: Path) -> None:
+    report = restore(Simulation(faults={("decode", 2): "item"}))
+    assert [(each.source, each.chunk) for each in report.failures] == [(str(library / "a" / "one.mp4"), 2)]
+    (failure,) = status(tmp_path / "workspace")["failures"]
+    assert failure["source"] == str(library / "a" / "one.mp4")
+
+
 def test_other_errors_are_tried_again_up_to_the_limit(restore: Restore, tmp_path: Path) -> None:
     simulation = Simulation(journal=tmp_path / "journal", faults={("sample", 1): "raise"})
     report = restore(simulation, config=RunConfig(limits={"attempts": 2}))

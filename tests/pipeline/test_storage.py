@@ -94,3 +94,11 @@ def test_what_no_retry_mends_is_one_clear_line(number: int, words: str) -> None:
             raise RuntimeError("wrapped") from error
     with pytest.raises(FileNotFoundError), plain_errors("/somewhere"):
         raise FileNotFoundError("x")
+
+
+@pytest.mark.parametrize("length", [1, 213, 214, 255])
+def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path, length: int) -> None:
+    storage = Storage(tmp_path)
+    storage.put("x" * length, b"data")
+    assert storage.put_if_absent("x" * length, b"other") is False
+    assert [path.name for path in tmp_path.iterdir()] == ["x" * length]
