@@ -64,10 +64,12 @@ class Trial:
         self.original = crop(SAMPLES / "city_original.mkv", folder / "original.mkv", options.frames, size, SCALE)
         self._runs = 0
 
-    def restore(self, **values: Mapping[str, Any]) -> Restored:
+    def restore(self, workspace: str | None = None, fusion: float = 0.0, **values: Mapping[str, Any]) -> Restored:
         """Restore the crop.
 
         Args:
+            workspace: a name; runs of the same one share what their settings have in common. None is a new one.
+            fusion: weight of the estimate's features; 0 leaves the latents alone.
             values: settings of the stages (``sample={"steps": 8}``), over the trial's own.
 
         Raises:
@@ -78,10 +80,11 @@ class Trial:
             "sample": {"initial_estimate": "bicubic", "start": self.options.start},
             "runtime": {"threads": torch.get_num_threads(), "device": "cpu"},
         }
-        config = merge(merge(own, values), {"decode": {"fusion_weight": 0.0}})
+        config = merge(merge(own, values), {"decode": {"fusion_weight": fusion}})
         self._runs += 1
         folder, begin = self.folder / str(self._runs), time.process_time()
-        report = run(validate(config), [self.low], folder / "restored", folder / "workspace")
+        shared = self.folder / workspace if workspace else folder / "workspace"
+        report = run(validate(config), [self.low], folder / "restored", shared, allow_changed=workspace is not None)
         if not report.ok:
             raise RuntimeError(f"{values}: {report.failures[0].message}")
         return Restored(folder / "restored" / self.low.name, round(time.process_time() - begin, 2))

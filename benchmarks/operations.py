@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.sampler_case import Networks
+from models.deep_features import DeepFeatures
 
 PARTS = {"unet": "sample", "structure_encoder": "sample", "vae.encoder": "encode", "vae.decoder": "decode"}
 """The networks whose calls are counted, and the part of the work that they belong to."""
@@ -90,6 +91,8 @@ def _without_data(value: Any) -> Any:
     if isinstance(value, Tensor):
         dtype = torch.float32 if value.is_floating_point() else value.dtype
         return torch.empty(value.shape, device="meta", dtype=dtype)
+    if isinstance(value, DeepFeatures):
+        return DeepFeatures(value.skips, _without_data(value.kept))
     if isinstance(value, Mapping):
         return {key: _without_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -100,6 +103,8 @@ def _without_data(value: Any) -> Any:
 def _shapes(value: Any) -> Any:
     if isinstance(value, Tensor):
         return tuple(value.shape)
+    if isinstance(value, DeepFeatures):
+        return value.skips, _shapes(value.kept)
     if isinstance(value, Mapping):
         return [(key, _shapes(item)) for key, item in value.items()]
     if isinstance(value, list | tuple):

@@ -50,16 +50,17 @@ def presets(steps: int, tile: int, batch: int, dtype: torch.dtype) -> dict[str, 
 
     published = WindowSettings(5, 0, tile, tile // 2, batch=batch, dtype=dtype)
     overlapping, disjoint = (
-        WindowSettings(5, overlap, tile, tile_shift=tile // 2, batch=batch, dtype=dtype) for overlap in (1, 0)
+        WindowSettings(5, overlap, tile, tile_shift=tile // 2, batch=batch, dtype=dtype, reuse_steps=2)
+        for overlap in (1, 0)
     )
     whole = WindowSettings(5, batch=batch, dtype=dtype)
     return {
         "reference": Preset(SamplerSettings(steps, windows=published, guidance=PUBLISHED)),
         "balanced": Preset(
-            SamplerSettings(share(15), last_window="shift", windows=overlapping, guidance=CORRECTED), 5, 2
+            SamplerSettings(share(15), last_window="shift", windows=overlapping, guidance=CORRECTED), 11, 1
         ),
         "fast": Preset(
-            SamplerSettings(share(8), solver="unipc", last_window="shift", windows=disjoint, guidance=CORRECTED), 5, 1
+            SamplerSettings(share(8), solver="unipc", last_window="shift", windows=disjoint, guidance=CORRECTED), 11, 1
         ),
         "embedded": Preset(SamplerSettings(EMBEDDED_STEPS, EMBEDDED_START, "ddim", "shift", whole, CORRECTED), 8, 2),
     }

@@ -104,12 +104,13 @@ class StructureEncoder(ModelMixin, ConfigMixin):
             _resnet(width, out_channels, time_channels, norm_groups) for width in block_out_channels
         )
 
-    def forward(self, latents: Tensor, timesteps: Tensor) -> dict[int, Tensor]:
+    def forward(self, latents: Tensor, timesteps: Tensor, levels: int | None = None) -> dict[int, Tensor]:
         """Encode frames.
 
         Args:
             latents: ``[n, in_channels, h, w]``, scaled latents of the low-quality frames.
             timesteps: ``[1]`` for all frames or ``[n]``.
+            levels: how many levels are wanted, from full size down; None is all.
 
         Returns:
             width -> structure condition ``[n, out_channels, h', width]``, one for each level.
@@ -120,18 +121,20 @@ class StructureEncoder(ModelMixin, ConfigMixin):
         time = self.time_embedding(timesteps)
         x = self.conv_in(latents)
         features = []
-        for level in cast(Iterable[StructureLevel], self.levels):
+        for level in cast(Iterable[StructureLevel], self.levels[:levels]):
             x = level(x, time)
             features.append(x)
-            if level.downsampler is not None:
+            if level.downsampler is not None and len(features) != levels:
                 x = level.downsampler(x)
-        x = self.middle_resnets[0](x, time)
-        if self.middle_attention is not None:
-            x = self.middle_attention(x)
-        # The deepest level's feature is what the middle makes of it.
-        features[-1] = self.middle_resnets[1](x, time)
+        if len(features) == len(self.levels):
+            x = self.middle_resnets[0](x, time)
+            if self.middle_attention is not None:
+                x = self.middle_attention(x)
+            # The deepest level's feature is what the middle makes of it.
+            features[-1] = self.middle_resnets[1](x, time)
         structure = {
-            feature.shape[-1]: output(feature, time) for output, feature in zip(self.outputs, features, strict=True)
+            feature.shape[-1]: output(feature, time)
+            for output, feature in zip(self.outputs[: len(features)], features, strict=True)
         }
         if len(structure) < len(features):
             raise ValueError(f"latents {latents.shape[-1]} wide are too narrow for {len(features)} levels")

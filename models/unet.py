@@ -10,6 +10,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.deep_features import DeepFeatures
 from models.embeddings import TimeEmbedding
 from models.layers import per_level
 from models.spade import UNET_EPS
@@ -112,6 +113,7 @@ class DenoisingUNet(ModelMixin, ConfigMixin):
         prompt: Tensor | None,
         structure: Mapping[int, Tensor],
         num_frames: int | None = None,
+        deep: DeepFeatures | None = None,
     ) -> Tensor:
         """Predict the noise in whole windows of frames.
 
@@ -123,25 +125,44 @@ class DenoisingUNet(ModelMixin, ConfigMixin):
             structure: width -> condition ``[n, structure_channels, h', width]``, as ``StructureEncoder`` gives it for
                 latents of this size; it must have every width of the UNet and may have more.
             num_frames: frames in a window; n must be a multiple. None means the configured number.
+            deep: deep features to be kept there, or to go on from; None computes all and keeps nothing.
 
         Returns:
             ``[n, out_channels, h, w]``.
 
         Raises:
-            ValueError: the frames are not whole windows, or a condition does not fit.
+            ValueError: the frames are not whole windows, a condition does not fit, or there are not so many skips.
         """
         num_frames = self.config.num_frames if num_frames is None else num_frames
         count_windows(latents.shape[0], num_frames)
         prompt = None if self.config.cross_attention_dim is None else prompt
-        conditions = Conditions(self.time_embedding(timesteps), prompt, structure, num_frames)
+        blocks = [len(level.resnets) for level in self.up_levels]
+        if deep is not None and not 1 <= deep.skips < sum(blocks):
+            raise ValueError(f"{deep.skips} skip connections to compute anew: must be from 1 to {sum(blocks) - 1}")
+        conditions = Conditions(self.time_embedding(timesteps), prompt, structure, num_frames, deep)
         x = self.conv_in(latents)
         skips = [x]
         for level in self.down_levels:
             x = level(x, skips, conditions)
-        x = self.middle(x, conditions)
-        for level in self.up_levels:
-            x = level(x, skips, conditions)
+        over = 0
+        if deep is not None and deep.kept is not None:
+            x, over = deep.kept, sum(blocks) - deep.skips
+        else:
+            x = self.middle(x, conditions)
+        for level, count in zip(self.up_levels, blocks, strict=True):
+            if over < count:
+                x = level(x, skips, conditions, over)
+            over = max(0, over - count)
         return self.conv_out(functional.silu(self.norm_out(x)))
+
+    def levels_of(self, skips: int) -> int:
+        """How many levels, from full size down, take part where ``skips`` skip connections are computed anew."""
+        levels = 0
+        for level in reversed(self.up_levels):
+            if skips <= 0:
+                break
+            levels, skips = levels + 1, skips - len(level.resnets)
+        return levels
 
 
 def skip_channels(base: int, widths: Sequence[int], layers: Sequence[int]) -> list[int]:

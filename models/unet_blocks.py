@@ -12,6 +12,7 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 from models.attention import spatial_transformer
+from models.deep_features import DeepFeatures
 from models.spade import StructuredResnetBlock
 from models.temporal import SpatialTemporalConv, TemporalAttention
 
@@ -25,12 +26,18 @@ class Conditions:
         prompt: prompt embedding ``[p, length, d]`` with p dividing n; None where there is no cross-attention.
         structure: width -> structure condition ``[n, structure_channels, h, width]``.
         num_frames: frames in a window.
+        deep: features to keep or to go on from; None does neither.
     """
 
     time: Tensor
     prompt: Tensor | None
     structure: Mapping[int, Tensor]
     num_frames: int
+    deep: DeepFeatures | None = None
+
+    def complete(self, skips: Sequence[Tensor]) -> bool:
+        """Whether no more skips are wanted, because the deep features are there already."""
+        return self.deep is not None and self.deep.reused and len(skips) == self.deep.skips
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +130,11 @@ class DownLevel(UNetLevel):
     def forward(self, x: Tensor, skips: list[Tensor], conditions: Conditions) -> Tensor:
         """Map ``[n, in_channels[0], h, w]`` to the next level's input; every block's output is put on ``skips``."""
         for index in range(len(self.resnets)):
+            if conditions.complete(skips):
+                return x
             x = self.block(index, x, conditions)
             skips.append(x)
-        if self.downsampler is not None:
+        if self.downsampler is not None and not conditions.complete(skips):
             x = self.downsampler(x)
             skips.append(x)
         return x
@@ -140,9 +149,14 @@ class UpLevel(UNetLevel):
         super().__init__(in_channels, out_channels, settings, attention)
         self.upsampler = Upsample2D(out_channels, use_conv=True, out_channels=out_channels) if double else None
 
-    def forward(self, x: Tensor, skips: list[Tensor], conditions: Conditions) -> Tensor:
-        """Map ``[n, c, h, w]`` to the next level's input; every block takes one of ``skips`` off the end."""
-        for index in range(len(self.resnets)):
+    def forward(self, x: Tensor, skips: list[Tensor], conditions: Conditions, first: int = 0) -> Tensor:
+        """Map ``[n, c, h, w]`` to the next level's input; every block takes one of ``skips`` off the end.
+
+        ``first`` is the number of the block to begin with.
+        """
+        for index in range(first, len(self.resnets)):
+            if conditions.deep is not None:
+                conditions.deep.pass_by(x, len(skips))
             x = self.block(index, torch.cat((x, skips.pop()), dim=1), conditions)
         if self.upsampler is not None:
             # An odd size was rounded up on the way down: go back to what it was.

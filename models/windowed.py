@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from models.deep_features import DeepFeatures
 from models.memory import Shrinking, ShrinkingByCall
 from models.tiling import Tile, canvas_tiles, gaussian_weights, tile_starts, window_weights
 
@@ -24,16 +25,21 @@ class DenoisingNetwork(Protocol):
         prompt: Tensor | None,
         structure: Mapping[int, Tensor],
         num_frames: int | None = None,
+        deep: DeepFeatures | None = None,
     ) -> Tensor:
         """``[N, C, h, w]`` -> ``[N, C, h, w]``."""
+        ...
+
+    def levels_of(self, skips: int) -> int:
+        """Levels of the structure features that are used where ``deep`` is reused."""
         ...
 
 
 class StructureNetwork(Protocol):
     """Features of the structure latents; see ``models.structure_encoder.StructureEncoder``."""
 
-    def __call__(self, latents: Tensor, timesteps: Tensor) -> Mapping[int, Tensor]:
-        """``[N, C, h, w]`` -> features by width."""
+    def __call__(self, latents: Tensor, timesteps: Tensor, levels: int | None = None) -> Mapping[int, Tensor]:
+        """``[N, C, h, w]`` -> features by width, of all levels or of the first."""
         ...
 
 
@@ -50,6 +56,9 @@ class WindowSettings:
         tile_shift: in every other step move the tiles by this much, which then must not overlap.
         batch: windows (or windows times tiles) per call of the networks; halved where they do not fit in memory.
         dtype: that the networks compute in.
+        reuse_steps: the UNet's deep features serve so many steps (``models.deep_features``); 1 computes them in each.
+            Tiles that shift stay for as long.
+        reuse_skips: skip connections that are computed anew in every step.
     """
 
     num_frames: int = 5
@@ -59,10 +68,14 @@ class WindowSettings:
     tile_shift: int = 0
     batch: int = 1
     dtype: torch.dtype = torch.float32
+    reuse_steps: int = 1
+    reuse_skips: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < self.num_frames or self.batch < 1:
             raise ValueError(f"not a way to see a chunk: {self}")
+        if self.reuse_steps < 1 or self.reuse_skips < 1:
+            raise ValueError(f"deep features serve at least one step, and one skip connection is new: {self}")
         if self.tile is not None and not 0 <= max(self.tile_overlap, self.tile_shift) < self.tile:
             raise ValueError(f"tile of {self.tile} cannot overlap or shift by that much: {self}")
         if self.tile_shift and self.tile_overlap:
@@ -111,6 +124,7 @@ class WindowedDenoiser:
         self._settings = settings
         self._batches = batches or fitting_batches(settings.batch)
         self._structure = structure.to(settings.dtype)
+        self._deep: dict[_Job, Tensor] = {}
         self._prompt = None if prompt is None else prompt.to(device=structure.device, dtype=settings.dtype)
 
     def __call__(self, latents: Tensor, timestep: int, step: int = 0) -> Tensor:
@@ -119,8 +133,10 @@ class WindowedDenoiser:
         Args:
             latents: ``[n, C, h, w]``, all frames of the chunk.
             timestep: of the base schedule.
-            step: number of the executed step: decides where shifting tiles lie.
+            step: number of the executed step: decides where shifting tiles lie, and whether deep features are reused.
         """
+        if step % self._settings.reuse_steps == 0:
+            self._deep.clear()
         jobs = self._jobs(step)
         tile = jobs[0].tile
         shrinking = self._batches.of(len(jobs), tile.bottom - tile.top, tile.right - tile.left)
@@ -148,7 +164,7 @@ class WindowedDenoiser:
         s = self._settings
         tiles = [Tile(0, 0, height, width)]
         if s.tile is not None:
-            tiles = canvas_tiles(height, width, s.tile, s.tile_overlap, s.tile_shift * (step % 2))
+            tiles = canvas_tiles(height, width, s.tile, s.tile_overlap, s.tile_shift * (step // s.reuse_steps % 2))
         count = min(s.num_frames, frames)
         # Overlapping windows of one tile come together, to share structure features within a batch.
         return [_Job(start, count, tile) for tile in tiles for start in tile_starts(frames, s.num_frames, s.overlap)]
@@ -177,15 +193,35 @@ class WindowedDenoiser:
         places = [(job.tile, job.start + min(i, job.count - 1)) for job in jobs for i in range(window)]
         crops = torch.stack([tile.crop(latents[frame]) for tile, frame in places])
         timesteps = torch.tensor([timestep], device=latents.device, dtype=torch.int64)
-        features = self._features(places, timesteps)
-        eps = self._unet(crops.to(self._settings.dtype), timesteps, self._prompt, features, num_frames=window)
+        deep = self._deep_features(jobs)
+        levels = self._unet.levels_of(deep.skips) if deep is not None and deep.reused else None
+        features = self._features(places, timesteps, levels)
+        inputs = crops.to(self._settings.dtype), timesteps, self._prompt, features, window
+        if deep is None:
+            return self._unet(*inputs).unflatten(0, (len(jobs), window))
+        eps = self._unet(*inputs, deep=deep)
+        if not deep.reused and deep.kept is not None:
+            # Copied: a CUDA graph writes the next call's there. Job by job: batches may become smaller.
+            self._deep.update(zip(jobs, deep.kept.clone().split(window), strict=True))
         return eps.unflatten(0, (len(jobs), window))
 
-    def _features(self, places: Sequence[tuple[Tile, int]], timesteps: Tensor) -> Mapping[int, Tensor]:
+    def _deep_features(self, jobs: Sequence[_Job]) -> DeepFeatures | None:
+        """Those of an earlier step for these jobs, or room for them; None if none are ever reused."""
+        if self._settings.reuse_steps == 1:
+            return None
+        reused = all(job in self._deep for job in jobs)
+        return DeepFeatures(
+            self._settings.reuse_skips, torch.cat([self._deep[job] for job in jobs]) if reused else None
+        )
+
+    def _features(
+        self, places: Sequence[tuple[Tile, int]], timesteps: Tensor, levels: int | None = None
+    ) -> Mapping[int, Tensor]:
         """Structure features of some tiles of some frames, computed once for those that several windows see."""
         order = {place: number for number, place in enumerate(dict.fromkeys(places))}
         structure = torch.stack([tile.crop(self._structure[frame]) for tile, frame in order])
-        features = self._structure_encoder(structure, timesteps)
+        more = {} if levels is None else {"levels": levels}
+        features = self._structure_encoder(structure, timesteps, **more)
         if len(order) == len(places):
             return features
         index = torch.tensor([order[place] for place in places], device=structure.device)

@@ -105,9 +105,10 @@ PRESETS: Mapping[str, Preset] = {
                 "encode_tile": 120,
                 "tile": 64,
                 "tile_shift": 32,
+                "reuse_steps": 2,
                 "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 5, "window_overlap": 2, "colour_fix": "wavelet", "tile": 120},
+            "decode": {"window_frames": 11, "window_overlap": 1, "colour_fix": "wavelet", "tile": 120},
         },
     ),
     "fast": Preset(
@@ -124,9 +125,10 @@ PRESETS: Mapping[str, Preset] = {
                 "encode_tile": 120,
                 "tile": 64,
                 "tile_shift": 32,
+                "reuse_steps": 2,
                 "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 5, "window_overlap": 1, "tile": 120},
+            "decode": {"window_frames": 11, "window_overlap": 1, "tile": 120},
         },
     ),
 }

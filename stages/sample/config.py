@@ -96,6 +96,16 @@ class SampleConfig(BaseModel):
         description="GiB for the hidden features of a recurrent estimate; where a chunk's take more, most are computed "
         "twice. Changes no byte.",
     )
+    reuse_steps: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="The UNet's deep features serve so many steps: 1 computes them in each, 2 in every other. The "
+        "structure condition is that of every step. Tiles that shift stay for as long.",
+    )
+    reuse_skips: int = Field(
+        1, ge=1, le=11, description="With reuse_steps: the shallowest skip connections, computed anew in every step."
+    )
     batch: int = Field(4, ge=1, description="Windows (or windows times tiles) per network call.")
     guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
 
@@ -105,6 +115,8 @@ class SampleConfig(BaseModel):
             raise ValueError(f"tile_overlap and tile_shift must be smaller than tile ({self.tile})")
         if self.tile_overlap and self.tile_shift:
             raise ValueError("tiles that shift do not overlap: set tile_overlap or tile_shift to 0")
+        if self.reuse_steps > 1 and self.guidance.form == "published":
+            raise ValueError("the published way computes all features in every step: leave reuse_steps at 1")
         if self.pixel_tile is not None and self.pixel_stride > self.pixel_tile:
             raise ValueError(f"pixel_stride ({self.pixel_stride}) leaves gaps between tiles of {self.pixel_tile}")
         return self

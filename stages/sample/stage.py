@@ -179,6 +179,8 @@ class SampleStage(Stage[ChunkTask, Result]):
                 tile_shift=config.tile_shift,
                 batch=config.batch,
                 dtype=self.dtype,
+                reuse_steps=config.reuse_steps,
+                reuse_skips=config.reuse_skips,
             ),
             guidance=GuidanceSettings(**config.guidance.model_dump()),
         )

@@ -99,6 +99,7 @@ def test_settings_are_those_of_the_presets(name: str) -> None:
     settings, windows = found.sampler, found.sampler.windows
     for attribute in ("solver", "last_window", "steps", "start"):
         assert getattr(settings, attribute) == getattr(expected, attribute), attribute
+    assert (windows.reuse_steps, windows.reuse_skips) == (expected.reuse_steps, expected.reuse_skips)
     assert (windows.overlap, windows.tile) == (expected.window_overlap, expected.tile)
     assert (windows.tile_overlap, windows.tile_shift) == (expected.tile_overlap, expected.tile_shift)
     # How strong the guidance is does not change what it costs.
