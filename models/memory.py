@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 
+from models.free_memory import free_bytes, taken
 from models.reductions import Reduction, note
 
 ResultT = TypeVar("ResultT")
@@ -53,6 +54,35 @@ class Shrinking:
                 torch.cuda.empty_cache()
 
 
+MOST = 64
+"""Calls larger than this gain nothing more."""
+SHARE = 0.5
+"""Of the free memory that a call may take: work spaces are not counted, and others live on the machine, too."""
+
+
+class Fitting(Shrinking):
+    """A size found from the memory that a first call of size 1 takes and from what is free then.
+
+    Args:
+        what: see ``Shrinking``.
+        device: that the calls run on.
+    """
+
+    def __init__(self, what: str, device: torch.device) -> None:
+        super().__init__(what, None)
+        self._device = device
+
+    def __call__(self, call: Callable[[int], ResultT], most: int) -> tuple[ResultT, int]:
+        """As that of ``Shrinking``; the first call is of size 1."""
+        if self.size is not None:
+            return super().__call__(call, most)
+        free = free_bytes(self._device)
+        result, each = taken(lambda: call(1), self._device)
+        self.size = 1 if free is None else max(1, min(MOST, int(SHARE * free) // max(1, each)))
+        LOG.info("%s: %d, for %d MB each of %d MB free", self.what, self.size, each // 10**6, (free or 0) // 10**6)
+        return result, 1
+
+
 class ShrinkingByCall:
     """One ``Shrinking`` for each kind of call, so that what did not fit is not tried again at every chunk.
 
@@ -62,15 +92,21 @@ class ShrinkingByCall:
     Args:
         what: see ``Shrinking``.
         size: see ``Shrinking``.
+        device: where it is given and ``size`` is not, sizes are found from its free memory (``Fitting``).
     """
 
-    def __init__(self, what: str, size: int | None) -> None:
-        self.what, self.size = what, size
+    def __init__(self, what: str, size: int | None, device: torch.device | None = None) -> None:
+        self.what, self.size, self._device = what, size, device
         self._kinds: dict[tuple[int, ...], Shrinking] = {}
 
     def of(self, *kind: int) -> Shrinking:
         """The one for calls of this kind: whatever numbers decide how much memory they take."""
-        return self._kinds.setdefault(kind, Shrinking(self.what, self.size))
+        if kind not in self._kinds:
+            if self.size is None and self._device is not None:
+                self._kinds[kind] = Fitting(self.what, self._device)
+            else:
+                self._kinds[kind] = Shrinking(self.what, self.size)
+        return self._kinds[kind]
 
     @property
     def smallest(self) -> int | None:

@@ -54,7 +54,8 @@ class WindowSettings:
         tile: side of the square tiles in latent pixels; None is the whole canvas.
         tile_overlap: of neighbouring tiles, in latent pixels.
         tile_shift: in every other step move the tiles by this much, which then must not overlap.
-        batch: windows (or windows times tiles) per call of the networks; halved where they do not fit in memory.
+        batch: windows (or windows times tiles) per call of the networks; halved where they do not fit in memory. None
+            finds it from the free memory (``models.memory.Fitting``).
         dtype: that the networks compute in.
         reuse_steps: the UNet's deep features serve so many steps (``models.deep_features``); 1 computes them in each.
             Tiles that shift stay for as long.
@@ -66,13 +67,13 @@ class WindowSettings:
     tile: int | None = None
     tile_overlap: int = 0
     tile_shift: int = 0
-    batch: int = 1
+    batch: int | None = 1
     dtype: torch.dtype = torch.float32
     reuse_steps: int = 1
     reuse_skips: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.overlap < self.num_frames or self.batch < 1:
+        if not 0 <= self.overlap < self.num_frames or (self.batch is not None and self.batch < 1):
             raise ValueError(f"not a way to see a chunk: {self}")
         if self.reuse_steps < 1 or self.reuse_skips < 1:
             raise ValueError(f"deep features serve at least one step, and one skip connection is new: {self}")
@@ -91,9 +92,12 @@ class _Job:
     tile: Tile
 
 
-def fitting_batches(batch: int) -> ShrinkingByCall:
-    """Windows times tiles per call, as long as they fit in memory; lent to every chunk that a process denoises."""
-    return ShrinkingByCall("windows and tiles per call", batch)
+def fitting_batches(batch: int | None, device: torch.device | None = None) -> ShrinkingByCall:
+    """Windows times tiles per call, as long as they fit in memory; lent to every chunk that a process denoises.
+
+    With None as many as the free memory of the device has room for.
+    """
+    return ShrinkingByCall("windows and tiles per call", batch, device)
 
 
 class WindowedDenoiser:
@@ -122,7 +126,7 @@ class WindowedDenoiser:
     ) -> None:
         self._unet, self._structure_encoder = unet, structure_encoder
         self._settings = settings
-        self._batches = batches or fitting_batches(settings.batch)
+        self._batches = batches or fitting_batches(settings.batch, structure.device)
         self._structure = structure.to(settings.dtype)
         self._deep: dict[_Job, Tensor] = {}
         self._prompt = None if prompt is None else prompt.to(device=structure.device, dtype=settings.dtype)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.choices import Solver
 
+USUAL_BATCH = 4
+
 
 class GuidanceConfig(BaseModel):
     """Motion guidance of the latents after each denoising step."""
@@ -106,7 +108,12 @@ class SampleConfig(BaseModel):
     reuse_skips: int = Field(
         1, ge=1, le=11, description="With reuse_steps: the shallowest skip connections, computed anew in every step."
     )
-    batch: int = Field(4, ge=1, description="Windows (or windows times tiles) per network call.")
+    batch: int | None = Field(
+        USUAL_BATCH,
+        ge=1,
+        description="Windows (or windows times tiles) per network call; null takes as many as half of the free memory "
+        "has room for, found anew by every worker: results then differ by rounding between machines.",
+    )
     guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
 from stages.media.table import read_table
-from stages.sample.config import SampleConfig
+from stages.sample.config import USUAL_BATCH, SampleConfig
 from stages.sample.estimate import quantise, recurrent_estimates
 from stages.sample.latents import ESTIMATE_NAME, Piece, save_pieces
 from stages.sample.noise import ChunkNoise
@@ -78,7 +78,7 @@ class SampleStage(Stage[ChunkTask, Result]):
         self.device, self.dtype = prepare_device(self.setting)
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
         self.encode_tile = Shrinking("sample.encode_tile", self.config.encode_tile, LEAST_TILE)
-        self.batches = fitting_batches(self.config.batch)
+        self.batches = fitting_batches(self._batch(), self.device)
         self.unet = placed(self.folder.unet(), self.device, self.dtype)
         self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
         compiled(self.setting, self.unet, self.structure_encoder, self.vae.encoder)
@@ -87,6 +87,11 @@ class SampleStage(Stage[ChunkTask, Result]):
         self.recurrent = None
         if self.config.initial_estimate == "recurrent":
             self.recurrent = placed(self.folder.initial_estimate(), self.device)
+
+    def _batch(self) -> int | None:
+        """The batch, or None for what the memory has room for: not known beforehand of compiled calls on a CPU."""
+        unknown = self.device.type == "cpu" and self.setting.compile != "off"
+        return USUAL_BATCH if unknown and self.config.batch is None else self.config.batch
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from live_tensors import LiveTensors
+
+from models.live_tensors import LiveTensors
 
 
 def test_what_is_freed_is_no_longer_counted_and_views_never_are() -> None:

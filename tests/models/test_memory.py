@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
 
-from models.memory import Shrinking
+from models import free_memory
+from models.free_memory import free_bytes
+from models.memory import Fitting, Shrinking
 
 
 def fitting(room: int, asked: list[int]) -> object:
@@ -44,3 +47,45 @@ def test_without_a_size_it_begins_with_all_there_is() -> None:
 def test_what_does_not_fit_at_all_is_an_error(size: int | None, most: int) -> None:
     with pytest.raises(torch.OutOfMemoryError):
         Shrinking("a batch", size)(fitting(0, []), most)
+
+
+def test_a_size_is_found_from_what_one_call_takes_and_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, asked = Fitting("a batch", torch.device("cpu")), []
+
+    def call(size: int) -> torch.Tensor:
+        asked.append(size)
+        # Two tensors of 4000 bytes each at once.
+        return torch.ones(size * 1000) * 2
+
+    monkeypatch.setattr("models.memory.free_bytes", lambda device: 16000 * 5 + 100)
+    assert [batch(call, most)[1] for most in (100, 100, 3)] == [1, 5, 3] and asked == [1, 5, 3]
+
+
+@pytest.mark.parametrize(("free", "size"), [(None, 1), (0, 1), (10**12, 64)])
+def test_a_size_that_is_found_has_bounds(monkeypatch: pytest.MonkeyPatch, free: int | None, size: int) -> None:
+    monkeypatch.setattr("models.memory.free_bytes", lambda device: free)
+    batch = Fitting("a batch", torch.device("cpu"))
+    batch(lambda count: torch.ones(1000 * count), 100)
+    assert batch.size == size
+
+
+def test_a_size_that_was_found_and_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.memory.free_bytes", lambda device: 10**12)
+    batch, asked = Fitting("a batch", torch.device("cpu")), []
+    batch(fitting(20, asked), 100)
+    assert batch(fitting(20, asked), 100) == ("done", 16) and asked == [1, 64, 32, 16]
+
+
+def test_the_free_memory_of_a_cpu_is_within_the_containers_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(free_memory, "CONTAINER", tmp_path)
+    monkeypatch.setattr(free_memory, "MEMINFO", tmp_path / "meminfo")
+    cpu = torch.device("cpu")
+    assert free_bytes(cpu) is None
+    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemAvailable:  5000 kB\n")
+    assert free_bytes(cpu) == 5000 * 1024
+    (tmp_path / "memory.current").write_text("1000\n")
+    for limit, free in (("max", 5000 * 1024), ("3000", 2000), ("500", 0)):
+        (tmp_path / "memory.max").write_text(limit + "\n")
+        assert free_bytes(cpu) == free

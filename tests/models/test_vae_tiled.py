@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_tensors import LiveTensors
 from torch import nn
 
 from models.checkpoint import vae as official
 from models.exact_tiles import TiledChain
+from models.live_tensors import LiveTensors
 from models.tile_steps import Layer, NormSiLU, Placed
 from models.tiling import Tile
 from models.vae import TemporalVAE

@@ -174,3 +174,15 @@ def test_what_did_not_fit_is_not_tried_again_at_a_later_chunk_of_the_same_kind()
         )
         assert sizes == calls
     assert batches.smallest == 2
+
+
+def test_the_batch_may_be_what_the_free_memory_has_room_for(monkeypatch):
+    networks, structure = Networks(), torch.randn(23, 3, 8, 8)
+    latents = torch.randn_like(structure)
+    one = WindowedDenoiser(networks.denoise, networks.encode, structure, None, WindowSettings())(latents, 7)
+    predict, calls = denoiser(structure, batch=None)
+    monkeypatch.setattr("models.memory.free_bytes", lambda device: 10**5)
+    assert torch.equal(predict(latents, 7), one)
+    assert len(calls[0][0]) == 5 and 5 < len(calls[1][0]) <= 20
+    first = predict.batch
+    assert torch.equal(predict(latents, 7), one) and predict.batch == first
