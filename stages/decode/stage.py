@@ -21,6 +21,7 @@ from stages.decode.fidelity import Figures, as_tensor, back_project
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
+from stages.decode.writing import write_beside
 from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
@@ -133,11 +134,15 @@ class DecodeStage(Stage[ChunkTask, Result]):
     def _write(self, frames: Iterator[np.ndarray], task: ChunkTask, layout: OutputFormat) -> None:
         with ExitStack() as files:
             writers: dict[str, FrameWriter] = {}
-            for number, frame in enumerate(frames, start=task.chunk.start):
+
+            def write(numbered: tuple[int, np.ndarray]) -> None:
+                number, frame = numbered
                 part = _part(task.chunk, number)
                 if part not in writers:
                     writers[part] = files.enter_context(FrameWriter(_path(task.output, part), layout))
                 writers[part].write(frame)
+
+            write_beside(enumerate(frames, start=task.chunk.start), write)
 
 
 def _part(chunk: Chunk, number: int) -> str:
