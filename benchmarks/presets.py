@@ -32,7 +32,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def values(name: str, tile: int) -> dict[str, dict[str, Any]]:
+def values(name: str, tile: int) -> dict[str, Any]:
     """A preset's values, on the exact canvas and with smaller tiles."""
     preset = {part: dict(PRESETS[name].values.get(part, {})) for part in ("split", "sample", "decode")}
     for key in ("tile", "tile_overlap", "tile_shift"):

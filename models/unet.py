@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
@@ -136,7 +137,7 @@ class DenoisingUNet(ModelMixin, ConfigMixin):
         num_frames = self.config.num_frames if num_frames is None else num_frames
         count_windows(latents.shape[0], num_frames)
         prompt = None if self.config.cross_attention_dim is None else prompt
-        blocks = [len(level.resnets) for level in self.up_levels]
+        blocks = self._blocks_up()
         if deep is not None and not 1 <= deep.skips < sum(blocks):
             raise ValueError(f"{deep.skips} skip connections to compute anew: must be from 1 to {sum(blocks) - 1}")
         conditions = Conditions(self.time_embedding(timesteps), prompt, structure, num_frames, deep)
@@ -158,11 +159,15 @@ class DenoisingUNet(ModelMixin, ConfigMixin):
     def levels_of(self, skips: int) -> int:
         """How many levels, from full size down, take part where ``skips`` skip connections are computed anew."""
         levels = 0
-        for level in reversed(self.up_levels):
+        for blocks in reversed(self._blocks_up()):
             if skips <= 0:
                 break
-            levels, skips = levels + 1, skips - len(level.resnets)
+            levels, skips = levels + 1, skips - blocks
         return levels
+
+    def _blocks_up(self) -> list[int]:
+        """How many blocks, which take a skip connection each, every level of the way up has."""
+        return [len(level.resnets) for level in cast(Iterable[UpLevel], self.up_levels)]
 
 
 def skip_channels(base: int, widths: Sequence[int], layers: Sequence[int]) -> list[int]:
