@@ -21,6 +21,10 @@ from report.video_page import video_page
 SHOTS = [Shot(0, 0, 24, ((9, 12),)), Shot(1, 24, 40)]
 
 
+ORIGIN = f"/archive/{'a_name_without_a_break_' * 9}"
+"""A word that is wider than a page."""
+
+
 def big_index(videos: int) -> bytes:
     """The page of a run of so many videos, of which every seventh failed and every eleventh is left."""
     tally, accounts, rows = Tally(), [], []
@@ -28,7 +32,7 @@ def big_index(videos: int) -> bytes:
         state = "failed" if number % 7 == 3 else "left" if number % 11 == 5 else "done"
         account = VideoAccount(f"/library/reel {number:05}.mov", f"reel {number:05}", "", "", 10**9, "", state)
         if state == "failed":
-            account.reasons.append(f"reel {number:05}.mov: the file is empty; fetch it again from its origin")
+            account.reasons.append(f"reel {number:05}.mov: the file is empty; fetch it again from {ORIGIN}")
             tally.failures[("split", account.source, -1)] = Failure(
                 "split", account.source, "", -1, 1, "failed", "ItemError", account.reasons[0]
             )
