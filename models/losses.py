@@ -124,7 +124,7 @@ def _weighted_sum(comparisons: WarpedComparisons, frames: Tensor, edges: Tensor)
 def decoder_temporal_losses(
     reconstruction: Tensor,
     truth: Tensor,
-    motion_of: Callable[[Tensor], Motion],
+    motion_of: Callable[[Tensor], Motion] | None,
     order: Order = "corrected",
     edge: float = 3.0,
 ) -> tuple[Tensor, Tensor]:
@@ -133,7 +133,8 @@ def decoder_temporal_losses(
     Args:
         reconstruction: ``[t, C, H, W]``, the decoder's frames.
         truth: the same shape.
-        motion_of: flow and occlusion masks of t frames.
+        motion_of: flow and occlusion masks of t frames; None leaves the consistency loss out (it is 0 then), since
+            flows cost nearly half of a training step.
         order: "published" warps the ground truth along the reconstruction's flow, with the published indices, and
             divides the first loss by the number of pairs; "corrected" warps the reconstruction along the ground
             truth's flow, every pair along its own.
@@ -142,9 +143,11 @@ def decoder_temporal_losses(
     Returns:
         Two scalars, unweighted.
     """
-    if order == "published":
-        difference = frame_difference_loss(truth, reconstruction) / (len(truth) - 1)
-        edges = edge_weights(reconstruction, edge)
-        return difference, consistency_loss(truth, edges, motion_of(reconstruction))
     difference = frame_difference_loss(reconstruction, truth)
+    if order == "published":
+        difference = difference / (len(truth) - 1)
+    if motion_of is None:
+        return difference, difference.new_zeros(())
+    if order == "published":
+        return difference, consistency_loss(truth, edge_weights(reconstruction, edge), motion_of(reconstruction))
     return difference, corrected_consistency_loss(reconstruction, edge_weights(truth, edge), motion_of(truth))

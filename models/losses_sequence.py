@@ -91,7 +91,8 @@ def sequence_loss(
     if w.frame_difference or w.consistency:
         windows = count_windows(len(reconstruction), num_frames)
         pairs = zip(reconstruction.chunk(windows), truth.chunk(windows), strict=True)
-        found = [decoder_temporal_losses(ours, theirs, motion_of, order, w.edge) for ours, theirs in pairs]
+        asked = motion_of if w.consistency else None
+        found = [decoder_temporal_losses(ours, theirs, asked, order, w.edge) for ours, theirs in pairs]
         temporal = {"frame_difference": [pair[0] for pair in found], "consistency": [pair[1] for pair in found]}
         terms |= {name: torch.stack(values).mean() for name, values in temporal.items() if getattr(w, name)}
     if w.kl:

@@ -103,6 +103,23 @@ def test_frames_that_follow_the_flow_are_more_consistent_after_a_few_steps(seede
     assert values[-1] < 0.5 * values[0]
 
 
+def test_flow_is_only_estimated_where_consistency_counts(decoded, truth):
+    asked: list[torch.Tensor] = []
+
+    def counted(frames: torch.Tensor) -> Motion:
+        asked.append(frames)
+        return motion_of(frames)
+
+    weights = replace(NOTHING, frame_difference=0.5)
+    loss = sequence_loss(decoded, truth, counted, FRAMES, 0, Judges(), weights)
+    assert not asked
+    windows = list(zip(decoded.chunk(2), truth.chunk(2), strict=True))
+    expected = sum(frame_difference_loss(*pair) for pair in windows) / 2
+    assert torch.equal(loss.terms["frame_difference"], expected)
+    sequence_loss(decoded, truth, counted, FRAMES, 0, Judges(), replace(weights, consistency=0.5))
+    assert len(asked) == len(windows)
+
+
 def test_windows_are_compared_apart(truth):
     still = Motion(*(torch.zeros(FRAMES - 1, c, SIZE, SIZE) for c in (2, 2, 1, 1)))
     frames = torch.cat((torch.zeros(FRAMES, 3, SIZE, SIZE), torch.ones(FRAMES, 3, SIZE, SIZE)))
