@@ -1,9 +1,10 @@
-"""The weighted mean of several fine-tunings of the initial estimate, and of what they began as.
+"""The weighted mean of several fine-tunings of the initial estimate, or of the autoencoder, and of what they began as.
 
 Weights between a network and its fine-tuning lose less of what it could than they gain (Wortsman et al.: Robust
 fine-tuning of zero-shot models, CVPR 2022; Model soups, ICML 2022).
 
     python -m training.averaging OUTPUT A=0.4 B=0.4 C=0.2
+    python -m training.averaging OUTPUT --part vae A=0.75 B=0.25
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from torch import Tensor
 
 from models.folder import ModelFolder
 
+PARTS = ("initial_estimate", "vae")
+"""Subfolders of a model folder whose mean can be taken."""
+
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m training.averaging", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="model folder; gets the mean as initial_estimate/")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="model folder that gets the mean")
     parser.add_argument("parts", nargs="+", metavar="FOLDER=SHARE", help="model folders and their shares, above 0")
+    parser.add_argument("--part", choices=PARTS, default="initial_estimate", help="which network of the folders")
     return parser.parse_args(arguments)
 
 
@@ -50,18 +55,25 @@ def mean_state(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) 
     return mean
 
 
-def average(output: Path, parts: Mapping[Path, float]) -> None:
-    """Write the mean of folders' initial estimates, as float16, into a model folder.
+def average(output: Path, parts: Mapping[Path, float], part: str = "initial_estimate") -> None:
+    """Write the mean of folders' networks, as float16, into a model folder.
 
-    The network's form is that of the part with the most tensors: a cleaning module that only some have is kept.
+    The network's form is that of the folder with the most tensors: a cleaning module that only some have is kept.
+
+    Args:
+        output: model folder.
+        parts: model folders and their shares.
+        part: one of ``PARTS``.
 
     Raises:
-        FileNotFoundError, ValueError: a folder has no initial estimate, or not a whole one; see also ``mean_state``.
+        FileNotFoundError, ValueError: a folder has no such network, or not a whole one; see also ``mean_state``.
     """
-    networks = [ModelFolder(folder).initial_estimate() for folder in parts]
+    networks = [getattr(ModelFolder(folder), part)() for folder in parts]
     largest = max(networks, key=lambda network: len(network.state_dict()))
-    largest.load_state_dict(mean_state([network.state_dict() for network in networks], list(parts.values())))
-    largest.half().save_pretrained(output / "initial_estimate")
+    # Anew, since a network that was read remembers from where, and would write that down beside its weights.
+    mean = type(largest)(**{name: value for name, value in largest.config.items() if not name.startswith("_")})
+    mean.load_state_dict(mean_state([network.state_dict() for network in networks], list(parts.values())))
+    mean.half().save_pretrained(output / part)
 
 
 def main() -> int:
@@ -69,7 +81,7 @@ def main() -> int:
     options = parse()
     try:
         parts = {Path(folder): float(share) for folder, _, share in (part.rpartition("=") for part in options.parts)}
-        average(options.output, parts)
+        average(options.output, parts, options.part)
     except (OSError, ValueError) as error:
         print(f"averaging: {error}", file=sys.stderr)
         return 1

@@ -26,7 +26,7 @@ from training.estimates import EstimateDataset, RestorationClip, draw_batch, fir
 from training.log import Pictures
 from training.loop import StepFunction
 from training.recipe import SEQUENCE_TERMS, Recipe
-from training.terms import pyramid_l1
+from training.terms import distribution_distance, pyramid_l1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def denoised_latents(
 
 
 def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Recipe) -> StepFunction:
-    """Make the step function: the terms of the sequence-oriented loss that the recipe weighs, and the pyramid's.
+    """Make the step function: the weighed terms of the sequence-oriented loss, and those of ``training.terms``.
 
     The discriminator's own loss is one more term: it reaches no weight of the decoder, and the adversarial term none of
     the discriminator's, so one optimiser serves both.
@@ -123,6 +123,11 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
         restored = networks.restore(clip, recipe, generator)
         loss = sequence_loss(restored, target, networks.motion, recipe.frames, number, networks.judges, weights)
         terms = {**loss.terms, "pyramid": pyramid_l1(restored, target)}
+        if recipe.terms.get("distribution"):
+            terms["distribution"] = distribution_distance(restored, target, generator)
+        if recipe.terms.get("motion_distribution"):
+            ours, theirs = (_changes(frames, recipe.frames) for frames in (restored, target))
+            terms["motion_distribution"] = distribution_distance(ours, theirs, generator)
         if "adversarial" in terms:
             assert networks.discriminator is not None
             terms["adversarial"] = terms["adversarial"] * loss.adversarial_weight / weights.adversarial
@@ -130,6 +135,11 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
         return terms
 
     return step
+
+
+def _changes(frames: Tensor, window: int) -> Tensor:
+    """Differences of neighbouring frames of each window: [n, 3, H, W] -> [n - n / window, 3, H, W]."""
+    return frames.unflatten(0, (-1, window)).diff(dim=1).flatten(0, 1)
 
 
 def decoder_pictures(networks: DecoderNetworks, clips: EstimateDataset, recipe: Recipe) -> Pictures:

@@ -17,7 +17,7 @@ TERMS = {
     "estimate": {"pixel", "cleaning"},
     "autoencoder": {"pixel", "pyramid", "kl"},
     "denoiser": {"noise"},
-    "decoder": {*SEQUENCE_TERMS, "pyramid", "discriminator"},
+    "decoder": {*SEQUENCE_TERMS, "pyramid", "distribution", "motion_distribution", "discriminator"},
 }
 """Stage -> the terms of its loss."""
 

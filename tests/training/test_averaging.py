@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from stage_runs import model_folder
 
 from models.basicvsr import BasicVSR
 from models.folder import ModelFolder
-from training.averaging import average, mean_state
+from training.averaging import average, main, mean_state
 from training.estimate import with_cleaning
 
 
@@ -40,3 +41,17 @@ def test_a_fine_tuned_folder_and_its_beginning(tmp_path: Path) -> None:
     for name, weight in tuned.state_dict().items():
         expected = weight - 0.0625 if name in plain.state_dict() else weight
         assert torch.allclose(mean[name].float(), expected, atol=2e-3), name
+
+
+def test_a_command_averages_the_autoencoders_and_writes_down_no_folder(tmp_path: Path, monkeypatch) -> None:
+    first, second = (model_folder(tmp_path / name) for name in ("first", "second"))
+    vae = ModelFolder(second).vae()
+    with torch.no_grad():
+        vae.last_layer.add_(1.0)
+    vae.save_pretrained(second / "vae")
+    command = ["averaging", str(tmp_path / "mean"), "--part", "vae", f"{first}=3", f"{second}=1"]
+    monkeypatch.setattr("sys.argv", command)
+    assert main() == 0
+    before, mean = (ModelFolder(folder).vae() for folder in (first, tmp_path / "mean"))
+    assert torch.allclose(mean.last_layer, before.last_layer + 0.25, atol=1e-3)
+    assert str(tmp_path) not in (tmp_path / "mean" / "vae" / "config.json").read_text()
