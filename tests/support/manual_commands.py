@@ -101,8 +101,8 @@ def _check_module(rest: list[str]) -> None:
     module = rest[1]
     if module.startswith("jobs."):
         _check_ours([module.removeprefix("jobs.").replace("_", "-"), *rest[2:]])
-    elif module.startswith("benchmarks."):
-        _check_benchmark(module, rest[2:])
+    elif module.startswith(("benchmarks.", "training.")):
+        _check_parsed(module, rest[2:])
     elif module == "pytest":
         _check_pytest(rest[2:])
     elif module == "pip":
@@ -128,7 +128,7 @@ def _check_ours(words: list[str]) -> None:
     command.make_context(name, words)
 
 
-def _check_benchmark(module: str, words: list[str]) -> None:
+def _check_parsed(module: str, words: list[str]) -> None:
     class _ParsedError(Exception):
         pass
 
