@@ -200,11 +200,8 @@ class WindowedDenoiser:
         deep = self._deep_features(jobs)
         levels = self._unet.levels_of(deep.skips) if deep is not None and deep.reused else None
         features = self._features(places, timesteps, levels)
-        inputs = crops.to(self._settings.dtype), timesteps, self._prompt, features, window
-        if deep is None:
-            return self._unet(*inputs).unflatten(0, (len(jobs), window))
-        eps = self._unet(*inputs, deep=deep)
-        if not deep.reused and deep.kept is not None:
+        eps = self._unet(crops.to(self._settings.dtype), timesteps, self._prompt, features, window, deep)
+        if deep is not None and not deep.reused and deep.kept is not None:
             # Copied: a CUDA graph writes the next call's there. Job by job: batches may become smaller.
             self._deep.update(zip(jobs, deep.kept.clone().split(window), strict=True))
         return eps.unflatten(0, (len(jobs), window))
@@ -224,8 +221,7 @@ class WindowedDenoiser:
         """Structure features of some tiles of some frames, computed once for those that several windows see."""
         order = {place: number for number, place in enumerate(dict.fromkeys(places))}
         structure = torch.stack([tile.crop(self._structure[frame]) for tile, frame in order])
-        more = {} if levels is None else {"levels": levels}
-        features = self._structure_encoder(structure, timesteps, **more)
+        features = self._structure_encoder(structure, timesteps, levels)
         if len(order) == len(places):
             return features
         index = torch.tensor([order[place] for place in places], device=structure.device)

@@ -19,11 +19,11 @@ BASE = DiffusionSchedule.base()
 SHAPE = (3, 6, 10)
 
 
-def structure_encoder(latents, timesteps):
+def structure_encoder(latents, timesteps, levels=None):
     return {latents.shape[-1]: latents}
 
 
-def unet(latents, timesteps, prompt, structure, num_frames=None):
+def unet(latents, timesteps, prompt, structure, num_frames=None, deep=None):
     return latents.mean(dim=(2, 3), keepdim=True).expand_as(latents) + 0.1 * structure[latents.shape[-1]]
 
 
@@ -58,7 +58,7 @@ def test_only_the_prediction_is_blended_the_rest_of_a_step_is_on_the_whole_canva
 def test_there_is_one_prompt_and_no_guidance_by_leaving_it_out():
     prompts = []
 
-    def watch(latents, timesteps, prompt, structure, num_frames=None):
+    def watch(latents, timesteps, prompt, structure, num_frames=None, deep=None):
         prompts.append(prompt)
         return unet(latents, timesteps, prompt, structure)
 

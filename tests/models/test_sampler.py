@@ -22,11 +22,11 @@ PUBLISHED = GuidanceSettings("published", -10.0)
 CORRECTED = GuidanceSettings("corrected", 0.1, softness=0.1)
 
 
-def encoder(latents, timesteps):
+def encoder(latents, timesteps, levels=None):
     return {latents.shape[-1]: latents}
 
 
-def unet(latents, timesteps, prompt, structure, num_frames=None):
+def unet(latents, timesteps, prompt, structure, num_frames=None, deep=None):
     """Mixes the frames of a window, so that windows matter."""
     windows = latents.unflatten(0, (-1, num_frames))
     mixed = 0.8 * windows + 0.2 * windows.mean(1, keepdim=True)
@@ -97,7 +97,7 @@ def test_start_may_be_another_estimate_than_the_structure():
 def test_networks_are_told_the_mapped_timestep():
     seen = []
 
-    def watch(latents, timesteps):
+    def watch(latents, timesteps, levels=None):
         seen.append(timesteps.tolist())
         return encoder(latents, timesteps)
 
@@ -193,7 +193,7 @@ def test_ddim_with_the_true_noise_returns_to_where_it_started():
     structure, _ = chunk(5)
     eps = torch.stack([noise(frame, START) for frame in range(5)])
 
-    def oracle(latents, timesteps, prompt, features, num_frames=None):
+    def oracle(latents, timesteps, prompt, features, num_frames=None, deep=None):
         return eps
 
     for start in (0.3, 1.0):

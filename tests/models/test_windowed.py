@@ -14,10 +14,10 @@ class Networks:
     def __init__(self):
         self.calls = []
 
-    def encode(self, latents, timesteps):
+    def encode(self, latents, timesteps, levels=None):
         return {latents.shape[-1]: latents}
 
-    def denoise(self, latents, timesteps, prompt, structure, num_frames=None):
+    def denoise(self, latents, timesteps, prompt, structure, num_frames=None, deep=None):
         self.calls.append((latents, timesteps, prompt, structure, num_frames))
         return 2 * latents + structure[latents.shape[-1]]
 
@@ -83,7 +83,7 @@ def test_the_last_window_is_moved_back():
 
 
 def test_overlapping_windows_are_blended_more_to_the_one_that_sees_more_neighbours():
-    def unet(latents, timesteps, prompt, structure, num_frames=None):
+    def unet(latents, timesteps, prompt, structure, num_frames=None, deep=None):
         return torch.full_like(latents, float(latents[0, 0, 0, 0]))
 
     latents = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 4, 4)
@@ -130,7 +130,7 @@ def test_impossible_settings_are_refused(options):
 def test_structure_features_are_made_once_for_windows_that_share_frames(frames, overlap, batch, encoded):
     seen = []
 
-    def encode(latents, timesteps):
+    def encode(latents, timesteps, levels=None):
         seen.append(len(latents))
         return {latents.shape[-1]: latents.square()}
 
