@@ -25,7 +25,7 @@ def exact_noise(latents: Tensor, timesteps: Tensor, *_: object, **__: object) ->
     return math.sqrt(1 - level) * (latents - math.sqrt(level) * MEAN) / spread
 
 
-def no_structure(latents: Tensor, timesteps: Tensor) -> dict[int, Tensor]:
+def no_structure(latents: Tensor, timesteps: Tensor, levels: int | None = None) -> dict[int, Tensor]:
     return {}
 
 
