@@ -28,6 +28,8 @@ from pipeline.silence import silenced
 from pipeline.storage import StorageError
 
 OBJECT_STORE_BYTES = 200 << 20
+STARTS = 3
+TOO_SLOW = "timed out during startup"
 log = logging.getLogger(__name__)
 
 
@@ -91,11 +93,26 @@ class RayExecutor:
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:
             with silenced(), _same_handler(signal.SIGTERM):  # what matters comes as an exception
-                ray.init(address=address, **options)
+                _start(address, options)
         except Exception as error:  # Ray raises bare ones, too
             raise StorageError(_why_not(address, error)) from error
         self._owned, self._alone = True, address == "local"
         _silence()
+
+
+def _start(address: str, options: dict[str, Any]) -> None:
+    """Enter the cluster. One of this machine's own is started again where the machine was too busy to do so in time.
+
+    Ray waits 30 seconds, which cannot be set, and says so in a bare exception.
+    """
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(address=address, **options)
+            return
+        except Exception as error:
+            if address != "local" or not left or TOO_SLOW not in str(error):
+                raise
+            log.warning("Ray did not start in time on this machine; starting it again")
 
 
 def surrounding_cluster() -> str | None:
