@@ -46,6 +46,16 @@ def patient(stop: Stop) -> Iterator[None]:
             signal.signal(each, handler)
 
 
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Say that the same line goes on, if Ctrl-C ends what is within this context; or decorate a command with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell_how_to_go_on()
+        raise
+
+
 def tell_how_to_go_on() -> None:
     """Say that nothing is lost, and the line that goes on."""
     tell(f"Stopped. The same command line goes on from here:\n  {this_line()}", resume=this_line())

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from jobs.console import LogFormat, Loudness, complain, reset_manner, set_manner, speaks_json
-from jobs.interrupt import STOPPED, tell_how_to_go_on
+from jobs.interrupt import STOPPED
 
 # typer carries a copy of click in newer releases; the exception must come from the one that it uses.
 _CallError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -81,10 +81,8 @@ def run_app(app: typer.Typer, name: str) -> None:
         code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
     except _CallError as error:
         code = _refuse(error)
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):  # newer releases of typer turn Ctrl-C into this number themselves
         code = STOPPED
-    if code == STOPPED:  # newer releases of typer turn Ctrl-C into this number themselves
-        tell_how_to_go_on()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from jobs.console import detail, show, tell, warn
-from jobs.interrupt import STOPPED
+from jobs.interrupt import STOPPED, tell_how_to_go_on
 
 if TYPE_CHECKING:
     from pipeline.report import RunReport
@@ -23,7 +23,10 @@ def conclude(report: RunReport, as_json: bool = False) -> int:
         warn(f"{source}: restored as far as it can be read: {damage}", video=source)
     if report.failures:
         _show_failures(report)
-    return STOPPED if report.left else 0 if report.ok else 2
+    if report.left:
+        tell_how_to_go_on()
+        return STOPPED
+    return 0 if report.ok else 2
 
 
 def _show_failures(report: RunReport) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.planning.probe import Probe
 
 CALIBRATION = Path("calibration.json")
+SILENT = "no audio"
 
 EXAMPLES = """
 reelift plan tapes/
@@ -112,7 +113,7 @@ def plan(
     chunks are those of the run. Hours and bytes come from a calibration (or from --sample), prices from
     pools.STAGE.price in the configuration. Nothing is written but the sample.
 
-    Exit code: 0 all can be restored, 2 some cannot be read, 1 the call itself is wrong.
+    Exit code: 0 all can be restored, 2 some cannot be read or sampled, 1 the call itself is wrong, 130 stopped.
     """
     from pipeline.config import ConfigError, load_config
     from pipeline.passed_over import linked_folders, passed_over
@@ -126,11 +127,9 @@ def plan(
         settings = load_config(config, chosen, preset)
         rows = expand(inputs)
         found = _survey(rows, settings, workers or os.cpu_count() or 1, quick)
-        measured: Calibration | None = None
+        measured, well = None, True
         if sample is not None:
-            measured = restore_excerpts(rows, found, sample, sample_videos, sample_folder, settings, executor)
-            if measured is None:
-                return 1
+            measured, well = restore_excerpts(rows, found, sample, sample_videos, sample_folder, settings, executor)
         estimated = _estimated(found, settings, calibration, measured, gpus or [1, 2, 4, 8])
         made = Plan(found, *estimated, passed_over(inputs, rows))
     except (ConfigError, InputError, StorageError, SetupError, CalibrationError) as error:
@@ -141,7 +140,7 @@ def plan(
         print(json.dumps(made.to_json(), indent=2))
     else:
         show_plan(made)
-    return 2 if any(each.error for each in found) else 0
+    return 0 if well and not any(each.error for each in found) else 2
 
 
 def _survey(rows: Sequence[Any], settings: RunConfig, workers: int, quick: bool) -> list[Probe]:
@@ -193,14 +192,16 @@ def show_plan(made: Plan) -> None:
         trouble.add_column(name, overflow="fold")
     for each in sorted(made.found, key=lambda each: not each.error):
         for kind, text in each.trouble.items():
-            trouble.add_row(Text(each.source), kind, Text(text))
+            if kind != SILENT:  # most films of some libraries are; the number says it
+                trouble.add_row(Text(each.source), kind, Text(text))
     if trouble.row_count:
         show(trouble, "trouble", trouble=facts["trouble"])
     exact = "" if totals["exact"] else " at least (headers alone)"
+    silent = f"; {facts['trouble'][SILENT]} without sound" if SILENT in facts["trouble"] else ""
     tell(
         f"{totals['readable']} of {counted(totals['videos'], 'video')} can be restored: "
         f"{counted(totals['frames'], 'frame')} ({duration(totals['seconds'])}) in "
-        f"{counted(totals['chunks'], 'chunk')}{exact}",
+        f"{counted(totals['chunks'], 'chunk')}{exact}{silent}",
         **totals,
     )
     if made.passed_over:

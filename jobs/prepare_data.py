@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jobs.console import complain, tell
+from jobs.interrupt import going_on
 
 EXAMPLES = """
 reelift prepare-data clips/
@@ -15,6 +16,7 @@ reelift prepare-data clips/ --videos tapes/ --photo-clips 0 --no-film
 """
 
 
+@going_on()
 def prepare_data(
     folder: Annotated[Path, typer.Argument(help="Where the clips go; about 2 GB with the defaults.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of every choice.")] = 0,

@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress
 
 from jobs.console import complain, drawn, people, tell, warn
+from jobs.interrupt import going_on
 from stages.wording import counted
 
 EXAMPLES = """
@@ -17,6 +18,7 @@ reelift report s3://bucket/run1/ --output pages/ --only 'tape7*'
 """
 
 
+@going_on()
 def report(
     workspace: Annotated[str, typer.Argument(help="Workspace of the run: folder or URL.")],
     output: Annotated[

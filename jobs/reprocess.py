@@ -10,7 +10,7 @@ import typer
 from jobs.console import tell
 from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, SetOption, TakeoverOption
 from jobs.outcome import conclude
-from jobs.running import running
+from jobs.running import run_again, running
 from stages.wording import counted
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def reprocess(
     Exit code: 0 all restored, 2 some failed, 1 the call itself is wrong.
     """
     from pipeline.again import told
-    from pipeline.api import make_executor
     from pipeline.outlook import outlook
-    from pipeline.run import make_recipe, remember, run
+    from pipeline.recorded import remember
+    from pipeline.run import make_recipe
     from pipeline.sources import expand
     from pipeline.stage_factories import stage_factories
     from pipeline.storage import Storage
@@ -53,17 +53,7 @@ def reprocess(
             if as_json:
                 print(json.dumps(ahead.to_json(), indent=2))
             return 0
-        report = run(
-            new.config,
-            new.inputs,
-            new.output,
-            workspace,
-            make_executor(executor, new.config),
-            progress,
-            allow_changed=True,
-            takeover=takeover,
-            stop=progress.stop,
-        )
+        report = run_again(new, workspace, executor, takeover, progress, allow_changed=True)
     return conclude(report, as_json)
 
 

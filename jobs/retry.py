@@ -11,7 +11,7 @@ import typer
 from jobs.console import complain, tell
 from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, TakeoverOption
 from jobs.outcome import conclude
-from jobs.running import running
+from jobs.running import run_again, running
 from stages.wording import counted
 
 EXAMPLES = """
@@ -50,9 +50,7 @@ def retry(
     """
     from pipeline.again import failed as failed_sources
     from pipeline.again import told
-    from pipeline.api import make_executor
     from pipeline.report import RunReport
-    from pipeline.run import run
     from pipeline.storage import Storage
 
     with running("--takeover") as progress:
@@ -68,17 +66,7 @@ def retry(
             if as_json:
                 print(json.dumps(RunReport.of_nothing(workspace, before.output).to_json(), indent=2))
             return 0
-        report = run(
-            before.config,
-            before.inputs,
-            before.output,
-            workspace,
-            make_executor(executor, before.config),
-            progress,
-            takeover=takeover,
-            stop=progress.stop,
-            only=lambda source: source.shown in chosen,
-        )
+        report = run_again(before, workspace, executor, takeover, progress, only=lambda source: source.shown in chosen)
     code = conclude(report, as_json)
     gone = sorted(chosen.keys() - report.videos.keys())
     for source in gone:

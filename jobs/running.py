@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from jobs.console import complain
-from jobs.interrupt import patient
+from jobs.interrupt import going_on, patient
 from jobs.last_words import last_words
 from jobs.progress import RunProgress
+
+if TYPE_CHECKING:
+    from pipeline.again import Told
+    from pipeline.report import RunReport
 
 
 @contextmanager
@@ -35,8 +40,28 @@ def running(*options: str) -> Iterator[RunProgress]:
         BusyError: ("--takeover", ", or take over (--takeover)"),
     }
     try:
-        with last_words(), RunProgress() as progress, patient(progress.stop):
+        with going_on(), last_words(), RunProgress() as progress, patient(progress.stop):
             yield progress
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
         option, way = ways.get(type(error), ("", ""))
         raise typer.Exit(complain(f"{error}{way if option in options else ''}")) from None
+
+
+def run_again(
+    told: Told, workspace: str, executor: str, takeover: bool, progress: RunProgress, **more: Any
+) -> RunReport:
+    """Run over a workspace with what it was told; ``more`` goes to ``pipeline.run.run``, which says what it raises."""
+    from pipeline.api import make_executor
+    from pipeline.run import run
+
+    return run(
+        told.config,
+        told.inputs,
+        told.output,
+        workspace,
+        make_executor(executor, told.config),
+        progress,
+        takeover=takeover,
+        stop=progress.stop,
+        **more,
+    )

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from jobs.console import complain, tell
+from jobs.interrupt import going_on
 
 RECIPES = Path(__file__).parent.parent / "training" / "recipes"
 
@@ -28,6 +29,7 @@ class TrainingStage(StrEnum):
     decoder = "decoder"
 
 
+@going_on()
 def train(
     stage: Annotated[TrainingStage, typer.Argument(help="Which part to train; each builds on those before it.")],
     data: Annotated[Path, typer.Option(help="Folder that 'reelift prepare-data' made.")],

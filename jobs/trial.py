@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from jobs.comparison import side_by_side
 from jobs.console import tell, warn
 from jobs.excerpt import excerpt
+from jobs.interrupt import STOPPED
 from jobs.options import ExecutorName
 from jobs.outcome import conclude
 from jobs.running import running
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.config import RunConfig
     from pipeline.planning.calibration import Calibration
     from pipeline.planning.probe import Probe
+    from pipeline.report import RunReport
 
 
 def choose(found: Sequence[Probe], count: int) -> list[Probe]:
@@ -40,24 +44,43 @@ def restore_excerpts(
     folder: Path,
     settings: RunConfig,
     executor: ExecutorName,
-) -> Calibration | None:
-    """Restore excerpts into ``folder`` and return what was measured; None if that failed, which has been said then.
+) -> tuple[Calibration | None, bool]:
+    """Restore excerpts into ``folder``; return what was measured, None if nothing was, and whether all went well.
 
     ``folder`` holds ``clips``, ``restored``, ``workspace``, and for each video a picture of a frame before and after.
+    An excerpt that cannot be made or restored is told of, and stops no other.
 
     Raises:
-        CalibrationError: if no excerpt could be made, or not all stages were measured.
+        CalibrationError: if not all stages were measured.
+        typer.Exit: if it was stopped, or the call or its surroundings are wrong.
     """
-    from pipeline.api import make_executor
+    from pipeline.planning.calibration import read_off
+
+    wanted = choose(found, count)
+    clips = _cut(rows, wanted, seconds, folder)
+    report = _restore([clip for clip, _ in clips], folder, settings, executor) if clips else None
+    if report and report.left:
+        raise typer.Exit(STOPPED)
+    states = {Path(source).name: state for source, state in report.videos.items()} if report else {}
+    restored = [each for each in clips if states.get(each[0].name, "failed") != "failed"]
+    for clip, frames in restored:
+        picture = folder / f"{clip.stem}.png"
+        side_by_side(clip, folder / "restored" / clip.name, picture, frames // 2)
+        tell(f"look at {picture} and {folder / 'restored' / clip.name}", picture=str(picture))
+    if not restored:
+        warn("no excerpt could be restored, so nothing was measured")
+    return read_off(folder / "workspace") if restored else None, len(restored) == len(wanted)
+
+
+def _cut(rows: Sequence[Any], wanted: Sequence[Probe], seconds: float, folder: Path) -> list[tuple[Path, int]]:
+    """Return the excerpts that could be made, with their frames; the others are told of."""
     from pipeline.faults import line
-    from pipeline.planning.calibration import CalibrationError, read_off
-    from pipeline.run import run
     from pipeline.source_files import localise
     from stages.contract import ItemError
 
     by_source = {row.shown: row for row in rows}
     clips = []
-    for number, each in enumerate(choose(found, count)):
+    for number, each in enumerate(wanted):
         target = folder / "clips" / f"{number:02d}-{Path(each.output).name}.mkv"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,13 +91,19 @@ def restore_excerpts(
             warn(f"{each.source}: no excerpt could be made: {line(error)}", video=each.source)
             continue
         clips.append((target, frames))
-    if not clips:
-        raise CalibrationError("no excerpt could be made of any video, so there is nothing to take a sample of")
+    return clips
 
+
+def _restore(clips: Sequence[Path], folder: Path, settings: RunConfig, executor: ExecutorName) -> RunReport:
+    from pipeline.api import make_executor
+    from pipeline.run import run
+
+    # What has been measured is read off the artifacts.
+    limits = settings.limits.model_copy(update={"keep_artifacts": True})
     with running() as progress:
         report = run(
-            settings,
-            [clip for clip, _ in clips],
+            settings.model_copy(update={"limits": limits}),
+            clips,
             folder / "restored",
             folder / "workspace",
             make_executor(executor, settings),
@@ -82,10 +111,5 @@ def restore_excerpts(
             allow_changed=True,
             stop=progress.stop,
         )
-    if conclude(report):
-        return None
-    for clip, frames in clips:
-        picture = folder / f"{clip.stem}.png"
-        side_by_side(clip, folder / "restored" / clip.name, picture, frames // 2)
-        tell(f"look at {picture} and {folder / 'restored' / clip.name}", picture=str(picture))
-    return read_off(folder / "workspace")
+    conclude(report)
+    return report

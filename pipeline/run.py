@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import manifest
 from pipeline.config import Limits, RunConfig
 from pipeline.driver import Driver, Progress
 from pipeline.epoch import Epoch, FencedError
@@ -19,6 +17,7 @@ from pipeline.faults import line
 from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
 from pipeline.manifest import ManifestWriter
+from pipeline.recorded import identified, recorded
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
 from pipeline.schemas import GAVE_UP, Event, VideoRecord
@@ -87,8 +86,8 @@ def run(
         place.open(resolved, allow_changed)
         place.sweep(epoch.number)
         job = _job(config, place.url, target.url, epoch.number, recipe)
-        known = _recorded(place.storage, sources)
-        waiting = _identified(known, sources)
+        known = recorded(place.storage, sources)
+        waiting = identified(known, sources)
         driver = Driver(
             writer,
             {source.shown: source.size for source in sources},
@@ -196,46 +195,6 @@ def _starting(stage: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise SetupError(f"stage {stage} cannot start: {line(error)}") from error
-
-
-@dataclass(slots=True)
-class _Recorded:
-    """What the manifest says of a source."""
-
-    size: int = -1
-    version: str = ""
-    sha256: str = ""
-    chunks: int | None = None
-
-
-def _recorded(storage: Storage, sources: Sequence[SourceRow]) -> dict[str, _Recorded]:
-    """Return what earlier runs recorded of these sources."""
-    wanted = {source.shown for source in sources}
-    known: dict[str, _Recorded] = {}
-    columns = ("source", "size", "version", "sha256", "chunks")
-    for table in manifest.read(storage, "videos", columns):
-        for source, size, version, sha256, chunks in zip(*(table[name].to_pylist() for name in columns), strict=True):
-            if source in wanted:
-                facts = known.setdefault(source, _Recorded())
-                if sha256:
-                    facts.size, facts.version, facts.sha256 = size, version, sha256
-                facts.chunks = facts.chunks if chunks is None else chunks
-    return known
-
-
-def remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]:
-    """Fill in the content's SHA-256 of sources that were hashed before and have not changed since."""
-    return _identified(_recorded(storage, sources), sources)
-
-
-def _identified(known: Mapping[str, _Recorded], sources: Sequence[SourceRow]) -> list[SourceRow]:
-    """Fill in the content's SHA-256 of sources that were hashed before and have not changed since."""
-    found = []
-    for source in sources:
-        facts = known.get(source.shown, _Recorded())
-        same = source.version and (facts.size, facts.version) == (source.size, source.version)
-        found.append(replace(source, sha256=facts.sha256) if same else source)
-    return found
 
 
 def _bury(driver: Driver, sources: Sequence[SourceRow]) -> None:

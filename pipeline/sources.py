@@ -52,7 +52,7 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if the output or the workspace is an input
-            folder or inside one, or if two inputs would be published under one name.
+            folder or inside one, if they are the same folder, or if two inputs would be published under one name.
     """
     rows: dict[str, SourceRow] = {}
     if "" in map(str, inputs):
@@ -71,6 +71,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
                 )
     if output:
         _keep_sources(rows.values(), output)
+    if output and workspace:
+        _keep_results(output, workspace)
     if not rows:
         raise InputError(
             f"no video was found in {', '.join(redact(str(given)) for given in inputs)}; check the path (folders are "
@@ -95,6 +97,14 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
         targets = {str(path) for path in sources & {Path(place.path(f"{row.output}.mkv")).resolve() for row in rows}}
     if targets:
         raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
+
+
+def _keep_results(output: str | Path, workspace: str | Path) -> None:
+    """Whoever deletes a workspace that is not needed any more must not delete the results with it."""
+    places = [Storage(each) for each in (output, workspace)]
+    first, second = (str(Path(each.root).resolve()) if each.is_local else each.url for each in places)
+    if first == second:
+        raise InputError(f"output and workspace are one folder, {places[0].url}; choose another for one of them")
 
 
 def _is_video(name: str) -> bool:

@@ -8,11 +8,12 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import torch
 from pipeline.artifacts import Artifact, Artifacts
 from pipeline.publish import STAGE
 from pipeline.rows import SourceRow
+from pipeline.side_by_side import SideBySide
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
 from pipeline.tally import Failure
@@ -111,12 +113,13 @@ def build_report(
         and not (memory.get(work.page, {}).get("key") == work.key and output.is_file(f"videos/{work.page}.html"))
     ]
     make = partial(_make, workspace.url, output.url, settings, run_yaml)
-    for count, (work, found) in enumerate(_all(make, wanted, processes), start=1):
-        memory[work.page] = {"key": work.key, "found": found}
-        if count % REMEMBERED == 0:  # so that a report that is interrupted goes on
-            output.put(MEMORY, json.dumps(memory, indent=0).encode())
-        if progress is not None:
-            progress(count, len(wanted), work.account.output)
+    with _kept(memory, output):
+        for count, (work, found) in enumerate(_all(make, wanted, processes), start=1):
+            memory[work.page] = {"key": work.key, "found": found}
+            if count % REMEMBERED == 0:  # so that a report that is killed goes on
+                output.put(MEMORY, json.dumps(memory, indent=0).encode())
+            if progress is not None:
+                progress(count, len(wanted), work.account.output)
     rows = [row_of(work.account, work.page, memory.get(work.page, {}).get("found", {})) for work in works]
     page = index_page(run, rows, status(workspace.storage), workspace.settings(), run_yaml)
     output.put("index.html", page)
@@ -131,6 +134,17 @@ def _memory(output: Storage) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
+
+
+@contextmanager
+def _kept(memory: dict[str, Any], output: Storage) -> Iterator[None]:
+    """Write the memory down if the block is left before its end, so that the same call goes on."""
+    try:
+        yield
+    except BaseException:
+        with suppress(StorageError):
+            output.put(MEMORY, json.dumps(memory, indent=0).encode())
+        raise
 
 
 def _work(
@@ -168,10 +182,16 @@ def _all(
     if processes <= 1 or len(works) <= 1:
         yield from ((work, make(work)) for work in works)
         return
-    with ProcessPoolExecutor(min(processes, len(works)), get_context("spawn"), _one_thread) as pool:
-        pending = {pool.submit(make, work): work for work in works}
-        for done in as_completed(pending):
-            yield pending[done], done.result()
+    with SideBySide(min(processes, len(works)), _one_thread) as pool:
+        try:
+            pending = {pool.submit(make, work): work for work in works}
+            for done in as_completed(pending):
+                yield pending[done], done.result()
+        except BrokenProcessPool:
+            raise StorageError(
+                "a process that made pages was ended, for want of memory most often; the same line again goes on, with "
+                "--processes 1 at one page at a time"
+            ) from None
 
 
 def _one_thread() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TypeVar
 
 import torch
@@ -37,13 +41,26 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
 
 
 def check_here(setting: ModelSetting) -> None:
-    """Make sure that this machine has the device, and use nothing of it.
+    """Make sure that this machine has the device, and what compiling for it takes; use nothing of either.
 
     Raises:
         ValueError: it has not.
     """
     with _the_way_out():
         check_device(setting.device)
+    if setting.compile != "off":
+        _check_compiler(setting.device)
+
+
+def _check_compiler(device: str) -> None:
+    """Refuse what is sure to fail in ``setup``, where it is found out by compiling something, a minute later."""
+    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
+        lacks = "" if find_spec("triton") else "the package triton is not installed"
+    else:
+        program = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+        lacks = "" if shutil.which(program) else f"there is no C++ compiler {program!r} here; install it or set CXX"
+    if lacks:
+        raise ValueError(f"runtime.compile: cannot compile networks: {lacks}, or set it to 'off'")
 
 
 @contextmanager

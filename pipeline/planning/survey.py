@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from pipeline.faults import line
 from pipeline.planning.probe import Probe, probe
 from pipeline.rows import SourceRow
+from pipeline.side_by_side import SideBySide
 from stages.split.config import SplitConfig
 
 Look = Callable[[SourceRow, SplitConfig, bool], Probe]
@@ -53,9 +53,7 @@ def _side_by_side(
     rows: Sequence[SourceRow], config: SplitConfig, workers: int, quick: bool, look: Look
 ) -> Iterator[tuple[SourceRow, Probe | None]]:
     """Yield each source with what was found, None if the processes were lost."""
-    # Spawned, not forked: a live view may be drawing in another thread.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(rows)) or 1, context) as pool:
+    with SideBySide(min(workers, len(rows)) or 1) as pool:
         waiting = {}
         try:
             for row in rows:

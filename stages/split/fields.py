@@ -15,6 +15,10 @@ _ORDERS: dict[str, Order] = {TOP_FIRST: "tff", BOTTOM_FIRST: "bff"}
 _SWITCH = 8
 """Frames of evidence that it takes to believe that the kind of video changes."""
 
+_DOUBT = 4
+"""Frames of evidence that it takes to believe that a piece shorter than a switch is interlaced if no flag says so: what
+idet says of a few frames is often chance."""
+
 _CYCLE = 5
 """Frames of 3:2 pulldown after which it repeats: four pictures of film in ten fields."""
 
@@ -124,7 +128,8 @@ def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment
     kinds, why, orders = measured.kinds[start:stop], "measured", _ORDERS
     if set(kinds) == {UNDETERMINED}:  # nothing moves: the flags can do no harm, and may be right
         kinds, why, orders = measured.flags[start:stop].replace("i", TOP_FIRST), "nothing moves; as flagged", {}
-    states = smoothed(kinds)
+    brief = stop - start < _SWITCH and "i" not in measured.flags[start:stop]
+    states = smoothed(kinds, _DOUBT if brief else 0)
     begin = 0
     for end in range(1, len(states) + 1):
         if end == len(states) or states[end] != states[begin]:
@@ -139,12 +144,12 @@ def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment
             begin = end
 
 
-def smoothed(kinds: Sequence[str]) -> list[str]:
+def smoothed(kinds: Sequence[str], doubt: int) -> list[str]:
     """The likeliest course of p, t and b behind single measurements: one change costs as much as eight misjudgements.
 
-    The Viterbi algorithm with three states.
+    The Viterbi algorithm with three states. To begin with t or b costs ``doubt``.
     """
-    costs = dict.fromkeys(_STATES, 0)
+    costs = {state: 0 if state == PROGRESSIVE else doubt for state in _STATES}
     back: list[dict[str, str]] = []
     for kind in kinds:
         cheapest = min(_STATES, key=lambda state: costs[state])

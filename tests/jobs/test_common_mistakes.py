@@ -26,6 +26,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("jobs.console._console", Console(stderr=True, width=300))
     monkeypatch.setattr("pipeline.executors.on_ray.RayExecutor.execute", _too_late)
+    monkeypatch.setenv("CXX", "no-compiler")
     for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"):
         monkeypatch.delenv(name, raising=False)
 
@@ -110,6 +111,12 @@ MISTAKES = {
         "restore tapes -o out -w run --preset reference",
         1,
         r"error: stage flow cannot start: \S+/embedded/flow: holds a SPyNet, not a RAFT; .*convert-checkpoint",
+    ),
+    "networks compiled without a compiler": (
+        "restore tapes -o out -w run --set runtime.compile=kernels",
+        1,
+        r"error: stage sample cannot start: runtime\.compile: cannot compile networks: there is no C\+\+ compiler "
+        r"'no-compiler' here; install it or set CXX, or set it to 'off'$",
     ),
     "the output in the input": (
         "restore tapes -o tapes/out -w run",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from whole_jobs import Line, committed, made_twice, status, write_clip
 
-from jobs.interrupt import patient, this_line
+from jobs.interrupt import going_on, patient, this_line
+from jobs.invocation import run_function
 from pipeline.stopping import Stop
 
 
@@ -35,6 +37,28 @@ def test_the_first_asks_and_the_second_ends(number: signal.Signals) -> None:
 def test_the_line_that_goes_on_can_be_pasted(monkeypatch: pytest.MonkeyPatch, words: list[str], line: str) -> None:
     monkeypatch.setattr(sys, "argv", words)
     assert this_line() == line
+
+
+def interrupted() -> int:
+    """Nothing that goes on."""
+    raise KeyboardInterrupt
+
+
+@going_on()
+def interrupted_and_going_on() -> int:
+    """Something that goes on."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("command", "told"), [(interrupted, ""), (interrupted_and_going_on, "goes on from here")])
+def test_only_what_goes_on_says_so(
+    command: Callable[[], int], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(SystemExit) as ended:
+        run_function(command, "command")
+    said = capsys.readouterr().err
+    assert ended.value.code == 130 and told in said and bool(told) == bool(said)
 
 
 @pytest.mark.slow

@@ -14,10 +14,12 @@ from image_folders import write_images
 from whole_jobs import TINY, check_restored, content, events, write_clip
 
 from jobs.calibrate import calibrate
+from jobs.excerpt import excerpt
 from jobs.invocation import run_function
 from jobs.plan import plan
 from jobs.reprocess import reprocess
 from jobs.restore import restore
+from pipeline.report import RunReport
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -59,7 +61,8 @@ def place(tmp_path: Path, model: Path) -> Place:
 def test_a_plan_tells_what_the_run_then_does(call: Call, place: Place, tmp_path: Path) -> None:
     code, out, err = call(plan, place.library, *place.settings, "--workers", 1)
     assert code == 2 and out == ""
-    assert "2 of 3 videos can be restored: 30 frames" in err and "unreadable" in err and "no audio" in err
+    assert "2 of 3 videos can be restored: 30 frames" in err and "unreadable" in err
+    assert "in 5 chunks; 1 without sound" in err and "no audio" not in err
     assert "warning: no hours and bytes: nothing was measured yet: run 'reelift calibrate', or add --sample 5" in err
 
     code, out, err = call(calibrate, place.library / "a.mkv", "--seconds", 0.4, *place.settings)
@@ -124,6 +127,31 @@ def test_a_sample_is_restored_first_and_measured(call: Call, place: Place, tmp_p
         assert (tmp_path / "sample" / f"{clip.stem}.png").exists()
     check_sound(place.library / "a.mkv", clips[0], 0.28, 0.48)
     assert not content(clips[1]).audio
+
+
+def test_an_excerpt_that_cannot_be_restored_leaves_the_figures_of_the_others(
+    call: Call, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiled(path: Path, target: Path, seconds: float) -> int:
+        count = excerpt(path, target, seconds)
+        if path.name == "b.mkv":
+            target.write_bytes(b"nothing")
+        return count
+
+    monkeypatch.setattr("jobs.trial.excerpt", spoiled)
+    words = [place.library / "a.mkv", place.library / "b.mkv", *place.settings, "--sample", 0.2, "--workers", 1]
+    code, out, err = call(plan, *words, "--json", "--set", "limits.keep_artifacts=false")
+    assert code == 2 and "cannot be opened as a video" in err and "look at sample/00-a.png" in err, err
+    assert json.loads(out)["estimate"]["pools"]["sample"]["worker_hours"] > 0
+
+
+def test_a_sample_that_is_stopped_ends_the_plan_as_stopped(
+    call: Call, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = RunReport("w", "o", epoch=1, seconds=1.0, videos={}, stages={}, left=1)
+    monkeypatch.setattr("pipeline.run.run", lambda *given, **more: stopped)
+    code, out, err = call(plan, place.library / "b.mkv", *place.settings, "--sample", 0.2, "--workers", 1)
+    assert (code, out) == (130, "") and "The same command line goes on from here" in err
 
 
 def check_sound(source: Path, clip: Path, begin: float, end: float) -> None:

@@ -104,6 +104,7 @@ PLACES = {
     "the output is the input": (["library"], "library", "w", "the output {}/library is inside the input {}/library"),
     "a source would be replaced": (["library/one.mkv"], "library", "w", "{}/library/one.mkv is a source and would be"),
     "the workspace inside the input": (["library"], "o", "library/w", "the workspace {}/library/w is inside the input"),
+    "the output is the workspace": (["library"], "run/", "run", "output and workspace are one folder, {}/run; choose"),
     "nothing to do": (["empty"], "o", "w", "no video was found in {}/empty"),
     "an unknown protocol": (["nope://x/a.mkv"], "o", "w", "nope://: Protocol not known: nope; check the URL"),
     "an output of unknown protocol": (["library"], "nope://o", "w", "nope://: Protocol not known: nope; check the URL"),

@@ -8,8 +8,9 @@ import pytest
 from benchmarks.simulated_stages import Simulation
 from pipeline.again import failed, is_named
 from pipeline.outlook import Outlook, outlook
+from pipeline.recorded import remember
 from pipeline.report import RunReport
-from pipeline.run import make_recipe, remember
+from pipeline.run import make_recipe
 from pipeline.sources import expand
 from pipeline.storage import Storage
 
