@@ -23,7 +23,7 @@ from jobs import (
     train,
     verify,
 )
-from jobs.invocation import FormatOption, QuietOption, VerboseOption, examples_text, register, run_app, speak
+from jobs.invocation import FormatOption, QuietOption, VerboseOption, examples_text, make_app, register, run_app, speak
 
 EXAMPLES = """
 reelift demo
@@ -36,7 +36,7 @@ Exit codes: 0 done; 1 the call or its surroundings are wrong; 2 some videos fail
 
 'reelift COMMAND --help' has more. Colour: NO_COLOR=1 switches it off."""
 
-app = typer.Typer(name="reelift", no_args_is_help=True, pretty_exceptions_enable=False, epilog=EPILOG)
+app = make_app("reelift", no_args_is_help=True, epilog=EPILOG)
 
 
 def _print_version(asked: bool) -> None:

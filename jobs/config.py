@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from jobs.console import complain, tell
-from jobs.invocation import examples_text, register
+from jobs.invocation import examples_text, make_app, register
 from jobs.options import ConfigOption, PresetOption, SetOption, complete_preset
 
-app = typer.Typer(
+app = make_app(
     help="Write, check, show and explain configurations.",
     no_args_is_help=True,
     epilog=examples_text("reelift config template > mine.yaml\nreelift config validate mine.yaml"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, get_type_hints
@@ -17,6 +18,8 @@ from jobs.interrupt import STOPPED
 # typer carries a copy of click in newer releases; the exception must come from the one that it uses.
 _CallError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
+_NARROW = 60
+"""Columns below which the tables of the help cut off the names of the options."""
 _PANEL = "What is said"
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Errors and warnings only.", rich_help_panel=_PANEL)]
 VerboseOption = Annotated[
@@ -60,6 +63,18 @@ def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def make_app(name: str | None = None, **more: Any) -> typer.Typer:
+    """An app whose help is asked for with ``-h``, too, and has no tables where the terminal is too narrow for them."""
+    tables = shutil.get_terminal_size().columns >= _NARROW
+    return typer.Typer(
+        name=name,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if tables else None,
+        **more,
+    )
+
+
 def register(app: typer.Typer, name: str, function: Callable[..., Any], examples: str = "") -> None:
     """Add a command to an app, with the common options and examples at the end of its help."""
     app.command(name, epilog=examples_text(examples), no_args_is_help=False)(with_common_options(function))
@@ -88,7 +103,7 @@ def run_app(app: typer.Typer, name: str) -> None:
 
 def run_function(function: Callable[..., Any], name: str, examples: str = "") -> None:
     """Run one command by itself (``python -m jobs.NAME``)."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = make_app(add_completion=False)
     register(app, name, function, examples)
     run_app(app, f"python -m jobs.{name}")
 

@@ -16,7 +16,8 @@ from whole_jobs import ROOT, environment
 from jobs import console
 from jobs.cli import app
 from jobs.console import Loudness
-from jobs.invocation import run_app
+from jobs.invocation import run_app, run_function
+from jobs.restore import restore
 
 COMMANDS = [name for name in (info.name for info in app.registered_commands) if name]
 
@@ -35,9 +36,21 @@ def test_every_command_has_help_with_examples_and_the_common_options(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, said, _ = call([name, "--help"], monkeypatch, capsys)
-    assert code == 0
+    assert code == 0 and call([name, "-h"], monkeypatch, capsys) == (0, said, "")
     for word in ("Examples:", f"reelift {name}", "--quiet", "--verbose", "--log-format"):
         assert word in said
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_help_names_its_options_in_full_whatever_the_width(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.argv", ["restore", "-h"])
+    with pytest.raises(SystemExit):
+        run_function(restore, "restore")
+    said = capsys.readouterr().out
+    assert "--workspace" in said and "--log-format" in said and "…" not in said.replace("inputs…", "")
 
 
 WRONG = ["restore", "x.mkv", "-o", "o", "-w", "w", "--set", "sample.step=3"]

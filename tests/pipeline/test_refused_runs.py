@@ -55,3 +55,14 @@ def test_a_device_is_asked_for_where_the_stages_will_run(monkeypatch: pytest.Mon
     assert not RayExecutor(address="10.0.0.1:6379").here
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert not RayExecutor().here
+
+
+@pytest.mark.parametrize(("output", "workspace"), [("run/restored", "run"), ("restored", "restored/.run")])
+def test_results_and_record_may_lie_one_inside_the_other(
+    restore: Restore, tmp_path: Path, output: str, workspace: str
+) -> None:
+    places = {"output": tmp_path / output, "workspace": tmp_path / workspace}
+    assert restore(**places).ok
+    again = restore(**places)
+    assert again.ok and not again.computed()
+    assert all((tmp_path / output / f"{name}.mkv").is_file() for name in ("a/one", "two", "three"))
