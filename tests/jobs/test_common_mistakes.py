@@ -115,7 +115,7 @@ MISTAKES = {
     "networks compiled without a compiler": (
         "restore tapes -o out -w run --set runtime.compile=kernels",
         1,
-        r"error: stage sample cannot start: runtime\.compile: cannot compile networks: there is no C\+\+ compiler "
+        r"error: stage flow cannot start: runtime\.compile: cannot compile networks: there is no C\+\+ compiler "
         r"'no-compiler' here; install it or set CXX, or set it to 'off'$",
     ),
     "the output in the input": (
