@@ -87,6 +87,7 @@ class RunConfig(BaseModel):
             device=self.runtime.device,
             precision=self.runtime.precision,
             compile=self.runtime.compile,
+            winograd=self.runtime.winograd,
             threads=self.runtime.threads,
         )
 

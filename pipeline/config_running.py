@@ -129,6 +129,11 @@ class Runtime(BaseModel):
         description="How torch compiles the networks of sample and decode: 'kernels' fuses operations, 'graphs' (GPUs) "
         "also records CUDA graphs. Costs minutes at the start, changes results by rounding.",
     )
+    winograd: bool = Field(
+        True,
+        description="Whether 3x3 convolutions of sample and decode take fewer multiplications, by NNPACK: in float32, "
+        "on CPUs with AVX2 but without AVX-512. Changes results by rounding.",
+    )
     threads: int = Field(
         2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
     )

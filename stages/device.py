@@ -15,6 +15,7 @@ from torch import nn
 
 from models.compiling import compile_networks
 from models.device import check_device, choose_device
+from models.winograd import use_winograd
 from stages.setting import ModelSetting
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -75,6 +76,12 @@ def placed(network: NetworkT, device: torch.device, dtype: torch.dtype = torch.f
     """The network on the device, in evaluation mode; converted only if it must be."""
     network = network.to(device)
     return (network if dtype == torch.float32 else network.to(dtype)).eval()
+
+
+def quickened(setting: ModelSetting, *networks: nn.Module) -> None:
+    """Let the networks' convolutions take fewer multiplications where this machine can, if the setting says so."""
+    if setting.winograd:
+        use_winograd(networks)
 
 
 def compiled(setting: ModelSetting, *networks: nn.Module) -> None:

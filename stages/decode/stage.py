@@ -22,7 +22,7 @@ from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
 from stages.decode.writing import write_beside
-from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device
+from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device, quickened
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
@@ -47,7 +47,9 @@ class DecodeStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "height", "canvas", "precision", "compile"})
+        shared = self.setting.model_dump(
+            mode="json", include={"scale", "height", "canvas", "precision", "compile", "winograd"}
+        )
         return {**self.config.model_dump(mode="json"), **shared}
 
     @property
@@ -66,6 +68,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
         self.device, self.dtype = prepare_device(self.setting)
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
         self.tile = Shrinking("decode.tile", self.config.tile, LEAST_TILE)
+        quickened(self.setting, self.vae.encoder, self.vae.decoder)
         compiled(self.setting, self.vae.encoder, self.vae.decoder)
 
     @torch.inference_mode()

@@ -20,7 +20,7 @@ from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames
 from models.windowed import WindowSettings, fitting_batches
 from stages.contract import Resources, Result, Stage
-from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device
+from stages.device import LEAST_TILE, check_here, compiled, placed, prepare_device, quickened
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -54,7 +54,7 @@ class SampleStage(Stage[ChunkTask, Result]):
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output. The batch does, by rounding."""
         shared = self.setting.model_dump(
-            mode="json", include={"scale", "height", "canvas", "seed", "precision", "compile"}
+            mode="json", include={"scale", "height", "canvas", "seed", "precision", "compile", "winograd"}
         )
         return {**self.config.model_dump(mode="json", exclude={"estimate_memory"}), **shared}
 
@@ -81,12 +81,14 @@ class SampleStage(Stage[ChunkTask, Result]):
         self.batches = fitting_batches(self._batch(), self.device)
         self.unet = placed(self.folder.unet(), self.device, self.dtype)
         self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
+        quickened(self.setting, self.unet, self.structure_encoder, self.vae.encoder)
         compiled(self.setting, self.unet, self.structure_encoder, self.vae.encoder)
         self.prompt = self.folder.prompt()
         self.schedule = self.folder.schedule()
         self.recurrent = None
         if self.config.initial_estimate == "recurrent":
             self.recurrent = placed(self.folder.initial_estimate(), self.device)
+            quickened(self.setting, self.recurrent)
 
     def _batch(self) -> int | None:
         """The batch, or None for what the memory has room for: not known beforehand of compiled calls on a CPU."""

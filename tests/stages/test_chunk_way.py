@@ -156,6 +156,9 @@ def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setti
     seeded = setting.model_copy(update={"seed": 1})
     assert DecodeStage(DecodeConfig(), setting).parameters == DecodeStage(DecodeConfig(), seeded).parameters
     assert SampleStage(SMALL, setting).parameters != SampleStage(SMALL, seeded).parameters
+    plain = setting.model_copy(update={"winograd": False})
+    assert DecodeStage(DecodeConfig(), setting).parameters != DecodeStage(DecodeConfig(), plain).parameters
+    assert SampleStage(SMALL, setting).parameters != SampleStage(SMALL, plain).parameters
     assert SampleStage(SMALL, setting).weights_digest != FlowStage(FlowConfig(), setting).weights_digest
 
 

@@ -1,0 +1,97 @@
+"""Convolutions of 3x3 in fewer multiplications, on CPUs.
+
+Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016) makes 6x6
+pixels from 8x8 in 64 multiplications per pair of channels instead of 324. NNPACK, which torch carries, computes it; for
+large pictures it takes Fourier transforms instead. The result differs from the direct sum's by rounding (a few 1e-6 of
+it). It is the same for any number of threads, and, for pictures of ``ALONE`` pixels and more, the same alone and in a
+batch. What it gains is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+TILE = 6
+COVERED = 0.6
+"""Least share of the tiles' pixels that belong to the picture: sides of 8 fill 44 %, of 12 all, of 16 79 %."""
+WIDE, NARROW = 64, 32
+"""Least channels of the wider and of the narrower side. 32 to 32 gains nothing: transforms cost what they save."""
+PIXELS = 1024
+"""Of a whole batch at least: the weights are transformed in every call, which does not pay for one picture of 16x16."""
+ALONE = 2048
+"""Pictures of so many pixels are computed one at a time: as fast or faster than a batch, in less memory."""
+LARGEST = 2**24
+"""Elements of a picture's input and output; beyond that it is cut into strips. The work space is some 5 bytes each."""
+
+
+class WinogradConv2d(nn.Conv2d):
+    """A convolution of 3x3, stride and padding 1, that takes the fast way where it pays, and else the direct one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, in_channels, h, w]`` to ``[n, out_channels, h, w]``."""
+        if torch.compiler.is_compiling() or not self._pays(x):
+            return super().forward(x)
+        height, width = x.shape[-2:]
+        if height * width < ALONE:
+            return _nnpack(x, self.weight, self.bias)
+        rows = max(TILE, LARGEST // ((self.in_channels + self.out_channels) * width))
+        if len(x) == 1 and rows >= height:
+            return _nnpack(x, self.weight, self.bias)
+        found = x.new_empty(len(x), self.out_channels, height, width)
+        for picture, result in zip(x.split(1), found.split(1), strict=True):
+            for top in range(0, height, rows):
+                bottom, above = min(top + rows, height), max(0, top - 1)
+                strip = _nnpack(picture[:, :, above : bottom + 1], self.weight, self.bias)
+                result[:, :, top:bottom] = strip[:, :, top - above : bottom - above]
+        return found
+
+    def _pays(self, x: Tensor) -> bool:
+        if x.device.type != "cpu" or x.dtype != torch.float32 or self.weight.dtype != torch.float32 or x.ndim != 4:
+            return False
+        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+            return False
+        height, width = x.shape[-2:]
+        filled = TILE * -(-height // TILE) * TILE * -(-width // TILE)
+        return len(x) * height * width >= PIXELS and height * width >= COVERED * filled
+
+
+def use_winograd(networks: Iterable[nn.Module], on: bool = True) -> None:
+    """Let the networks' convolutions take the fast way, or no longer; weights and results stay what they are.
+
+    Does nothing where it is not known to pay: on processors without AVX2, and on those with AVX-512, whose direct
+    convolutions are twice as wide (not measured).
+
+    Args:
+        networks: changed in place.
+        on: False undoes it.
+    """
+    before, after = (nn.Conv2d, WinogradConv2d) if on else (WinogradConv2d, nn.Conv2d)
+    if on and not available():
+        return
+    for network in networks:
+        for module in network.modules():
+            if type(module) is before and _fits(module):
+                module.__class__ = after
+
+
+@cache
+def available() -> bool:
+    """Whether this machine can do it, and is one of those for which it is known to pay."""
+    # The question also sets NNPACK up, without which its convolutions fail.
+    return torch.backends.cpu.get_cpu_capability() == "AVX2" and torch.backends.nnpack.is_available()
+
+
+def _fits(conv: nn.Conv2d) -> bool:
+    shape = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
+    channels = sorted((conv.in_channels, conv.out_channels))
+    plain = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros")
+    return plain and channels[0] >= NARROW and channels[1] >= WIDE
+
+
+def _nnpack(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    # Its threads are made once for a process, as many as torch has at the first call.
+    return torch._nnpack_spatial_convolution(x, weight, bias, [1, 1], [1, 1])

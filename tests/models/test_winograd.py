@@ -1,0 +1,163 @@
+"""Convolutions in fewer multiplications: what they give, and when they are taken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models import winograd
+from models.basicvsr import BasicVSR
+from models.configurations import EMBEDDED
+from models.winograd import WinogradConv2d, available, use_winograd
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(not available(), reason="needs AVX2 without AVX-512, and a torch that carries NNPACK")
+
+
+def layer(inputs: int = 64, outputs: int = 64, bias: bool = True) -> nn.Conv2d:
+    """With random weights, on the fast way."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias).requires_grad_(False)
+    use_winograd([conv])
+    return conv
+
+
+def direct(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    return functional.conv2d(
+        x.double(), conv.weight.double(), None if conv.bias is None else conv.bias.double(), padding=1
+    )
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes that NNPACK is given from now on."""
+    noted: list[tuple[int, ...]] = []
+    convolve = winograd._nnpack
+
+    def note(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        noted.append(tuple(x.shape))
+        return convolve(x, weight, bias)
+
+    monkeypatch.setattr(winograd, "_nnpack", note)
+    return noted
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "taken"),
+    [
+        ((5, 64, 16, 16), 64, [(5, 64, 16, 16)]),  # small ones together
+        ((2, 32, 47, 65), 64, [(1, 32, 47, 65)] * 2),  # one by one, Fourier, odd sides
+        ((1, 67, 72, 36), 256, [(1, 67, 72, 36)]),
+        ((1, 64, 1025, 1), 64, []),  # little of a tile is filled
+        ((20, 64, 8, 8), 64, []),
+        ((1, 64, 16, 16), 64, []),  # transforming the weights would cost more
+        ((1, 64, 1, 1), 64, []),
+    ],
+)
+def test_the_sum_is_the_direct_one(
+    calls: list[tuple[int, ...]], shape: tuple[int, ...], outputs: int, taken: list[tuple[int, ...]]
+) -> None:
+    conv, x = layer(shape[1], outputs), torch.randn(shape)
+    found, expected = conv(x), direct(conv, x)
+    assert calls == taken and found.shape == expected.shape
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_any_layout_and_no_bias_will_do(calls: list[tuple[int, ...]]) -> None:
+    conv = layer(bias=False)
+    pictures = torch.randn(2, 64, 50, 60)
+    expected = conv(pictures)
+    assert torch.equal(conv(pictures.contiguous(memory_format=torch.channels_last)), expected)
+    assert torch.equal(conv(torch.cat((pictures, pictures), 3)[..., :60]), expected)
+    assert torch.equal(conv(pictures[1:]), expected[1:])  # a frame gives the same alone and in a batch
+    assert len(calls) == 7 and float((expected - direct(conv, pictures)).norm() / expected.norm()) < 1e-5
+
+
+def test_large_pictures_are_cut_into_strips(calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    conv, x = layer(), torch.randn(2, 64, 50, 60)
+    monkeypatch.setattr(winograd, "LARGEST", 128 * 60 * 20)
+    assert float((conv(x) - direct(conv, x)).norm() / direct(conv, x).norm()) < 1e-5
+    assert [shape[2] for shape in calls] == [21, 22, 11] * 2
+
+
+def test_what_it_cannot_do_is_done_as_before(calls: list[tuple[int, ...]]) -> None:
+    conv, x = layer(), torch.randn(1, 64, 48, 48)
+    assert conv.double()(x.double()).dtype == torch.float64
+    assert layer().bfloat16()(x.bfloat16()).dtype == torch.bfloat16
+    watched = x.clone().requires_grad_()
+    layer()(watched).sum().backward()
+    assert watched.grad is not None and calls == []
+    with torch.inference_mode():
+        layer().requires_grad_()(x)
+    assert len(calls) == 1
+    captured: list[torch.fx.GraphModule] = []
+
+    def capture(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
+        captured.append(graph)
+        return graph
+
+    with torch.inference_mode():
+        torch.compile(layer(), fullgraph=True, backend=capture)(x)
+    assert len(captured) == 1 and len(calls) == 1
+
+
+def test_layers_that_do_not_fit_stay_what_they_are() -> None:
+    others = nn.ModuleList(
+        [
+            nn.Conv2d(64, 64, 1),
+            nn.Conv2d(64, 64, 3),
+            nn.Conv2d(64, 64, 3, 2, 1),
+            nn.Conv2d(64, 64, 3, padding=1, groups=2),
+            nn.Conv2d(64, 64, 3, padding=1, padding_mode="reflect"),
+            nn.Conv2d(64, 3, 3, padding=1),
+            nn.Conv2d(32, 32, 3, padding=1),
+        ]
+    )
+    use_winograd([others])
+    assert not [module for module in others if isinstance(module, WinogradConv2d)]
+
+
+def test_networks_give_the_same_within_rounding_and_can_go_back() -> None:
+    torch.manual_seed(0)
+    network = BasicVSR(num_blocks=2, num_levels=2).eval()
+    unet, structure_encoder, vae = EMBEDDED.build()
+    frames = torch.rand(3, 3, 40, 56)
+    with torch.inference_mode():
+        expected = network(frames)
+        keys = list(network.state_dict())
+        use_winograd([network, unet, structure_encoder, vae])
+        swapped = [
+            sum(isinstance(module, WinogradConv2d) for module in each.modules())
+            for each in (network, unet, vae.decoder)
+        ]
+        found = network(frames)
+        assert torch.equal(found, network(frames)) and list(network.state_dict()) == keys
+        use_winograd([network], on=False)
+        assert torch.equal(network(frames), expected)
+    assert swapped[0] == 2 * 5 + 3 and min(swapped) > 0  # in each branch 5; two that enlarge, one after them
+    assert 0 < float((found - expected).norm() / expected.norm()) < 1e-5
+
+
+DIGEST = """
+import hashlib, sys, torch
+from models.winograd import use_winograd
+torch.set_num_threads(int(sys.argv[1]))
+torch.manual_seed(1)
+conv = torch.nn.Conv2d(64, 64, 3, padding=1).requires_grad_(False)
+use_winograd([conv])
+pictures = [torch.randn(shape) for shape in ((5, 64, 16, 16), (1, 64, 72, 72), (1, 64, 50, 90))]
+print(hashlib.sha256(b"".join(conv(picture).numpy().tobytes() for picture in pictures)).hexdigest())
+"""
+
+
+def test_two_threads_give_the_bytes_of_one() -> None:
+    """In processes of their own: threads are made at the first call."""
+    commands = [[sys.executable, "-c", DIGEST, threads] for threads in "12"]
+    one, two = (subprocess.run(each, capture_output=True, text=True, check=True, cwd=ROOT).stdout for each in commands)
+    assert len(one) == 65 and one == two
