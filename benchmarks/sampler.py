@@ -4,9 +4,9 @@
 
 Both get the same weights, frames, motion and noise, and their results are compared. Ours runs windows and tiles in
 batches, guides in closed form, encodes once and, on a GPU, holds its weights in half precision instead of casting at
-every operation. The presets that do other work have rows of their own. It needs torch, diffusers and safetensors alone.
-The exit status is 0 only if the results agree. ``--no-plain`` leaves out those two, which take longest, and gives no
-speed-up: for changes of the presets.
+every operation; on a CPU its convolutions take fewer multiplications (``models.winograd``). The presets that do other
+work have rows of their own. It needs torch, diffusers and safetensors alone. The exit status is 0 only if the results
+agree. ``--no-plain`` leaves out those two, which take longest, and gives no speed-up: for changes of the presets.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=4, help="windows times tiles per call of ours")
     parser.add_argument("--rounds", type=int, default=2, help="the fastest counts")
     parser.add_argument("--memory-format", choices=("contiguous", "channels-last", "both"), help="both on a GPU")
+    parser.add_argument("--direct", action="store_true", help="one more row: reference with direct convolutions")
     parser.add_argument(
         "--compile", nargs="*", default=[], choices=("kernels", "graphs"), help="more rows: the presets' rows, compiled"
     )
@@ -108,10 +109,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     memory_format = torch.channels_last if options.memory_format == "channels-last" else torch.contiguous_format
     plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
     run_plainly = partial(restore_plainly, plain)
-    ways = [Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly)]
+    ways = [Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly, winograd=False)]
     if not options.plain:
         ways, wanted = [], wanted[1:]
     ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items() if name in wanted]
+    if options.direct:
+        ways.append(Way.ours("ours: direct", chosen["reference"], memory_format, winograd=False))
     if options.memory_format == "both":
         ways.append(Way.ours("ours: channels last", chosen["reference"], torch.channels_last))
     quickest = torch.channels_last if options.memory_format != "contiguous" else memory_format

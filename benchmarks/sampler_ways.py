@@ -20,6 +20,7 @@ from models.compiling import compile_networks
 from models.sampler import sample_chunk
 from models.schedule import DiffusionSchedule
 from models.tiling import tile_starts
+from models.winograd import use_winograd
 
 PARTS = ("encode", "sample", "decode")
 
@@ -35,6 +36,7 @@ class Way:
         memory_format: of the weights of two-dimensional convolutions, and so of what they give.
         run: does it; the clock is told what each of ``PARTS`` takes.
         compilation: of the networks.
+        winograd: whether convolutions may take fewer multiplications (``models.winograd``).
     """
 
     name: str
@@ -43,19 +45,26 @@ class Way:
     memory_format: torch.memory_format
     run: Callable[[Networks, Case, Clock], Restored]
     compilation: Compilation = "off"
+    winograd: bool = True
 
     @classmethod
     def ours(
-        cls, name: str, preset: Preset, memory_format: torch.memory_format, compilation: Compilation = "off"
+        cls,
+        name: str,
+        preset: Preset,
+        memory_format: torch.memory_format,
+        compilation: Compilation = "off",
+        winograd: bool = True,
     ) -> Way:
         """By ``restore``, with a preset's settings."""
         steps, dtype = preset.sampler.steps, preset.sampler.windows.dtype
-        return cls(name, steps, dtype, memory_format, partial(restore, preset), compilation)
+        return cls(name, steps, dtype, memory_format, partial(restore, preset), compilation, winograd)
 
     def networks(self, given: Networks, device: torch.device) -> Networks:
         """The networks as this way runs them."""
         placed = given.placed(device, self.dtype, self.memory_format, copied=self.compilation != "off")
         vae = placed.vae
+        use_winograd((placed.unet, placed.structure_encoder, vae), self.winograd)
         compile_networks((placed.unet, placed.structure_encoder, vae.encoder, vae.decoder), self.compilation)
         return placed
 
