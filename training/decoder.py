@@ -26,7 +26,7 @@ from training.estimates import EstimateDataset, RestorationClip, draw_batch, fir
 from training.log import Pictures
 from training.loop import StepFunction
 from training.recipe import SEQUENCE_TERMS, Recipe
-from training.terms import distribution_distance, pyramid_l1
+from training.terms import changes, distribution_distance, pyramid_l1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,16 @@ class DecoderNetworks:
             first, second = pictures[:-1], pictures[1:]
             return Motion.from_flow(self.flow(first, second), self.flow(second, first))
 
-    def restore(self, clip: RestorationClip, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    def restore(
+        self, clip: RestorationClip, recipe: Recipe, generator: torch.Generator, fusion_weight: float = 1.0
+    ) -> Tensor:
         """Sample latents from the clip's estimate and decode them, ``[n, 3, H, W]`` in about [-1, 1]."""
         vae = self.vae
         with torch.no_grad():
             encoded = vae.encode(clip.estimate * 2 - 1)
             structure = encoded.mean * vae.config.scaling_factor
             latents = denoised_latents(self.denoiser, self.schedule, structure, recipe, generator)
-        return vae.decode(latents / vae.config.scaling_factor, encoded.features, 1.0, recipe.frames)
+        return vae.decode(latents / vae.config.scaling_factor, encoded.features, fusion_weight, recipe.frames)
 
     def _scores(self, frames: Tensor) -> Tensor:
         """What the discriminator thinks, as the decoder's teacher: it learns nothing from it itself."""
@@ -120,13 +122,13 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
         clip = draw_batch(clips, recipe, generator, vae.device)
         target = clip.target * 2 - 1
-        restored = networks.restore(clip, recipe, generator)
+        restored = networks.restore(clip, recipe, generator, drawn_fusion_weight(recipe, generator))
         loss = sequence_loss(restored, target, networks.motion, recipe.frames, number, networks.judges, weights)
         terms = {**loss.terms, "pyramid": pyramid_l1(restored, target)}
         if recipe.terms.get("distribution"):
             terms["distribution"] = distribution_distance(restored, target, generator)
         if recipe.terms.get("motion_distribution"):
-            ours, theirs = (_changes(frames, recipe.frames) for frames in (restored, target))
+            ours, theirs = (changes(frames.unflatten(0, (-1, recipe.frames))) for frames in (restored, target))
             terms["motion_distribution"] = distribution_distance(ours, theirs, generator)
         if "adversarial" in terms:
             assert networks.discriminator is not None
@@ -137,9 +139,12 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
     return step
 
 
-def _changes(frames: Tensor, window: int) -> Tensor:
-    """Differences of neighbouring frames of each window: [n, 3, H, W] -> [n - n / window, 3, H, W]."""
-    return frames.unflatten(0, (-1, window)).diff(dim=1).flatten(0, 1)
+def drawn_fusion_weight(recipe: Recipe, generator: torch.Generator) -> float:
+    """What the estimate's features weigh in one step: 1, but for the recipe's share of steps (``fusion_drawn``)."""
+    if not recipe.fusion_drawn or torch.rand((), generator=generator).item() >= recipe.fusion_drawn:
+        return 1.0
+    alone, weight = torch.rand(2, generator=generator).tolist()
+    return 0.0 if alone < 0.5 else 1.5 * weight
 
 
 def decoder_pictures(networks: DecoderNetworks, clips: EstimateDataset, recipe: Recipe) -> Pictures:

@@ -20,6 +20,7 @@ from training.estimates import crop_clip
 from training.log import Pictures
 from training.loop import StepFunction
 from training.recipe import Recipe
+from training.terms import changes, distribution_distance
 
 
 def with_cleaning(network: BasicVSR, channels: int, blocks: int) -> BasicVSR:
@@ -69,13 +70,23 @@ def restore(network: BasicVSR, low: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def estimate_step(network: BasicVSR, clips: ClipDataset, recipe: Recipe) -> StepFunction:
-    """Make the step function: estimates against targets, cleaned frames against targets that were shrunk cleanly."""
+    """Make the step function: estimates against targets, cleaned frames against targets that were shrunk cleanly.
+
+    Flicker and texture of the estimates count where the recipe says so (``training.terms``).
+    """
 
     def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
         low, target = draw_clips(clips, recipe, number, generator, network.device)
         cleaned, restored = restore(network, low)
         clean = shrink(target.flatten(0, 1), (low.shape[-2], low.shape[-1]))
-        return {"pixel": charbonnier(restored, target), "cleaning": charbonnier(cleaned.flatten(0, 1), clean)}
+        terms = {"pixel": charbonnier(restored, target), "cleaning": charbonnier(cleaned.flatten(0, 1), clean)}
+        if recipe.terms.get("frame_difference"):
+            terms["frame_difference"] = charbonnier(changes(restored), changes(target))
+        if recipe.terms.get("distribution"):
+            terms["distribution"] = distribution_distance(restored.flatten(0, 1), target.flatten(0, 1), generator)
+        if recipe.terms.get("motion_distribution"):
+            terms["motion_distribution"] = distribution_distance(changes(restored), changes(target), generator)
+        return terms
 
     return step
 

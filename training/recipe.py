@@ -14,7 +14,7 @@ from training.degradations import Degradation
 SEQUENCE_TERMS = ("pixel", "perceptual", "frame_difference", "consistency", "adversarial")
 """Those of ``models.losses_sequence`` that training uses."""
 TERMS = {
-    "estimate": {"pixel", "cleaning"},
+    "estimate": {"pixel", "cleaning", "frame_difference", "distribution", "motion_distribution"},
     "autoencoder": {"pixel", "pyramid", "kl"},
     "denoiser": {"noise"},
     "decoder": {*SEQUENCE_TERMS, "pyramid", "distribution", "motion_distribution", "discriminator"},
@@ -67,6 +67,13 @@ class Recipe(BaseModel):
     )
     latent_alone: float = Field(
         0.25, ge=0, le=1, description="Share of the autoencoder's steps without fused features: the latent alone."
+    )
+    fusion_drawn: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the decoder's steps in which the fused features do not weigh 1: half of these leave them "
+        "out, half draw their weight between 0 and 1.5.",
     )
     sampling_steps: int = Field(3, ge=1, description="Steps with which the decoder's training latents are denoised.")
     sampling_start: float = Field(0.3, gt=0, le=1, description="Noise level at which that denoising starts.")

@@ -87,6 +87,11 @@ def _sorted_windows(responses: Tensor, side: int, place: list[int]) -> Tensor:
     return cut.flatten(-2).sort(dim=-1).values
 
 
+def changes(clips: Tensor) -> Tensor:
+    """Differences of neighbouring frames of each clip: [B, T, C, H, W] -> [B * (T - 1), C, H, W]."""
+    return clips.diff(dim=1).flatten(0, 1)
+
+
 def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
     """Divergence of a diagonal normal posterior from the standard normal, in nats per latent value."""
     return 0.5 * (mean.square() + torch.exp(logvar) - 1.0 - logvar).mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,35 @@ def test_the_trained_folder_loads_cleans_and_has_its_flow_as_it_was(prepared: Pa
     state = after.state_dict()
     same = {name for name, tensor in before.state_dict().items() if torch.equal(tensor, state[name])}
     assert same == {name for name in before.state_dict() if name.startswith("flow_network.")}
+
+
+class Flickering(BasicVSR):
+    """Enlarges, and makes every frame lighter or every other frame darker, by equally much."""
+
+    def __init__(self, amount: float, alternating: bool) -> None:
+        super().__init__(channels=8, num_blocks=1)
+        self.amount, self.alternating = amount, alternating
+
+    def propagate(self, frames: Tensor) -> Iterator[Tensor]:
+        for number in range(frames.shape[1]):
+            sign = -1 if self.alternating and number % 2 else 1
+            yield functional.interpolate(frames[:, number], scale_factor=4.0) + sign * self.amount
+
+
+def test_flicker_counts_where_the_recipe_says_so_and_a_steady_error_does_not(prepared: Path) -> None:
+    terms = {"pixel": 1.0, "frame_difference": 1.0, "distribution": 0.1, "motion_distribution": 0.1}
+    chosen = recipe("estimate", **SMALL, terms=terms, mix={Degradation.clean: 1.0})
+    clips = ClipDataset(prepared, chosen.seed, chosen.mix)
+
+    def found(alternating: bool) -> Mapping[str, Tensor]:
+        step = estimate_step(Flickering(0.2, alternating), clips, chosen)
+        return step(0, torch.Generator().manual_seed(0))
+
+    steady, flickering = found(False), found(True)
+    assert set(steady) == {*terms, "cleaning"}
+    assert abs(steady["pixel"] - flickering["pixel"]) < 0.05
+    assert flickering["frame_difference"] > steady["frame_difference"] + 0.2
+    assert flickering["motion_distribution"] == pytest.approx(float(steady["motion_distribution"]), rel=0.05)
 
 
 def test_a_linked_initial_estimate_is_not_written_to(prepared: Path, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from stage_runs import losses, model_folder, recipe
 
 from models.folder import EMBEDDED_FOLDER, ModelFolder
+from training.decoder import drawn_fusion_weight
 from training.run import train
 
 STAGES = ("autoencoder", "denoiser", "decoder")
@@ -42,3 +44,27 @@ def test_the_latent_alone_is_trained_as_often_as_the_recipe_says(clips: Path, tm
     ]
     assert all(both)
     assert losses(tmp_path / "0.0", "autoencoder") != losses(tmp_path / "1.0", "autoencoder")
+
+
+def test_the_decoder_does_without_features_or_with_other_shares_of_them_as_often_as_the_recipe_says() -> None:
+    def weights(share: float) -> list[float]:
+        chosen = recipe("decoder", fusion_drawn=share)
+        return [drawn_fusion_weight(chosen, torch.Generator().manual_seed(number)) for number in range(400)]
+
+    assert set(weights(0.0)) == {1.0}
+    found = weights(0.4)
+    drawn = [weight for weight in found if weight not in (0.0, 1.0)]
+    assert 0.54 < found.count(1.0) / 400 < 0.66
+    assert 0.15 < found.count(0.0) / 400 < 0.25
+    assert 0 < min(drawn) < 0.2 and 1.3 < max(drawn) < 1.5
+
+
+def test_the_drawn_weight_reaches_the_decoder(clips: Path, tmp_path: Path) -> None:
+    for share in (0.0, 1.0):
+        train(
+            recipe("decoder", fusion_drawn=share),
+            clips,
+            model_folder(tmp_path / f"model-{share}"),
+            tmp_path / str(share),
+        )
+    assert losses(tmp_path / "0.0", "decoder") != losses(tmp_path / "1.0", "decoder")
