@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor
 
 from benchmarks.sampler_case import Case, Clock, Networks, Restored
+from models.lean_resnet import LeanResnetBlock
 from models.motion import Motion
 from models.sampler import START
 from models.schedule import DiffusionSchedule
@@ -46,7 +48,7 @@ def restore_plainly(settings: SamplerSettings, networks: Networks, case: Case, c
     count_windows(len(case.images), window)
     device = case.images.device.type
     parts = []
-    with torch.autocast(device, torch.float16, enabled=device == "cuda"), published_temporal_layers():
+    with torch.autocast(device, torch.float16, enabled=device == "cuda"), published_layers():
         for start in range(0, len(case.images), window):
             parts.append(_restore_window(networks, case, slice(start, start + window), settings, clock))
     return Restored(*(torch.cat(tensors).float() for tensors in zip(*parts, strict=True)))
@@ -135,17 +137,21 @@ def guidance_loss(latents: Tensor, motion: Motion) -> Tensor:
 
 
 @contextmanager
-def published_temporal_layers() -> Iterator[None]:
-    """Let the temporal convolutions run as published: a convolution in (t, h, w), then the mixture (section 1)."""
+def published_layers() -> Iterator[None]:
+    """Let the temporal convolutions run as published: a convolution in (t, h, w), then the mixture (section 1).
+
+    And the residual blocks of VAE and structure encoder as diffusers has them.
+    """
 
     def forward(layer: SpatialTemporalConv, x: Tensor, num_frames: int) -> Tensor:
         videos = x.unflatten(0, (count_windows(len(x), num_frames), num_frames)).transpose(1, 2)
         mixed = layer.temporal_alpha * layer.temporal_conv(videos) + (1 - layer.temporal_alpha) * videos
         return mixed.transpose(1, 2).flatten(0, 1)
 
-    ours = SpatialTemporalConv.forward
+    ours = SpatialTemporalConv.forward, LeanResnetBlock.forward
     SpatialTemporalConv.forward = forward  # type: ignore[method-assign, assignment]
+    LeanResnetBlock.forward = ResnetBlock2D.forward  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        SpatialTemporalConv.forward = ours  # type: ignore[method-assign]
+        SpatialTemporalConv.forward, LeanResnetBlock.forward = ours  # type: ignore[method-assign]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
+
+from models.lean_resnet import LeanResnetBlock
 
 
 class ResidualDenseBlock(nn.Module):
@@ -37,11 +38,11 @@ class FeatureFusion(nn.Module):
 
     def __init__(self, channels: int, growth: int, norm_groups: int) -> None:
         super().__init__()
-        self.reduce = ResnetBlock2D(
+        self.reduce = LeanResnetBlock(
             in_channels=2 * channels, out_channels=channels, temb_channels=None, groups=norm_groups, eps=1e-6
         )
         self.dense = nn.ModuleList(ResidualDenseBlock(channels, growth) for _ in range(2))
-        self.refine = ResnetBlock2D(in_channels=channels, temb_channels=None, groups=norm_groups, eps=1e-6)
+        self.refine = LeanResnetBlock(in_channels=channels, temb_channels=None, groups=norm_groups, eps=1e-6)
 
     def forward(self, decoded: Tensor, encoded: Tensor, weight: float) -> Tensor:
         """Fuse ``encoded`` into ``decoded``, both ``[n, channels, h, w]``; ``weight`` 0 leaves ``decoded`` alone."""

@@ -9,6 +9,8 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.lean_resnet import added, in_place, trunk
+
 UNET_EPS = 1e-5
 
 
@@ -38,8 +40,11 @@ class Spade(nn.Module):
         """Modulate ``h [n, channels, h, w]`` by ``structure [n, structure_channels, h, w]``."""
         if h.shape[-2:] != structure.shape[-2:]:
             raise ValueError(f"structure of size {tuple(structure.shape[-2:])} for latents of {tuple(h.shape[-2:])}")
-        hidden = functional.relu(self.shared(structure))
-        return torch.addcmul(self.beta(hidden), self.norm(h), 1 + self.gamma(hidden))
+        hidden = functional.relu(self.shared(structure), inplace=in_place())
+        gamma, beta = self.gamma(hidden), self.beta(hidden)
+        if in_place():
+            return beta.addcmul_(self.norm(h), gamma.add_(1))
+        return torch.addcmul(beta, self.norm(h), 1 + gamma)
 
 
 class StructuredResnetBlock(ResnetBlock2D):
@@ -80,8 +85,5 @@ class StructuredResnetBlock(ResnetBlock2D):
         width = x.shape[-1]
         if width not in structure:
             raise ValueError(f"no structure condition of width {width}, only of {sorted(structure)}")
-        h = self.conv1(self.nonlinearity(self.norm1(x)))
-        h = h + self.time_emb_proj(self.nonlinearity(time))[:, :, None, None]
-        h = self.conv2(self.nonlinearity(self.norm2(h)))
-        h = self.spade(h, structure[width])
-        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+        h = self.spade(trunk(self, x, time), structure[width])
+        return added(h, x if self.conv_shortcut is None else self.conv_shortcut(x))

@@ -9,12 +9,12 @@ from typing import cast
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.downsampling import Downsample2D
 from diffusers.models.modeling_utils import ModelMixin
-from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from models.attention import spatial_attention
 from models.embeddings import TimeEmbedding
 from models.layers import per_level
+from models.lean_resnet import LeanResnetBlock
 from models.spade import UNET_EPS
 
 
@@ -141,8 +141,8 @@ class StructureEncoder(ModelMixin, ConfigMixin):
         return structure
 
 
-def _resnet(in_channels: int, out_channels: int, time_channels: int, norm_groups: int) -> ResnetBlock2D:
-    return ResnetBlock2D(
+def _resnet(in_channels: int, out_channels: int, time_channels: int, norm_groups: int) -> LeanResnetBlock:
+    return LeanResnetBlock(
         in_channels=in_channels,
         out_channels=out_channels,
         temb_channels=time_channels,

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from diffusers.models.downsampling import Downsample2D
-from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.attention import spatial_attention
+from models.lean_resnet import LeanResnetBlock
 from models.temporal import SpatialTemporalConv
 
 VAE_EPS = 1e-6
 
 
-def vae_resnet(in_channels: int, out_channels: int, norm_groups: int) -> ResnetBlock2D:
+def vae_resnet(in_channels: int, out_channels: int, norm_groups: int) -> LeanResnetBlock:
     """Build the VAE's residual block: no time embedding, group norm with eps 1e-6."""
-    return ResnetBlock2D(
+    return LeanResnetBlock(
         in_channels=in_channels, out_channels=out_channels, temb_channels=None, groups=norm_groups, eps=VAE_EPS
     )
 
