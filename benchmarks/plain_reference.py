@@ -150,7 +150,7 @@ def published_layers() -> Iterator[None]:
 
     ours = SpatialTemporalConv.forward, LeanResnetBlock.forward
     SpatialTemporalConv.forward = forward  # type: ignore[method-assign, assignment]
-    LeanResnetBlock.forward = ResnetBlock2D.forward  # type: ignore[method-assign, assignment]
+    LeanResnetBlock.forward = ResnetBlock2D.forward  # type: ignore[method-assign]
     try:
         yield
     finally:
