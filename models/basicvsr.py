@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.cleaning import CleaningNetwork
+from models.lean_resnet import in_place
 from models.residual import ResidualBlock
 from models.spynet import SPyNet
 from models.warping import warp
@@ -36,7 +37,7 @@ class Branch(nn.Module):
         if x.device.type == "cpu":
             # oneDNN runs these convolutions several times faster on channels-last tensors; the layout persists.
             x = x.contiguous(memory_format=torch.channels_last)
-        return self.blocks(functional.leaky_relu(self.input(x), 0.1))
+        return self.blocks(functional.leaky_relu(self.input(x), 0.1, in_place()))
 
 
 class BasicVSR(ModelMixin, ConfigMixin):
@@ -159,8 +160,8 @@ class BasicVSR(ModelMixin, ConfigMixin):
 
     def _reconstruct(self, frame: Tensor, backward: Tensor, forward: Tensor) -> Tensor:
         """Fuse both branches at one frame and enlarge: ``[B, 3, h, w]`` -> ``[B, 3, 4h, 4w]``."""
-        x = functional.leaky_relu(self.fusion(torch.cat((backward, forward), dim=1)), 0.1)
-        x = functional.leaky_relu(functional.pixel_shuffle(self.upconv1(x), 2), 0.1)
-        x = functional.leaky_relu(functional.pixel_shuffle(self.upconv2(x), 2), 0.1)
-        x = self.conv_last(functional.leaky_relu(self.conv_hr(x), 0.1))
+        x = functional.leaky_relu(self.fusion(torch.cat((backward, forward), dim=1)), 0.1, in_place())
+        x = functional.leaky_relu(functional.pixel_shuffle(self.upconv1(x), 2), 0.1, in_place())
+        x = functional.leaky_relu(functional.pixel_shuffle(self.upconv2(x), 2), 0.1, in_place())
+        x = self.conv_last(functional.leaky_relu(self.conv_hr(x), 0.1, in_place()))
         return x + functional.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)

@@ -1,10 +1,10 @@
-"""Convolutions of 3x3 in fewer multiplications, on CPUs.
+"""Convolutions of 3x3 and 7x7 in fewer multiplications, on CPUs.
 
 Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016) makes 6x6
 pixels from 8x8 in 64 multiplications per pair of channels instead of 324. NNPACK, which torch carries, computes it; for
-large pictures it takes Fourier transforms instead. The result differs from the direct sum's by rounding (a few 1e-6 of
-it). It is the same for any number of threads, and, for pictures of ``ALONE`` pixels and more, the same alone and in a
-batch. What it gains is in docs/performance.md.
+large pictures and kernels of 7x7 it takes Fourier transforms instead. The result differs from the direct sum's by
+rounding (a few 1e-6 of it). It is the same for any number of threads, and, for pictures of ``ALONE`` pixels and more,
+the same alone and in a batch. What it gains is in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 TILE = 6
 COVERED = 0.6
-"""Least share of the tiles' pixels that belong to the picture: sides of 8 fill 44 %, of 12 all, of 16 79 %."""
+"""Least share of the tiles' pixels that belong to the picture, for 3x3: sides of 8 fill 44 %, of 12 all, of 16 79 %."""
 WIDE, NARROW = 64, 32
 """Least channels of the wider and of the narrower side. 32 to 32 gains nothing: transforms cost what they save."""
 PIXELS = 1024
@@ -29,7 +29,7 @@ LARGEST = 2**24
 
 
 class WinogradConv2d(nn.Conv2d):
-    """A convolution of 3x3, stride and padding 1, that takes the fast way where it pays, and else the direct one."""
+    """A convolution that keeps the size and takes the fast way where it pays, and else the direct one."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[n, in_channels, h, w]`` to ``[n, out_channels, h, w]``."""
@@ -38,23 +38,26 @@ class WinogradConv2d(nn.Conv2d):
         height, width = x.shape[-2:]
         if height * width < ALONE:
             return _nnpack(x, self.weight, self.bias)
+        margin = self.kernel_size[0] // 2
         rows = max(TILE, LARGEST // ((self.in_channels + self.out_channels) * width))
         if len(x) == 1 and rows >= height:
             return _nnpack(x, self.weight, self.bias)
         found = x.new_empty(len(x), self.out_channels, height, width)
         for picture, result in zip(x.split(1), found.split(1), strict=True):
             for top in range(0, height, rows):
-                bottom, above = min(top + rows, height), max(0, top - 1)
-                strip = _nnpack(picture[:, :, above : bottom + 1], self.weight, self.bias)
+                bottom, above = min(top + rows, height), max(0, top - margin)
+                strip = _nnpack(picture[:, :, above : bottom + margin], self.weight, self.bias)
                 result[:, :, top:bottom] = strip[:, :, top - above : bottom - above]
         return found
 
     def _pays(self, x: Tensor) -> bool:
         if x.device.type != "cpu" or x.dtype != torch.float32 or self.weight.dtype != torch.float32 or x.ndim != 4:
             return False
-        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+        if torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in self.parameters())):
             return False
         height, width = x.shape[-2:]
+        if self.kernel_size == (7, 7):
+            return len(x) * height * width >= PIXELS
         filled = TILE * -(-height // TILE) * TILE * -(-width // TILE)
         return len(x) * height * width >= PIXELS and height * width >= COVERED * filled
 
@@ -86,12 +89,14 @@ def available() -> bool:
 
 
 def _fits(conv: nn.Conv2d) -> bool:
-    shape = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
     channels = sorted((conv.in_channels, conv.out_channels))
-    plain = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros")
-    return plain and channels[0] >= NARROW and channels[1] >= WIDE
+    if (conv.stride, conv.dilation, conv.groups, conv.padding_mode) != ((1, 1), (1, 1), 1, "zeros"):
+        return False
+    if (conv.kernel_size, conv.padding) == ((7, 7), (3, 3)):
+        return True  # several times as fast, whatever the channels
+    return (conv.kernel_size, conv.padding) == ((3, 3), (1, 1)) and channels[0] >= NARROW and channels[1] >= WIDE
 
 
 def _nnpack(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # Its threads are made once for a process, as many as torch has at the first call.
-    return torch._nnpack_spatial_convolution(x, weight, bias, [1, 1], [1, 1])
+    return torch._nnpack_spatial_convolution(x, weight, bias, [weight.shape[-1] // 2] * 2, [1, 1])

@@ -131,7 +131,7 @@ class Runtime(BaseModel):
     )
     winograd: bool = Field(
         True,
-        description="Whether 3x3 convolutions of sample and decode take fewer multiplications, by NNPACK: in float32, "
+        description="Whether 3x3 and 7x7 convolutions take fewer multiplications, by NNPACK: in float32, "
         "on CPUs with AVX2 but without AVX-512. Changes results by rounding.",
     )
     threads: int = Field(

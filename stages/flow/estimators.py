@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.canvas import pad_by_reflection
 from models.folder import ModelFolder
+from models.winograd import use_winograd
 from stages.flow.config import FlowConfig
 
 LEAST_SIDE = 16
@@ -20,8 +21,8 @@ FlowEstimator = Callable[[Tensor, Tensor], Tensor]
 """(image1, image2), each [1, 3, H, W] in [0, 1] -> flow [1, 2, H, W] in pixels (x, y): image1(p) = image2(p + flow)."""
 
 
-def load_estimator(config: FlowConfig, folder: ModelFolder, device: torch.device) -> FlowEstimator:
-    """Load the estimator that the configuration names.
+def load_estimator(config: FlowConfig, folder: ModelFolder, device: torch.device, winograd: bool) -> FlowEstimator:
+    """Load the estimator that the configuration names; its convolutions may take fewer multiplications.
 
     Raises:
         FileNotFoundError: if the model folder has no such network.
@@ -29,6 +30,8 @@ def load_estimator(config: FlowConfig, folder: ModelFolder, device: torch.device
     if config.estimator == "dis":
         return dis_flow
     network = folder.flow(config.estimator).to(device).eval()
+    if winograd:
+        use_winograd([network])
 
     def estimate(image1: Tensor, image2: Tensor) -> Tensor:
         return network(image1.to(device), image2.to(device))

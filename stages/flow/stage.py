@@ -42,7 +42,7 @@ class FlowStage(Stage[ChunkTask, Result]):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output."""
-        shared = self.setting.model_dump(mode="json", include={"scale", "height", "canvas"})
+        shared = self.setting.model_dump(mode="json", include={"scale", "height", "canvas", "winograd"})
         return {**self.config.model_dump(mode="json"), **shared}
 
     @property
@@ -60,7 +60,7 @@ class FlowStage(Stage[ChunkTask, Result]):
     def setup(self) -> None:
         """Load the estimator."""
         self.device, _ = prepare_device(self.setting)
-        self._estimate = load_estimator(self.config, self.folder, self.device)
+        self._estimate = load_estimator(self.config, self.folder, self.device, self.setting.winograd)
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:

@@ -20,17 +20,17 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not available(), reason="needs AVX2 without AVX-512, and a torch that carries NNPACK")
 
 
-def layer(inputs: int = 64, outputs: int = 64, bias: bool = True) -> nn.Conv2d:
+def layer(inputs: int = 64, outputs: int = 64, bias: bool = True, kernel: int = 3) -> nn.Conv2d:
     """With random weights, on the fast way."""
     torch.manual_seed(0)
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias).requires_grad_(False)
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias).requires_grad_(False)
     use_winograd([conv])
     return conv
 
 
 def direct(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return functional.conv2d(
-        x.double(), conv.weight.double(), None if conv.bias is None else conv.bias.double(), padding=1
+        x.double(), conv.weight.double(), None if conv.bias is None else conv.bias.double(), padding=conv.padding
     )
 
 
@@ -77,6 +77,18 @@ def test_any_layout_and_no_bias_will_do(calls: list[tuple[int, ...]]) -> None:
     assert torch.equal(conv(torch.cat((pictures, pictures), 3)[..., :60]), expected)
     assert torch.equal(conv(pictures[1:]), expected[1:])  # a frame gives the same alone and in a batch
     assert len(calls) == 7 and float((expected - direct(conv, pictures)).norm() / expected.norm()) < 1e-5
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(8, 32), (64, 32), (16, 2)])
+def test_kernels_of_7x7_whatever_the_channels(
+    calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch, inputs: int, outputs: int
+) -> None:
+    conv, x = layer(inputs, outputs, kernel=7), torch.randn(1, inputs, 40, 70)
+    expected = direct(conv, x)
+    assert float((conv(x) - expected).norm() / expected.norm()) < 1e-5 and len(calls) == 1
+    monkeypatch.setattr(winograd, "LARGEST", (inputs + outputs) * 70 * 15)
+    assert float((conv(x) - expected).norm() / expected.norm()) < 1e-5
+    assert [shape[2] for shape in calls[1:]] == [18, 21, 13]
 
 
 def test_large_pictures_are_cut_into_strips(calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +152,8 @@ def test_networks_give_the_same_within_rounding_and_can_go_back() -> None:
         assert torch.equal(found, network(frames)) and list(network.state_dict()) == keys
         use_winograd([network], on=False)
         assert torch.equal(network(frames), expected)
-    assert swapped[0] == 2 * 5 + 3 and min(swapped) > 0  # in each branch 5; two that enlarge, one after them
+    # In each branch 5; two that enlarge, one after them; 5 of each level of the flow network.
+    assert swapped[0] == 2 * 5 + 3 + 2 * 5 and min(swapped) > 0
     assert 0 < float((found - expected).norm() / expected.norm()) < 1e-5
 
 

@@ -159,6 +159,7 @@ def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setti
     plain = setting.model_copy(update={"winograd": False})
     assert DecodeStage(DecodeConfig(), setting).parameters != DecodeStage(DecodeConfig(), plain).parameters
     assert SampleStage(SMALL, setting).parameters != SampleStage(SMALL, plain).parameters
+    assert FlowStage(FlowConfig(), setting).parameters != FlowStage(FlowConfig(), plain).parameters
     assert SampleStage(SMALL, setting).weights_digest != FlowStage(FlowConfig(), setting).weights_digest
 
 
