@@ -9,7 +9,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.lean_resnet import added, in_place, trunk
+from models.lean_resnet import in_place, trunk
 
 UNET_EPS = 1e-5
 
@@ -86,4 +86,4 @@ class StructuredResnetBlock(ResnetBlock2D):
         if width not in structure:
             raise ValueError(f"no structure condition of width {width}, only of {sorted(structure)}")
         h = self.spade(trunk(self, x, time), structure[width])
-        return added(h, x if self.conv_shortcut is None else self.conv_shortcut(x))
+        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
