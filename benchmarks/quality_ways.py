@@ -22,6 +22,7 @@ from models.canvas import fit_canvas
 from models.device import choose_device
 from models.folder import ModelFolder
 from pipeline.config import merge, validate
+from pipeline.fidelity import fidelity_values
 from pipeline.presets import PRESETS
 from pipeline.run import run
 from pipeline.silence import silenced
@@ -220,6 +221,12 @@ WAYS: dict[str, Way] = {
         "Reelift, decoder per frame",
         "With `decode.window_frames: 1` and no overlap: the decoder sees one frame at a time.",
         _ours(decode={"window_frames": 1, "window_overlap": 0}),
+        _no_estimate,
+    ),
+    "conservative": Way(
+        "Reelift, `conservative`",
+        "That preset: the source's low band is put back, nothing is invented.",
+        _ours(**fidelity_values(PRESETS["conservative"].values["fidelity"], embedded=True)),
         _no_estimate,
     ),
     "reference": Way("values of `reference`", "That preset's values, but for those named below.", _preset("reference")),
