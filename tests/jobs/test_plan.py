@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 from image_folders import write_images
+from rich.console import Console
 from whole_jobs import TINY, check_restored, content, events, write_clip
 
 from jobs.calibrate import calibrate
@@ -30,7 +31,8 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
     def run(command: Callable[..., int], *words: object) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
+        # a console keeps the COLUMNS it was made with, which parallel tests set to 80
+        monkeypatch.setattr("jobs.console._console", Console(stderr=True, width=200))
         monkeypatch.setattr("sys.argv", [command.__name__, *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             run_function(command, command.__name__)
