@@ -4,24 +4,27 @@ Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional
 pixels from 8x8 in 64 multiplications per pair of channels instead of 324. NNPACK, which torch carries, computes it; for
 large pictures and kernels of 7x7 it takes Fourier transforms instead. The result differs from the direct sum's by
 rounding (a few 1e-6 of it). It is the same for any number of threads, and, for pictures of ``ALONE`` pixels and more,
-the same alone and in a batch. What it gains is in docs/performance.md.
+the same alone and in a batch. In training, what goes back to a layer's input is made the same way, too, and only the
+weights' own gradient by the direct sum. What it gains is in docs/performance.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 TILE = 6
 COVERED = 0.6
 """Least share of the tiles' pixels that belong to the picture, for 3x3: sides of 8 fill 44 %, of 12 all, of 16 79 %."""
 WIDE, NARROW = 64, 32
 """Least channels of the wider and of the narrower side. 32 to 32 gains nothing: transforms cost what they save."""
-PIXELS = 1024
-"""Of a whole batch at least: the weights are transformed in every call, which does not pay for one picture of 16x16."""
+PIXELS = 256
+"""Of a whole batch at least: the weights are transformed in every call, which does not pay for one picture of 12x12."""
 ALONE = 2048
 """Pictures of so many pixels are computed one at a time: as fast or faster than a batch, in less memory."""
 LARGEST = 2**24
@@ -36,6 +39,8 @@ class WinogradConv2d(nn.Conv2d):
         if torch.compiler.is_compiling() or not self._pays(x):
             return super().forward(x)
         height, width = x.shape[-2:]
+        if _recorded(x, self):
+            return _Recorded.apply(x, self.weight, self.bias)  # type: ignore[no-any-return]
         if height * width < ALONE:
             return _nnpack(x, self.weight, self.bias)
         margin = self.kernel_size[0] // 2
@@ -53,13 +58,37 @@ class WinogradConv2d(nn.Conv2d):
     def _pays(self, x: Tensor) -> bool:
         if x.device.type != "cpu" or x.dtype != torch.float32 or self.weight.dtype != torch.float32 or x.ndim != 4:
             return False
-        if torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in self.parameters())):
+        if _recorded(x, self) and (self.in_channels + self.out_channels) * x[:, 0].numel() > LARGEST:
             return False
         height, width = x.shape[-2:]
         if self.kernel_size == (7, 7):
             return len(x) * height * width >= PIXELS
         filled = TILE * -(-height // TILE) * TILE * -(-width // TILE)
         return len(x) * height * width >= PIXELS and height * width >= COVERED * filled
+
+
+class _Recorded(torch.autograd.Function):
+    """The fast way where gradients are recorded. Torch's own rule for it would make all of them by direct sums."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.bias_sizes = None if bias is None else list(bias.shape)
+        return _nnpack(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x, *of_parameters = ctx.needs_input_grad
+        # The way back of a convolution is one with the kernels turned about and the channels' sides exchanged.
+        back = _nnpack(gradient, weight.flip(2, 3).transpose(0, 1), None) if of_x else None
+        padding, ones = [weight.shape[-1] // 2] * 2, [1, 1]
+        wanted = [False, *of_parameters]
+        rest = torch.ops.aten.convolution_backward(
+            gradient, x, weight, ctx.bias_sizes, ones, padding, ones, False, [0, 0], 1, wanted
+        )
+        return back, rest[1], rest[2]
 
 
 def use_winograd(networks: Iterable[nn.Module], on: bool = True) -> None:
@@ -95,6 +124,10 @@ def _fits(conv: nn.Conv2d) -> bool:
     if (conv.kernel_size, conv.padding) == ((7, 7), (3, 3)):
         return True  # several times as fast, whatever the channels
     return (conv.kernel_size, conv.padding) == ((3, 3), (1, 1)) and channels[0] >= NARROW and channels[1] >= WIDE
+
+
+def _recorded(x: Tensor, layer: nn.Module) -> bool:
+    return torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in layer.parameters()))
 
 
 def _nnpack(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

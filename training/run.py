@@ -20,6 +20,7 @@ from models.folder import ModelFolder
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
+from models.winograd import use_winograd
 from training.autoencoder import autoencoder_pictures, autoencoder_step, measure_scaling_factor
 from training.clips import ClipDataset
 from training.decoder import DecoderNetworks, decoder_pictures, decoder_step
@@ -87,10 +88,12 @@ class _Slice:
         return EstimateDataset(self.data)
 
     def loop(self, network: nn.Module) -> TrainingLoop:
+        use_winograd([network])
         return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator)
 
     def frozen(self, network: NetworkT) -> NetworkT:
         """The network on the device, in evaluation mode, without gradients."""
+        use_winograd([network])
         return network.to(self.accelerator.device).eval().requires_grad_(False)
 
     def save(self, network: ModelMixin, part: str) -> None:
