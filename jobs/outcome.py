@@ -9,6 +9,7 @@ from rich.table import Table
 
 from jobs.console import detail, show, tell, warn
 from jobs.interrupt import STOPPED, tell_how_to_go_on
+from jobs.naming import here, unnamed
 
 if TYPE_CHECKING:
     from pipeline.report import RunReport
@@ -34,9 +35,10 @@ def _show_failures(report: RunReport) -> None:
     for name in ("video", "stage", "attempts", "reason"):
         table.add_column(name, overflow="fold")
     for failure in report.failures:
-        where = failure.source or failure.video
+        where = here(failure.source or failure.video)
         part = where if failure.chunk < 0 else f"{where} chunk {failure.chunk}"
-        table.add_row(part, failure.stage, str(failure.attempts), failure.message)
+        reason = here(unnamed(failure.message, failure.source))
+        table.add_row(part, failure.stage, str(failure.attempts), reason)
         detail(failure.traceback or failure.message)
     failed = [
         {"video": each.source or each.video, "stage": each.stage, "reason": each.message} for each in report.failures

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from jobs.board import duration
 from jobs.console import complain, detail, drawn, people, show, tell, warn
+from jobs.naming import here, unnamed
 from jobs.options import (
     ConfigOption,
     ExecutorName,
@@ -193,7 +194,7 @@ def show_plan(made: Plan) -> None:
     for each in sorted(made.found, key=lambda each: not each.error):
         for kind, text in each.trouble.items():
             if kind != SILENT:  # most films of some libraries are; the number says it
-                trouble.add_row(Text(each.source), kind, Text(text))
+                trouble.add_row(Text(here(each.source)), kind, Text(here(unnamed(text, each.source))))
     if trouble.row_count:
         show(trouble, "trouble", trouble=facts["trouble"])
     exact = "" if totals["exact"] else " at least (headers alone)"
@@ -222,12 +223,14 @@ def _show_estimate(estimate: Estimate, device: str) -> None:
         cost = "" if pool.cost is None else f"{pool.cost:.2f}"
         table.add_row(stage, f"{pool.worker_hours:.3g}", gpu, cost, size(pool.bytes))
     show(table, "estimate", estimate=asdict(estimate))
-    cost = "no price set (pools.STAGE.price)" if estimate.cost is None else f"{estimate.cost:.2f}"
-    tell(f"output {size(estimate.output_bytes)}, artifacts {size(estimate.scratch_bytes)}, cost {cost}")
+    cost = "no cost, because no price is set (pools.STAGE.price)"
+    if estimate.cost is not None:
+        cost = f"cost {estimate.cost:.2f}"
+    tell(f"output {size(estimate.output_bytes)}, artifacts {size(estimate.scratch_bytes)}, {cost}")
     for wall in estimate.wall:
         pools = "  ".join(f"{stage} {count}" for stage, count in wall.pools.items())
-        what = "GPUs" if wall.pools else "such machines"
-        tell(f"  {wall.devices} {what}: {duration(wall.hours * 3600)}, limited by {wall.limit}  {pools}".rstrip())
+        devices = counted(wall.devices, "GPU" if wall.pools else "such machine")
+        tell(f"  {devices}: {duration(wall.hours * 3600)}, limited by {wall.limit}  {pools}".rstrip())
 
 
 def size(count: int) -> str:

@@ -29,7 +29,7 @@ def report(
     measure: Annotated[int, typer.Option(min=0, help="Frames measured of each video; 0 measures none.")] = 240,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of the pictures (WebP); 100 loses nothing.")] = 100,
     only: Annotated[
-        str | None, typer.Option("--only", help="Make the pages of these videos alone: a name with * and ?.")
+        str | None, typer.Option("--only", help="Make the pages of these videos alone: a name or path with * and ?.")
     ] = None,
     processes: Annotated[
         int | None, typer.Option("--processes", min=1, help="Pages made at once; default: one per core, at most 8.")
@@ -42,6 +42,7 @@ def report(
 
     Exit code: 0 the pages are written, 1 the call itself is wrong.
     """
+    from pipeline.sources import InputError
     from pipeline.storage import StorageError
     from report.build import build_report
     from report.settings import ReportSettings
@@ -58,7 +59,7 @@ def report(
                 processes or min(8, len(os.sched_getaffinity(0))),
                 lambda done, total, video: bar.update(task, completed=done, total=total),
             )
-    except StorageError as error:
+    except (StorageError, InputError) as error:
         return complain(error)
     for video, problem in built.problems:
         warn(f"{video}: {problem}", video=video)

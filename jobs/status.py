@@ -16,6 +16,7 @@ from rich.text import Text
 
 from jobs import board
 from jobs.console import complain
+from jobs.naming import here, unnamed
 from stages.wording import counted
 
 EXAMPLES = """
@@ -127,11 +128,11 @@ def _failures(failures: list[dict[str, object]]) -> Table:
     for failure in failures:
         chunk = failure["chunk"]
         values = (
-            failure["source"] or failure["video"],
+            here(str(failure["source"] or failure["video"])),
             "" if chunk == -1 else chunk,
             failure["stage"],
             failure["attempts"],
-            failure["message"],
+            here(unnamed(str(failure["message"]), str(failure["source"]))),
         )
         table.add_row(*(Text(str(value)) for value in values))
     return table
@@ -142,7 +143,7 @@ def _damage(damage: dict[str, str]) -> Table:
     for name in ("video", "what is missing"):
         table.add_column(name, overflow="fold")
     for source, what in damage.items():
-        table.add_row(Text(source), Text(what))
+        table.add_row(Text(here(source)), Text(here(what)))
     return table
 
 

@@ -1,4 +1,8 @@
-"""The Python API: a library of videos, or frames in memory, through the same pipeline as the command line's."""
+"""The Python API: a library of videos, or frames in memory, through the same pipeline as the command line's.
+
+Source: Yang et al., Motion-Guided Latent Diffusion for Temporally Consistent Real-world Video Super-resolution, ECCV
+2024, arXiv 2312.00853. Where a preset departs from it, docs/presets.md says why.
+"""
 
 from __future__ import annotations
 

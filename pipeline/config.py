@@ -117,13 +117,14 @@ def show(
         file: YAML file, or None.
         overrides: see ``load_config``.
         preset: see ``load_config``.
-        changed: only values that are not the default of their field.
+        changed: leave out what has its default, wherever that comes from, unless the preset has another value.
 
     Raises:
         ConfigError: see ``load_config``.
     """
     config, origins = _load(file, overrides, preset)
-    return "\n".join(resolved(config, origins, changed)) + "\n"
+    usual = (RunConfig(), load_config(preset=config.preset)) if changed else ()
+    return "\n".join(resolved(config, origins, usual)) + "\n"
 
 
 def template(preset: str = "embedded") -> str:

@@ -38,22 +38,24 @@ def described(config: BaseModel, depth: int = 0) -> list[str]:
     return lines
 
 
-def resolved(config: BaseModel, origins: Mapping[str, str], changed: bool, before: str = "") -> list[str]:
+def resolved(
+    config: BaseModel, origins: Mapping[str, str], usual: Sequence[BaseModel] = (), before: str = ""
+) -> list[str]:
     """Return the settings in force as lines of YAML, each with where it comes from.
 
     Args:
         config: the section.
         origins: dotted key -> origin; a key without one has its default.
-        changed: leave out defaults.
+        usual: the same section of other configurations; what has the same value in all of them is left out.
         before: dotted name of the section, with a dot at its end; "" at the top.
     """
     lines, pad = [], "  " * before.count(".")
     for name in type(config).model_fields:
         value, key = getattr(config, name), f"{before}{name}"
         if isinstance(value, BaseModel):
-            below = resolved(value, origins, changed, f"{key}.")
+            below = resolved(value, origins, [getattr(each, name) for each in usual], f"{key}.")
             lines += [f"{pad}{name}:", *below] if below else []
-        elif key in origins or not changed:
+        elif not usual or any(getattr(each, name) != value for each in usual):
             lines.append(f"{pad}{name}: {spelled(config, name)}  # {origins.get(key, 'default')}")
     return lines
 

@@ -108,7 +108,7 @@ def content_sha256(path: Path, shown: str) -> str:
     except PermissionError as error:
         raise ItemError(f"{shown}: permission denied; give this user read access") from error
     if size == 0:
-        raise ItemError(f"{shown}: the file is empty")
+        raise ItemError(f"{shown}: the file is empty; fetch it again from its origin")
     return sha256
 
 

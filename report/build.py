@@ -24,6 +24,7 @@ from pipeline.artifacts import Artifact, Artifacts
 from pipeline.publish import STAGE
 from pipeline.rows import SourceRow
 from pipeline.side_by_side import SideBySide
+from pipeline.sources import InputError
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
 from pipeline.tally import Failure
@@ -88,13 +89,14 @@ def build_report(
         place: folder or URL of the workspace.
         target: folder or URL for the pages; default is ``report/`` in the workspace.
         settings: how much of each video is shown and measured.
-        only: pattern (``*`` and ``?``) of the videos whose pages are made, by their place below the output; the table
-            of all videos lists the others as they were.
+        only: pattern (``*`` and ``?``) of the videos whose pages are made: their place below the output, or the path
+            of their source or its end; the table of all videos lists the others as they were.
         processes: how many pages are made at once.
         progress: called after each page.
 
     Raises:
         StorageError: if there is no workspace, or the target cannot be written.
+        InputError: if there is no such video.
     """
     workspace, settings = Workspace(place), settings or ReportSettings()
     if not workspace.storage.exists("manifest"):
@@ -102,6 +104,8 @@ def build_report(
     output = Storage(target) if target else Storage(f"{workspace.url}/{FOLDER}")
     output.prepare()
     run = read_account(workspace.storage)
+    if only is not None and not any(_is_meant(video, only) for video in run.videos):
+        raise InputError(f"no video of this run is called {only}; name one as 'reelift status' or the report does")
     run_yaml = workspace.storage.read(RUN).decode() if workspace.storage.is_file(RUN) else ""
     memory = _memory(output)
     failures = list(run.tally.failures.values())
@@ -109,7 +113,7 @@ def build_report(
     wanted = [
         work
         for work in works
-        if (only is None or fnmatch(work.account.output, only))
+        if (only is None or _is_meant(work.account, only))
         and not (memory.get(work.page, {}).get("key") == work.key and output.is_file(f"videos/{work.page}.html"))
     ]
     make = partial(_make, workspace.url, output.url, settings, run_yaml)
@@ -126,6 +130,11 @@ def build_report(
     output.put(MEMORY, json.dumps(memory, indent=0).encode())
     problems = [(row["name"], line) for row in rows for line in row["problems"]]
     return BuiltReport(f"{output.url}/index.html", len(works), len(wanted), tuple(problems))
+
+
+def _is_meant(video: VideoAccount, pattern: str) -> bool:
+    end = "/".join(video.source.split("/")[-pattern.count("/") - 1 :])
+    return any(fnmatch(name, pattern) for name in (video.output, video.source, end))
 
 
 def _memory(output: Storage) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def wall_time(hours: Mapping[str, float], devices: int, config: RunConfig, gpu: 
     pools share a machine's cores, so their times add up.
     """
     if not gpu:
-        return WallTime(devices, max(sum(hours.values()) / devices, longest), {}, "all pools share the cores")
+        return WallTime(devices, max(sum(hours.values()) / devices, longest), {}, "the cores, which all pools share")
     workers = {stage: getattr(config.pools, stage).max or getattr(config.pools, stage).min for stage in STAGES}
     times = {stage: hours[stage] / workers[stage] for stage in ("split", "assemble")}
     times["split"] = max(times["split"], longest)

@@ -51,6 +51,20 @@ def test_where_nothing_is_changed_that_is_said(call: Call) -> None:
     assert call("show", "--changed") == (0, "", "every setting has its default\n")
 
 
+def test_of_a_whole_file_what_was_changed_in_it_is_shown(call: Call, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(call("template")[1])
+    assert call("show", "-c", mine, "--changed") == (0, "", "every setting has its default\n")
+    mine.write_text(mine.read_text().replace("rounding: nearest", "rounding: truncate8"))
+    code, out, _ = call("show", "-c", mine, "--changed")
+    assert code == 0 and out.startswith("decode:\n  rounding: truncate8  # ") and out.count("\n") == 2, out
+
+
+def test_a_default_that_goes_over_a_preset_is_shown(call: Call) -> None:
+    _, out, _ = call("show", "--preset", "reference", "--set", "decode.rounding=nearest", "--changed")
+    assert "rounding: nearest  # --set decode.rounding=nearest\n" in out and "solver: ddpm  # preset" in out
+
+
 @pytest.mark.parametrize(
     "words", [("template", "--preset", "bold"), ("validate", "nowhere.yaml"), ("show", "--set", "sede=1")]
 )

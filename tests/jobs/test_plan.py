@@ -17,9 +17,10 @@ from whole_jobs import TINY, check_restored, content, events, write_clip
 from jobs.calibrate import calibrate
 from jobs.excerpt import excerpt
 from jobs.invocation import run_function
-from jobs.plan import plan
+from jobs.plan import Plan, plan, show_plan
 from jobs.reprocess import reprocess
 from jobs.restore import restore
+from pipeline.planning.estimate import Estimate, PoolEstimate, WallTime
 from pipeline.report import RunReport
 
 Call = Callable[..., tuple[int, str, str]]
@@ -168,6 +169,27 @@ def check_sound(source: Path, clip: Path, begin: float, end: float) -> None:
     assert len(wanted) > 5 and [data for _, data in found] == [data for _, data in wanted]
     for (here, _), (there, _) in zip(found, wanted, strict=True):
         assert here == pytest.approx(there, abs=0.0011)
+
+
+def test_hours_cost_and_time_read_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.console._console", Console(stderr=True, width=200))
+    pools = {"flow": PoolEstimate(1.0, 1.0, 2.5, 10**6), "sample": PoolEstimate(4.0, 4.0, 10.0, 2 * 10**9)}
+    walls = [
+        WallTime(1, 5.0, {"flow": 1, "sample": 1}, "the GPUs"),
+        WallTime(5, 1.0, {"flow": 1, "sample": 4}, "sample"),
+    ]
+    show_plan(Plan([], Estimate(pools, 2 * 10**9, 10**6, 12.5, walls), "", "a GPU", {}))
+    said = capsys.readouterr().err
+    assert "output 1 MB, artifacts 2 GB, cost 12.50\n" in said and "│ 10.00 │" in said, said
+    assert "  1 GPU: 5 h 00 min, limited by the GPUs  flow 1  sample 1\n" in said
+    assert "  5 GPUs: 1 h 00 min, limited by sample  flow 1  sample 4\n" in said
+
+    cores = [WallTime(count, 2.0 / count, {}, "the cores, which all pools share") for count in (1, 2)]
+    show_plan(Plan([], Estimate({}, 0, 0, None, cores), "", "a CPU", {}))
+    said = capsys.readouterr().err
+    assert "no cost, because no price is set (pools.STAGE.price)\n" in said
+    assert "  1 such machine: 2 h 00 min, limited by the cores, which all pools share\n" in said
+    assert "  2 such machines: 1 h 00 min" in said
 
 
 def test_headers_alone_are_quick_and_say_so(call: Call, place: Place) -> None:

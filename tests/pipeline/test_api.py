@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,12 @@ def test_wrong_settings_and_executors_are_named(tmp_path: Path) -> None:
         restore(tmp_path, output=tmp_path / "o", workspace=tmp_path / "w", settings={"sample": {"step": 1}})
     with pytest.raises(ValueError, match="executor 'rai' is not known"):
         restore(tmp_path, output=tmp_path / "o", workspace=tmp_path / "w", executor="rai")  # type: ignore[arg-type]
+
+
+def test_type_checkers_of_others_believe_its_types() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package in ("pipeline", "stages"):  # what the API returns and raises
+        assert (ROOT / package / "py.typed").is_file() and "py.typed" in data[package]
 
 
 @pytest.mark.slow

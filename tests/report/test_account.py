@@ -10,6 +10,7 @@ from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
 from pipeline.report import RunReport
 from pipeline.run import run
+from pipeline.sources import InputError
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
 from report.account import read_account
@@ -83,6 +84,19 @@ def test_only_some_pages_and_another_place(tmp_path: Path) -> None:
     assert built.made == 2 and built.index == f"{tmp_path}/pages/index.html"
     assert sorted(path.name[:4] for path in (tmp_path / "pages/videos").iterdir()) == ["twin", "two-"]
     assert b"a/one" in (tmp_path / "pages/index.html").read_bytes()
+
+
+@pytest.mark.parametrize(("pattern", "made"), [("library/t*", 2), ("a/one", 1), ("*/library/a/one.mp4", 1), ("*", 4)])
+def test_a_video_is_named_by_its_place_or_its_path(tmp_path: Path, pattern: str, made: int) -> None:
+    restore(tmp_path, Simulation())
+    assert build_report(tmp_path / "run", settings=NOTHING, only=pattern).made == made
+
+
+def test_a_name_that_no_video_has_is_refused(tmp_path: Path) -> None:
+    restore(tmp_path, Simulation())
+    with pytest.raises(InputError, match=r"no video of this run is called 1994\*; "):
+        build_report(tmp_path / "run", settings=NOTHING, only="1994*")
+    assert not (tmp_path / "run/report/index.html").exists()
 
 
 def test_pages_go_into_a_bucket(tmp_path: Path) -> None:

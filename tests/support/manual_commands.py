@@ -59,19 +59,31 @@ def words_of(block: Block, folder: Path) -> list[list[str]]:
     return [command.split("\0") for command in noted if command]
 
 
-def run(block: Block, folder: Path) -> str:
-    """Run a block for real in a folder, ``reelift`` being this checkout; return what it printed.
+def run(block: Block, folder: Path, surroundings: dict[str, str] | None = None) -> str:
+    """Run a block for real in a folder; return what it printed.
+
+    Args:
+        block: the commands.
+        folder: where they are run.
+        surroundings: variables, PATH among them; by default ``reelift`` is this checkout.
 
     Raises:
         AssertionError: if a command of it fails.
     """
-    programs = folder / "programs"
-    programs.mkdir(exist_ok=True)
-    (programs / "reelift").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m jobs.cli "$@"\n')
-    (programs / "reelift").chmod(0o755)
-    surroundings = {**environment(), "PATH": f"{programs}:{os.environ['PATH']}"}
+    if surroundings is None:
+        programs = folder / "programs"
+        programs.mkdir(exist_ok=True)
+        (programs / "reelift").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m jobs.cli "$@"\n')
+        (programs / "reelift").chmod(0o755)
+        surroundings = {"PATH": f"{programs}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-eu"], input=block.text, cwd=folder, env=surroundings, capture_output=True, text=True, check=False
+        ["bash", "-eu"],
+        input=block.text,
+        cwd=folder,
+        env={**environment(), **surroundings},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr
