@@ -4,7 +4,9 @@
 
 Scheduler, collector, driver and manifest are the run's own; the workers answer at once and write nothing, so what is
 measured is what all workers together cannot exceed. They run on the same cores: a driver with a machine of its own is
-faster. ``--ray-data`` sends as many rows through three pools of Ray Data, whose workers do nothing at all, beside it.
+faster. Videos have 750 chunks each, so more chunks are more videos; the driver's resident memory, taken after each
+quarter, should stay the same. ``--ray-data`` sends as many rows through three pools of Ray Data, whose workers do
+nothing at all, beside it.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from stages.items import Chunk
 
 REQUIRED = 300.0
 CHUNK_SECONDS = 20.0
+CHUNKS_OF_A_VIDEO = 750
 
 
 class NullActor(StageActor):
@@ -69,13 +72,25 @@ class NullActor(StageActor):
 
 
 class NullScheduler(Scheduler):
-    """The run's scheduler, with workers that do nothing."""
+    """The run's scheduler, with workers that do nothing; it takes the resident memory after each quarter."""
 
     actor = NullActor
+    chunks, resident_mb = 0, list[float]()
+
+    def _take(self, values: Any, scratch: int) -> None:
+        super()._take(values, scratch)
+        if self.driver.tally.done(CHUNK_STAGES[-1]) * 4 >= self.chunks * (len(self.resident_mb) + 1):
+            self.resident_mb.append(round(resident(), 1))
 
 
-def measure(chunks: int, videos: int = 4) -> dict[str, float]:
+def resident() -> float:
+    """Resident memory of this process in MB (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def measure(chunks: int) -> dict[str, Any]:
     """Send chunks through all stages; return chunk-stages and seconds from the first commit to the last."""
+    videos = max(4, chunks // CHUNKS_OF_A_VIDEO)
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(folder)
         factories = Simulation().factories()
@@ -86,6 +101,7 @@ def measure(chunks: int, videos: int = 4) -> dict[str, float]:
         job = Job(folder, folder, epoch.number, make_recipe(factories), timeouts=dict.fromkeys(STAGES, 60.0))
         share = Share(1, 1, 0.1, 0.0)
         scheduler = NullScheduler(factories, job, start_collector(1000), dict.fromkeys(STAGES, share), driver)
+        scheduler.chunks, scheduler.resident_mb = chunks // videos * videos, []
         sources = [SourceRow(name, name, name, chunks // videos, "", "0" * 64) for name in names]
         for pool in scheduler.pools.values():
             pool.resize(at_least=1)
@@ -99,7 +115,8 @@ def measure(chunks: int, videos: int = 4) -> dict[str, float]:
         made = sum(driver.tally.done(stage) for stage in ("split", *CHUNK_STAGES))
         assert made == 4 * (chunks // videos) * videos and set(driver.states.values()) == {"done"}
     rate = round(made / seconds, 1)
-    return {"chunk_stages": made, "seconds": round(seconds, 2), "per_second": rate, "cpu_seconds": round(cpu, 2)}
+    took = {"chunk_stages": made, "seconds": round(seconds, 2), "per_second": rate, "cpu_seconds": round(cpu, 2)}
+    return {**took, "resident_mb": scheduler.resident_mb}
 
 
 class _Pass:
@@ -152,6 +169,7 @@ def main() -> None:
         f"the driver's own process took {result['driver']['cpu_seconds']} s of CPU in {result['driver']['seconds']} s"
     )
     print(f"at {CHUNK_SECONDS:.0f} s per chunk and stage: enough for {int(rate * CHUNK_SECONDS)} workers")
+    print(f"its resident memory after each quarter, MB: {result['driver']['resident_mb']}")
     if "ray_data" in result:
         print(f"Ray Data: {result['ray_data']['per_second']:.0f} rows and stages per second")
     sys.exit(0 if rate >= REQUIRED else 1)

@@ -14,6 +14,9 @@ from jobs.naming import here, unnamed
 if TYPE_CHECKING:
     from pipeline.report import RunReport
 
+FAILED = 2
+"""What a command exits with when some videos failed and all others are restored."""
+
 
 def conclude(report: RunReport, as_json: bool = False) -> int:
     """Print the report for people, and as JSON if asked; return what the command exits with."""
@@ -27,7 +30,7 @@ def conclude(report: RunReport, as_json: bool = False) -> int:
     if report.left:
         tell_how_to_go_on()
         return STOPPED
-    return 0 if report.ok else 2
+    return 0 if report.ok else FAILED
 
 
 def _show_failures(report: RunReport) -> None:

@@ -20,7 +20,7 @@ from jobs.options import (
     TakeoverOption,
     overrides,
 )
-from jobs.outcome import conclude
+from jobs.outcome import FAILED, conclude
 from jobs.running import running
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ HeightOption = Annotated[int | None, typer.Option("--height", help="Rows of the 
 ReprocessOption = Annotated[
     bool, typer.Option("--reprocess", help="Go on in a workspace made with other settings; what they reach is redone.")
 ]
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept-failures", help="End with 0, not 2, when all is settled but some videos failed."),
+]
 
 
 def restore(
@@ -52,6 +56,7 @@ def restore(
     preset: PresetOption = None,
     reprocess: ReprocessOption = False,
     takeover: TakeoverOption = False,
+    accept_failures: AcceptOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Restore videos. The same line again goes on where it was, and does nothing twice.
@@ -62,7 +67,8 @@ def restore(
     settings = overrides(set_, scale, height)
     options = ("--reprocess", "--takeover")
     report = start(inputs, output, workspace, config, settings, executor, preset, reprocess, takeover, options)
-    return conclude(report, as_json)
+    code = conclude(report, as_json)
+    return 0 if accept_failures and code == FAILED else code
 
 
 def start(

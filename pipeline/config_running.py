@@ -67,8 +67,8 @@ class Pool(BaseModel):
         None,
         ge=1,
         le=10_000,
-        description="Workers at most. null: as many as min; for flow, sample and decode what the cluster has room for, "
-        "shared out by their measured seconds per chunk.",
+        description="Workers at most. null: as many as min; for flow, sample and decode what the machines of their "
+        "labels have room for, shared out by their measured seconds per chunk.",
     )
     cpus: float | None = Field(
         None, gt=0, le=1024, description="Cores per worker; null: share the machine's cores if there is no GPU, else 1."

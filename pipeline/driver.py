@@ -163,17 +163,19 @@ class Driver:
             return None
         if flight is None or flight.end is None or len(flight.chunks) < flight.end.chunks:
             return None
-        self._flights.pop(source)
         if flight.failed:
             self._settle(source, "failed")
             return None
+        self._flights.pop(source)
         chunks = tuple(flight.chunks[index] for index in sorted(flight.chunks))
         return AssembleRow(flight.end.source, chunks, tuple(self._trouble.pop(chunks[0].video, ())))
 
     def _settle(self, source: str, state: str) -> None:
-        self._flights.pop(source, None)
+        flight = self._flights.pop(source, None)
         if state == "failed":
             self._broken["assemble"].add(source)
+            for chunk in flight.chunks.values() if flight else ():
+                self._trouble.pop(chunk.video, None)  # told by the manifest; no provenance will be written
         self.states[source] = state
         self._show("assemble", source)
 

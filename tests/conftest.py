@@ -31,9 +31,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not rows:
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line(f"{'fault':40} {'injected':>8} {'lost':>5} {'recomputed':>10} {'recovered in s':>14}")
+    terminalreporter.write_line(f"{'fault':52} {'injected':>8} {'lost':>5} {'recomputed':>10} {'recovered in s':>14}")
     for fault in dict.fromkeys(row[0] for row in rows):
         found = [row[1:] for row in rows if row[0] == fault]
         injected, lost, again = (sum(row[column] for row in found) for column in range(3))
         longest = max(row[3] for row in found)
-        terminalreporter.write_line(f"{fault:40} {injected:8} {lost:5} {again:10} {longest:14.1f}")
+        terminalreporter.write_line(f"{fault:52} {injected:8} {lost:5} {again:10} {longest:14.1f}")

@@ -63,7 +63,9 @@ def test_the_entrypoint_is_a_line_that_restore_understands(
     job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    understood(shlex.split(job["spec"]["entrypoint"]))
+    words = shlex.split(job["spec"]["entrypoint"])
+    understood(words)
+    assert {"--takeover", "--accept-failures"} <= {*words}, "KubeRay starts a line that failed on a new cluster"
 
 
 @pytest.mark.parametrize("label", ["", "sampling"])

@@ -18,7 +18,7 @@ from pipeline.events import Report
 from pipeline.rows import ChunkRow, FatalRow
 from pipeline.schemas import Event, Record
 from pipeline.stopping import Stopped
-from pipeline.tally import Tally
+from pipeline.tally import GOOD, Tally
 
 STALLED_SECONDS = 600.0
 GATHER_SECONDS = 0.02
@@ -35,6 +35,7 @@ class Collector:
     def __init__(self, ahead: int, scratch_bytes: int | None = None) -> None:
         self.ahead, self.scratch_bytes = ahead, scratch_bytes
         self._bytes: Counter[str] = Counter()
+        self._whole: set[str] = set()
         self._tally = Tally()
         self._waiting: list[Record | FatalRow | ChunkRow] = []
         self._news = asyncio.Condition()
@@ -50,6 +51,8 @@ class Collector:
                     self._moved = time.monotonic()
                     if record.chunk >= 0:
                         self._bytes[record.video] += record.bytes
+                    elif record.stage == "split" and record.outcome in GOOD:
+                        self._whole.add(record.video)
             self._news.notify_all()
 
     async def drain(self, seconds: float) -> tuple[list[Record | FatalRow | ChunkRow], int]:
@@ -98,12 +101,15 @@ class Collector:
         """Forget the space that a video took: it is published, or has failed."""
         async with self._news:
             self._bytes.pop(video, None)
+            self._whole.discard(video)
             self._news.notify_all()
 
     def _must_wait(self) -> bool:
         flying = self._in_flight()
         full = self.scratch_bytes is not None and self._bytes.total() >= self.scratch_bytes
-        return not self._stopping and (flying >= self.ahead or (full and flying > 0))
+        # A video that has all its chunks is on its way as well: it gives its space back when it is published.
+        coming = flying > 0 or any(video in self._bytes for video in self._whole)
+        return not self._stopping and (flying >= self.ahead or (full and coming))
 
     def _in_flight(self) -> int:
         tally = self._tally

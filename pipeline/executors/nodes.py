@@ -6,6 +6,8 @@ import time
 
 import ray
 
+from pipeline.executors.machines import Machine
+
 LEAVING_SECONDS = 2.0
 """A machine that shuts down ends the workers on it up to so long before Ray's own process there says goodbye."""
 
@@ -33,3 +35,12 @@ def free() -> str:
     """What of the cluster nobody has taken, in words."""
     left = ray.available_resources()
     return ", ".join(f"{left.get(name, 0.0):g} {name}" for name in ("CPU", "GPU"))
+
+
+def cluster_machines() -> list[Machine]:
+    """The machines that are there, with all that they have, taken or not."""
+    return [
+        Machine(each["Resources"].get("CPU", 0.0), each["Resources"].get("GPU", 0.0), each.get("Labels") or {})
+        for each in ray.nodes()
+        if each["Alive"]
+    ]

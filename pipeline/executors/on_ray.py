@@ -19,6 +19,7 @@ from pipeline.driver import Driver
 from pipeline.executors.base import StageFactory
 from pipeline.executors.collector import start_collector
 from pipeline.executors.memory import WORKER_ENVIRONMENT
+from pipeline.executors.nodes import cluster_machines
 from pipeline.executors.scheduler import Scheduler
 from pipeline.executors.sizing import check_fits, shares
 from pipeline.faults import line
@@ -55,11 +56,11 @@ class RayExecutor:
     ) -> None:
         """See ``Executor.execute``."""
         self._connect()
-        resources = ray.cluster_resources()
-        sizes = shares(self.pools, resources.get("CPU", 1.0), resources.get("GPU", 0.0), job.threads)
+        machines = cluster_machines()
+        sizes = shares(self.pools, machines, job.threads)
         workers = sum(share.most for share in sizes.values())
         if self._alone:
-            check_fits(sizes, resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+            check_fits(sizes, sum(each.cpus for each in machines), sum(each.gpus for each in machines))
         collector = start_collector(job.ahead or 8 * workers, job.scratch_bytes)
         scheduler = Scheduler(stages, job, collector, sizes, driver)
         try:

@@ -20,10 +20,11 @@ from pipeline.executors.actors import StageActor
 from pipeline.executors.alone import Alone
 from pipeline.executors.base import StageFactory
 from pipeline.executors.deaths import DEATHS, ran_short, why_lost
+from pipeline.executors.machines import placed
 from pipeline.executors.metrics import Metrics
 from pipeline.executors.nodes import free, is_gone
 from pipeline.executors.pool import Hand, Pool, Task
-from pipeline.executors.sizing import Share, balanced
+from pipeline.executors.sizing import Share
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.job import Job
 from pipeline.rows import AgainRow, ChunkRow, FatalRow, Row, SourceRow, pack, source_of, unpack
@@ -221,11 +222,11 @@ class Scheduler:
 
     def _resize(self) -> None:
         self._resized = time.monotonic()
-        pools = [self.pools[stage] for stage in CHUNK_STAGES if self.pools[stage].share.slots]
+        pools = [self.pools[stage] for stage in CHUNK_STAGES if self.pools[stage].share.seats]
         if pools and all(pool.done >= MEASURED for pool in pools):
-            wanted = balanced([pool.seconds / pool.done for pool in pools], pools[0].share.slots)
-            for pool, most in zip(pools, wanted, strict=True):
-                pool.most = max(pool.share.least, most)
+            wanted = placed({pool.stage: pool.seconds / pool.done for pool in pools}, pools[0].share.seats)
+            for pool in pools:
+                pool.most = max(pool.share.least, wanted[pool.stage])
         # Machines that have gone leave less room than the pools were made for.
         starving = next((pool for pool in self.pools.values() if pool.starves()), None)
         for pool in self.pools.values():

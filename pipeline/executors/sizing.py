@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config_running import Pool, Pools
+from pipeline.executors.machines import (
+    Machine,
+    Seats,
+    connected,
+    core_share,
+    fit,
+    hundredths,
+    placed,
+    seats_of,
+    take,
+)
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.wrapper import SetupError
 
@@ -22,7 +33,7 @@ class Share:
     Attributes:
         least, most: number of workers.
         cpus, gpus, resources, labels: what each asks for.
-        slots: workers of all stages sized by measurement together; 0: this one is not.
+        seats: for the workers of all stages that are sized by measurement; none: this one is not.
     """
 
     least: int
@@ -31,7 +42,7 @@ class Share:
     gpus: float
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    slots: int = 0
+    seats: Seats = field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -45,51 +56,59 @@ class Share:
         return any(mine != theirs and not _SIGNS & {*mine, *theirs} for mine, theirs in both)
 
 
-def shares(pools: Pools, cpus: float, gpus: float, threads: int = 1) -> dict[str, Share]:
-    """Return stage -> share for a cluster with this many cores and GPUs.
+def shares(pools: Pools, machines: Sequence[Machine], threads: int = 1) -> dict[str, Share]:
+    """Return stage -> share for a cluster of these machines.
 
     Without GPUs, all workers share the cores by fractions, so that all five pools fit on a laptop. With GPUs, flow,
     sample and decode get one each, or equal fractions if there are fewer GPUs than workers; the others get a core each.
     What the configuration says goes before. Where it says nothing of a most, flow, sample and decode share the room
-    that is left equally, until their times are known (``balanced``).
+    that is left equally on the machines of their labels, until their times are known (``placed``).
 
     Args:
         pools: the configuration.
-        cpus: cores of the cluster.
-        gpus: GPUs of the cluster.
+        machines: of the cluster.
         threads: of a worker; without GPUs, each takes so many cores.
     """
     wanted: Mapping[str, Pool] = {stage: getattr(pools, stage) for stage in STAGES}
-    auto = [stage for stage in CHUNK_STAGES if is_auto(wanted[stage])]
-    fixed = sum(max(pool.min, pool.max or 0) for stage, pool in wanted.items() if stage not in auto)
-    gpu_workers = sum(wanted[stage].min for stage in CHUNK_STAGES)
-    gpu = 0.0 if gpus == 0 else 1.0 if gpus >= gpu_workers else _floor(gpus / gpu_workers)
-    if gpus == 0:
-        room = int(cpus) // max(1, threads) - fixed
-    else:
-        taken = sum(max(wanted[stage].min, wanted[stage].max or 0) for stage in CHUNK_STAGES if stage not in auto)
-        room = min(int(gpus / gpu + 1e-6) - taken, int(cpus) - fixed)
-    slots = max(sum(wanted[stage].min for stage in auto), room)
-    most = dict(zip(auto, balanced([1.0] * len(auto), slots), strict=True))
-    workers = fixed + slots
-    cpu = _floor(cpus / workers) if gpus == 0 or cpus < workers else 1.0
+    homes = {
+        stage: frozenset(number for number, machine in enumerate(machines) if machine.suits(pool.labels))
+        for stage, pool in wanted.items()
+    }
+    auto = [stage for stage in CHUNK_STAGES if is_auto(wanted[stage]) and homes[stage]]
+    bound = {stage: max(pool.min, pool.max or 0) for stage, pool in wanted.items() if stage not in auto}
+    cores, with_gpus = [machine.cpus for machine in machines], any(machine.gpus for machine in machines)
+    gpu, seats = _gpu_seats(wanted, homes, machines)
+    if not with_gpus:
+        seats = seats_of(homes, [int(size) // max(1, threads) for size in cores])
+    for stage, count in bound.items():
+        take(seats, stage, count)
+    seats = _left(seats, auto, int(sum(cores)) - sum(bound.values()) if with_gpus else seats.total())
+    most = placed(dict.fromkeys(auto, 1.0), seats)
+    chunk_workers = sum(bound.get(stage, 0) + most.get(stage, 0) for stage in CHUNK_STAGES)
+    cpu = dict.fromkeys(STAGES, core_share(cores, sum(bound.values()) + sum(most.values())))
+    if with_gpus:
+        near = core_share([machine.cpus for machine in machines if machine.gpus], chunk_workers)
+        cpu |= {stage: min(cpu[stage], near) for stage in CHUNK_STAGES}
     return {
         stage: Share(
             least=pool.min,
-            most=max(pool.min, pool.max or 0, most.get(stage, 0)),
-            cpus=pool.cpus if pool.cpus is not None else min(1.0, cpu),
-            gpus=pool.gpus if pool.gpus is not None else gpu if stage in CHUNK_STAGES else 0.0,
+            most=most.get(stage, bound.get(stage, 1)),
+            cpus=pool.cpus if pool.cpus is not None else cpu[stage],
+            gpus=pool.gpus if pool.gpus is not None else gpu.get(stage, 0.0),
             resources=pool.resources,
             labels=pool.labels,
-            slots=slots if stage in auto else 0,
+            seats=seats if stage in auto else {},
         )
         for stage, pool in wanted.items()
     }
 
 
 def is_auto(pool: Pool) -> bool:
-    """Whether a chunk stage's number of workers is left to measurement: nothing is said that would bind it."""
-    return pool.max is None and pool.min == 1 and pool.cpus is None and not (pool.gpus or pool.resources or pool.labels)
+    """Whether a chunk stage's number of workers is left to measurement: nothing is said that would bind it.
+
+    Labels do not: they say where its workers are, not how many.
+    """
+    return pool.max is None and pool.min == 1 and pool.cpus is None and not (pool.gpus or pool.resources)
 
 
 def balanced(seconds: Sequence[float], slots: int) -> list[int]:
@@ -97,13 +116,44 @@ def balanced(seconds: Sequence[float], slots: int) -> list[int]:
 
     Args:
         seconds: that a worker of each stage takes for a chunk.
-        slots: workers to give out; each stage gets at least one in any case.
+        slots: workers to give out, for any stage; each stage gets at least one in any case.
     """
-    counts = [1] * len(seconds)
-    for _ in range(slots - len(counts) if counts else 0):
-        slowest = max(range(len(counts)), key=lambda index: seconds[index] / counts[index])
-        counts[slowest] += 1
-    return counts
+    names = {str(number): each for number, each in enumerate(seconds)}
+    return list(placed(names, {frozenset(names): slots}).values())
+
+
+def _gpu_seats(
+    wanted: Mapping[str, Pool], homes: Mapping[str, frozenset[int]], machines: Sequence[Machine]
+) -> tuple[dict[str, float], Counter[frozenset[str]]]:
+    """Return what of a GPU a worker of each stage asks for, and the seats that this makes.
+
+    A GPU is shared by whole numbers of workers: of two GPUs, three workers get half of one each. Two thirds would fit
+    by the sum alone, since a worker's share is of one GPU.
+    """
+    has = frozenset(number for number, machine in enumerate(machines) if machine.gpus)
+    near = {stage: homes[stage] & has for stage in CHUNK_STAGES}
+    share = {stage: float(bool(has) and not homes[stage]) for stage in CHUNK_STAGES}  # its machines may come later
+    seats: Counter[frozenset[str]] = Counter()
+    for part in connected({stage: places for stage, places in near.items() if places}):
+        workers = {stage: wanted[stage].min for stage in part}
+        for each in range(1, sum(workers.values()) + 1):
+            found = seats_of({stage: near[stage] for stage in part}, [int(machine.gpus) * each for machine in machines])
+            if fit(workers, found):
+                break
+        share |= dict.fromkeys(part, hundredths(1 / each))
+        seats += found
+    return share, seats
+
+
+def _left(seats: Seats, stages: Sequence[str], most: int) -> Counter[frozenset[str]]:
+    """Return the seats that workers of these stages can have, no more than ``most``."""
+    found: Counter[frozenset[str]] = Counter()
+    for kind, count in seats.items():
+        if able := kind & frozenset(stages):
+            found[able] += count
+    for kind, count in found.most_common():
+        found[kind] -= min(count, max(0, found.total() - most))
+    return found
 
 
 def check_fits(sizes: Mapping[str, Share], cpus: float, gpus: float) -> None:
@@ -119,8 +169,3 @@ def check_fits(sizes: Mapping[str, Share], cpus: float, gpus: float) -> None:
         if sum(wanted.values()) > has + 1e-6:
             listed = ", ".join(f"{stage} {amount:g}" for stage, amount in wanted.items() if amount)
             raise SetupError(f"the pools ask for more {what} than the {has:g} of this machine: {listed}; lower pools.*")
-
-
-def _floor(share: float) -> float:
-    """Round down to hundredths, at least one of them."""
-    return max(0.01, math.floor(share * 100) / 100)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from few_machines import surroundings
+from ray.cluster_utils import Cluster
 from whole_jobs import ROOT, committed, environment, events, made_twice, status, toll, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
@@ -18,11 +20,21 @@ BOUNDARIES = {
     "between event and publication": ("put", "restored/one.mkv", "1"),
     "in the middle of compaction": ("remove", "manifest/events/", "2"),
 }
+ON_A_CLUSTER = {
+    "between artifact and event": ("put", "manifest/events/", "4"),
+    "between event and publication": ("publish", "", "1"),
+    "in the middle of compaction": ("remove", "manifest/events/", "2"),
+}
+"""On a cluster the workers put the artifacts, and publish."""
 
 
-def line(root: Path, *where: str, script: str = "boundary_kill.py") -> int:
-    words = [sys.executable, str(Path(__file__).parent / script), str(root), *where]
-    return subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, timeout=120, check=False).returncode
+def line(root: Path, *where: str, script: str = "boundary_kill.py", on: Cluster | None = None) -> int:
+    words = [sys.executable, str(Path(__file__).parent / script), str(root)]
+    if script == "boundary_kill.py":
+        words.append("ray" if on else "local")
+    env = surroundings(on) if on else environment()
+    done = subprocess.run([*words, *where], cwd=ROOT, env=env, capture_output=True, timeout=120, check=False)
+    return done.returncode
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +66,27 @@ def test_killed_there_it_goes_on_to_the_same_end(
     runs = Counter((root / "journal").read_text().splitlines())
     assert sum(count - 1 for name, count in runs.items() if not name.startswith("split")) <= 1, "the one in flight"
     assert status(root / "workspace")["videos"] == {"total": 1, "done": 1, "failed": 0, "left": 0}
+
+
+@pytest.mark.timeout(900)
+def test_a_driver_on_a_cluster_is_killed_there_too(
+    cluster: Cluster, tmp_path: Path, expected: dict[str, bytes], record_property: Callable[[str, object], None]
+) -> None:
+    rows = []
+    for number, (boundary, where) in enumerate(ON_A_CLUSTER.items()):
+        (tmp_path / str(number)).mkdir()
+        root = library(tmp_path / str(number))
+        assert line(root, *where, on=cluster) == -9, f"{boundary}: nothing was killed"
+        before, begun = committed(root / "workspace"), time.monotonic()
+        assert line(root, on=cluster) == 0, boundary
+        rows.append(
+            (f"driver on a cluster, {boundary}", 1, *toll(root / "workspace", before), time.monotonic() - begun)
+        )
+        assert before and rows[-1][2] == rows[-1][3] == 0, rows
+        assert not made_twice(root / "workspace")
+        assert tree(root / "restored") == expected, boundary
+        assert status(root / "workspace")["videos"] == {"total": 1, "done": 1, "failed": 0, "left": 0}
+    record_property("chaos", rows)
 
 
 def test_workers_killed_at_every_step_of_a_commit_cost_the_item_in_hand_and_nothing_else(

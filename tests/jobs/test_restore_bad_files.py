@@ -162,3 +162,15 @@ def test_a_name_that_begins_with_a_dash_can_be_given_by_itself(job: Job, tmp_pat
     done = line.run(cwd=job.library)
     assert done.returncode == 0, done.stderr
     assert sorted(restored(tmp_path / "restored")) == ["-dash.framemd5", "-dash.mkv"]
+
+
+def test_failures_may_be_accepted_by_who_would_start_the_line_again(tmp_path: Path, model: Path) -> None:
+    write_clip(tmp_path / "library" / "good.mkv", frames=2)
+    (tmp_path / "library" / "empty.mp4").touch()
+    line = Line([tmp_path / "library"], tmp_path / "restored", tmp_path / "work", model, more=["--accept-failures"])
+    done = line.run()
+    assert done.returncode == 0 and "2 videos: 1 restored, 1 failed" in done.stderr, done.stderr
+    assert "the file is empty" in done.stderr
+    assert status(tmp_path / "work")["videos"] == {"total": 2, "done": 1, "failed": 1, "left": 0}
+    line.inputs[0].rename(tmp_path / "elsewhere")
+    assert line.run().returncode == 1, "a call that is wrong is no failed video"

@@ -8,34 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from boundaries import Killed, kill_at
 from whole_jobs import tree
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.report import RunReport
 from pipeline.status import status
-from pipeline.storage import Storage
 
 Restore = Callable[..., RunReport]
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing in the run may catch it."""
-
-
-def kill_at(patch: pytest.MonkeyPatch, target: int) -> Callable[[], int]:
-    count, dead = 0, False
-
-    def boundary(self: Storage, operation: str, name: str) -> None:
-        nonlocal count, dead
-        if dead:
-            raise Killed
-        count += 1
-        if count == target:
-            dead = True
-            raise Killed
-
-    patch.setattr(Storage, "boundary", boundary)
-    return lambda: count
 
 
 def test_killed_at_every_boundary_it_resumes_to_the_same_bytes(
@@ -48,7 +28,6 @@ def test_killed_at_every_boundary_it_resumes_to_the_same_bytes(
     expected = tree(tmp_path / "expected")
     with monkeypatch.context() as patch:
         total = kill_at(patch, -1)
-        patch.setattr("pipeline.manifest.ManifestWriter.start", lambda self: None)
         restore(workspace=tmp_path / "counted", output=tmp_path / "counted-output")
         boundaries = total()
     assert boundaries > 40
@@ -57,7 +36,6 @@ def test_killed_at_every_boundary_it_resumes_to_the_same_bytes(
         simulation = Simulation(journal=journal)
         with monkeypatch.context() as patch:
             kill_at(patch, target)
-            patch.setattr("pipeline.manifest.ManifestWriter.start", lambda self: None)
             with pytest.raises(Killed):
                 restore(simulation, workspace=workspace, output=output)
         report = restore(simulation, workspace=workspace, output=output)

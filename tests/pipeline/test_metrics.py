@@ -32,7 +32,8 @@ from pipeline.executors.on_ray import RayExecutor
 from pipeline.run import run
 root = Path(sys.argv[1])
 faults = {("sample", 0): "once", ("decode", 1): "item"}
-stages = Simulation(journal=root / "journal", faults=faults, bytes=500).factories()
+seconds = {"flow": 0.3, "sample": 0.6, "split": 0.3}
+stages = Simulation(journal=root / "journal", faults=faults, bytes=500, seconds=seconds).factories()
 config = RunConfig.model_validate({"runtime": {"threads": 1}})
 executor = RayExecutor(config.pools)
 run(config, [root / "library"], root / "restored", root / "workspace", executor, stages=stages)
@@ -86,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (root / "library").mkdir()
     (root / "library" / "one.mp4").write_text("25 one")
     (root / "library" / "two.mp4").write_text("8 two")
-    with ray_head() as head, prometheus(head.metrics, root) as address:
+    with ray_head(gpus=1) as head, prometheus(head.metrics, root) as address:
         env = {**surroundings(), "PYTHONPATH": str(ROOT), "RAY_ADDRESS": head.address}
         process = subprocess.Popen([sys.executable, "-c", RUN, str(root)], env=env, cwd=root)
         try:
@@ -120,10 +121,18 @@ def test_what_was_done_is_counted(server: str) -> None:
     assert ask(server, "ray_reelift_scratch_bytes")
 
 
+def test_what_gpus_cost_is_counted_whatever_came_of_it(server: str) -> None:
+    spent = by(server, "ray_reelift_gpu_seconds_total", "stage")
+    assert set(spent) == {"flow", "sample", "decode"}, "split and assemble have none"
+    third = 0.33  # of the one GPU that the three stages share
+    assert spent["flow"] == pytest.approx(third * 4 * 0.3, rel=0.5)
+    assert spent["sample"] == pytest.approx(third * 6 * 0.6, rel=0.5), "two of the six attempts failed"
+
+
 def test_the_dashboard_asks_for_what_there_is(server: str) -> None:
     assert len(queries()) >= 8
     names = {name for query in queries() for name in re.findall(r"ray_reelift_\w+", query)}
     known = {metric["__name__"] for metric, _ in ask(server, '{__name__=~"ray_reelift_.*"}')}
-    assert names - known <= {"ray_reelift_gpu_seconds_total"}, "no GPU is here; all else must be there"
+    assert names <= known
     for query in queries():
         ask(server, query.replace("$__rate_interval", "1m"))  # raises, if Prometheus cannot read it

@@ -100,8 +100,25 @@ def test_the_slowest_stage_gets_the_workers_that_the_others_can_spare(
     assert max(size["sample"][1] for size in sizes) == 3 and sizes[-1]["flow"][1] == 1
 
 
+def test_labels_leave_the_number_of_workers_to_measurement(
+    machines: Machines, restore: Restore, film: Path, tmp_path: Path
+) -> None:
+    pools = {"flow": {"labels": {"gpu": "cheap"}}, "sample": {"labels": {"gpu": "big"}}}
+    assert restore_on(machines, restore, film, pools).ok
+    found = machines.workers(tmp_path / "workspace")
+    assert {machine for machine, _ in found["flow"]} == {"cheap"}
+    assert {machine for machine, _ in found["sample"]} == {"big"}
+    assert len({worker for _, worker in found["sample"]}) >= 2, "ten chunks, and four GPUs that it may have"
+
+
 def test_on_one_gpu_all_stages_share_it(machines: Machines, restore: Restore, film: Path, tmp_path: Path) -> None:
     machines.cluster.remove_node(machines.nodes["big"])  # GPUs of one each would leave no room for two of the three
     assert restore_on(machines, restore, film, {}).ok
     found = machines.workers(tmp_path / "workspace")
     assert {machine for workers in found.values() for machine, _ in workers} == {"cheap"}
+
+
+def test_on_two_gpus_three_stages_find_room(machines: Machines, restore: Restore, film: Path) -> None:
+    machines.cluster.remove_node(machines.nodes["cheap"])
+    machines.cluster.add_node(num_cpus=6, num_gpus=2, object_store_memory=STORE)
+    assert restore_on(machines, restore, film, {}).ok

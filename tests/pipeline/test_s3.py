@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import fsspec
 import pytest
 
 pytest.importorskip("moto.server", reason="moto[server] is not installed")
+from boundaries import Killed, kill_at
 from s3_server import KINDS, Proxy, s3_server
 
 from benchmarks.s3_requests import counting
+from benchmarks.simulated_stages import Simulation
 from pipeline.artifacts import digest
 from pipeline.epoch import BusyError, Epoch
 from pipeline.report import RunReport
@@ -105,6 +109,31 @@ def test_what_was_flipped_cut_off_or_lost_is_found_and_made_again(restore: Resto
     report = restore(**places)
     assert report.ok and report.stages["sample"] == {"damaged": 3, "done": 3}
     assert tree(restored) == before
+
+
+def test_killed_between_its_puts_it_goes_on_to_the_same_end(
+    restore: Restore, place: str, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no rename: what is there is whole, and the put of ``artifact.json`` is the commit."""
+    (library / "two.mp4").write_text("15 two")
+    inputs = [library / "two.mp4"]
+    with monkeypatch.context() as patch:
+        total = kill_at(patch, -1)
+        restore(inputs=inputs, output=f"{place}/expected", workspace=f"{place}/straight")
+    expected = tree(Storage(f"{place}/expected"))
+    chance = random.Random(3)
+    assert total() > 40
+    for target in sorted(chance.sample(range(2, total() + 1), 5)):
+        places = {"inputs": inputs, "output": f"{place}/o{target}", "workspace": f"{place}/w{target}"}
+        simulation = Simulation(journal=tmp_path / f"journal{target}")
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, target)
+            restore(simulation, **places)
+        assert restore(simulation, **places).ok
+        assert tree(Storage(places["output"])) == expected, f"killed at boundary {target}"
+        made = Counter((tmp_path / f"journal{target}").read_text().splitlines())
+        twice = [line for line, count in made.items() if count > 1 and not line.startswith("split")]
+        assert len(twice) <= 1, f"boundary {target}: {twice}"
 
 
 @pytest.mark.parametrize("size", [0, 999, 1000, 1001, 3000])

@@ -5,20 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Pools
+from pipeline.executors.machines import Machine, fit, placed
 from pipeline.executors.sizing import Share, balanced, check_fits, shares
+from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.wrapper import SetupError
 
 
 @given(st.integers(1, 64), st.integers(1, 5), st.integers(1, 5))
 def test_without_a_gpu_all_pools_fit_on_the_cores(cores: int, sample: int, split: int) -> None:
-    found = shares(Pools.model_validate({"sample": {"min": sample}, "split": {"max": split}}), cores, 0)
+    found = shares(Pools.model_validate({"sample": {"min": sample}, "split": {"max": split}}), [Machine(cores)])
     assert sum(share.cpus * share.most for share in found.values()) <= cores + 1e-9
     assert all(share.gpus == 0 and 0 < share.cpus <= 1 for share in found.values())
 
 
-@pytest.mark.parametrize(("gpus", "each"), [(1, 0.33), (2, 0.66), (3, 1.0), (8, 1.0)])
+@pytest.mark.parametrize(("gpus", "each"), [(1, 0.33), (2, 0.5), (3, 1.0), (8, 1.0)])
 def test_chunk_stages_share_the_gpus(gpus: int, each: float) -> None:
-    found = shares(Pools(), 16, gpus)
+    """A worker's share is of one GPU: of two, three workers could never have two thirds each."""
+    found = shares(Pools(), [Machine(16, gpus)])
+    assert sum(share.least for share in found.values() if share.gpus) <= gpus * int(1 / each)
     assert {stage: share.gpus for stage, share in found.items()} == {
         "split": 0.0,
         "flow": each,
@@ -31,15 +35,30 @@ def test_chunk_stages_share_the_gpus(gpus: int, each: float) -> None:
 def test_what_a_machine_can_never_have_is_refused() -> None:
     for setting, words in (({"gpus": 1}, "more GPUs than the 0 .* sample 1"), ({"cpus": 9}, "more cores than the 4")):
         with pytest.raises(SetupError, match=words):
-            check_fits(shares(Pools.model_validate({"sample": setting}), 4, 0), 4, 0)
-    check_fits(shares(Pools(), 4, 0), 4, 0)
+            check_fits(shares(Pools.model_validate({"sample": setting}), [Machine(4)]), 4, 0)
+    check_fits(shares(Pools(), [Machine(4)]), 4, 0)
 
 
 def test_what_is_configured_goes_before() -> None:
     pools = Pools.model_validate({"sample": {"min": 2, "max": 4, "cpus": 3, "gpus": 0.5, "resources": {"spot": 1}}})
-    share = shares(pools, 16, 0)["sample"]
+    share = shares(pools, [Machine(16)])["sample"]
     assert (share.least, share.most) == (2, 4)
     assert share.options == {"num_cpus": 3.0, "num_gpus": 0.5, "resources": {"spot": 1.0}}
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 6))
+def test_on_several_machines_each_worker_fits_on_one(cores: list[int], sample: int) -> None:
+    """Two machines of two cores have no room for five workers of 0.8, though their cores have."""
+    found = shares(Pools.model_validate({"sample": {"min": sample}}), [Machine(size) for size in cores])
+    (each,) = {share.cpus for share in found.values()}
+    assert 0 < each <= 1
+    assert sum(int(size / each + 1e-9) for size in cores) >= sum(share.most for share in found.values())
+
+
+def test_workers_with_a_gpu_share_the_cores_that_are_near_gpus() -> None:
+    found = shares(Pools(), [Machine(2, 1), Machine(16)])
+    assert {found[stage].cpus for stage in CHUNK_STAGES} == {0.66} and found["split"].cpus == 1.0
+    assert found["flow"].gpus == 0.33
 
 
 @given(st.lists(st.floats(0.01, 1000), min_size=1, max_size=4), st.integers(0, 60))
@@ -70,10 +89,69 @@ def test_workers_with_different_labels_share_no_machine(
     assert first.is_apart(second) == second.is_apart(first) == apart
 
 
+def most(pools: dict[str, object], *machines: Machine) -> list[int]:
+    found = shares(Pools.model_validate(pools), machines)
+    return [found[stage].most for stage in CHUNK_STAGES]
+
+
 def test_a_pool_left_alone_gets_what_the_cluster_has_room_for() -> None:
-    found = shares(Pools(), 32, 8)
-    assert [found[stage].most for stage in ("flow", "sample", "decode")] == [3, 3, 2] and found["flow"].slots == 8
-    bound = shares(Pools.model_validate({"sample": {"min": 4}, "flow": {"labels": {"gpu": "L4"}}}), 32, 8)
-    assert (bound["sample"].most, bound["flow"].most, bound["decode"].most) == (4, 1, 3)
-    assert bound["flow"].options["label_selector"] == {"gpu": "L4"} and bound["decode"].slots == 3
-    assert [shares(Pools(), 2, 0)[stage].most for stage in ("flow", "sample", "decode")] == [1, 1, 1]
+    assert most({}, Machine(32, 8)) == [3, 3, 2]
+    assert most({}, Machine(4, 8)) == [1, 1, 1], "no more than there are cores"
+    assert most({"sample": {"min": 4}, "decode": {"max": 1}}, Machine(32, 8)) == [3, 4, 1]
+    assert most({}, Machine(2)) == [1, 1, 1]
+
+
+CHEAP, BIG = Machine(16, 4, {"gpu": "cheap"}), Machine(16, 8, {"gpu": "big"})
+
+
+def test_labels_say_where_and_not_how_many() -> None:
+    there = {"flow": {"labels": {"gpu": "cheap"}}, "sample": {"labels": {"gpu": "big"}}}
+    assert most({**there, "decode": {"labels": {"gpu": "in(cheap, old)"}}}, CHEAP, BIG) == [2, 8, 2]
+    assert most({**there, "decode": {"labels": {"gpu": "!cheap"}}}, CHEAP, BIG) == [4, 4, 4]
+    found = shares(Pools.model_validate(there), [CHEAP, BIG])
+    assert found["flow"].options["label_selector"] == {"gpu": "cheap"}
+    measured = placed({"flow": 1.0, "sample": 20.0, "decode": 8.0}, found["decode"].seats)
+    assert measured == {"flow": 1, "sample": 8, "decode": 3}, "who may have less takes first, the rest is by seconds"
+
+
+def test_labels_that_no_machine_has_yet_bind_a_pool() -> None:
+    found = shares(Pools.model_validate({"flow": {"labels": {"gpu": "L4"}}}), [BIG])
+    assert (found["flow"].most, found["flow"].gpus, found["flow"].seats) == (1, 1.0, {})
+    assert found["sample"].most + found["decode"].most == 8
+
+
+def test_gpus_are_shared_by_those_who_can_have_them() -> None:
+    pools = {stage: {"labels": {"gpu": "cheap"}} for stage in ("flow", "decode")} | {
+        "sample": {"labels": {"gpu": "big"}}
+    }
+    found = shares(Pools.model_validate(pools), [Machine(8, 1, {"gpu": "cheap"}), Machine(8, 2, {"gpu": "big"})])
+    assert {stage: found[stage].gpus for stage in CHUNK_STAGES} == {"flow": 0.5, "sample": 1.0, "decode": 0.5}
+    assert [found[stage].most for stage in CHUNK_STAGES] == [1, 2, 1]
+    without = shares(Pools.model_validate({"flow": {"labels": {"gpu": "none"}}}), [BIG, Machine(4, 0, {"gpu": "none"})])
+    assert (without["flow"].gpus, without["sample"].gpus) == (0.0, 1.0), "its machines have no GPU"
+
+
+@pytest.mark.parametrize(
+    ("selector", "suits"),
+    [("L4", True), ("T4", False), ("!T4", True), ("!L4", False), ("in(T4, L4)", True), ("!in(T4,L4)", False)],
+)
+def test_selectors_are_read_as_ray_reads_them(selector: str, suits: bool) -> None:
+    assert Machine(1, labels={"gpu": "L4"}).suits({"gpu": selector}) is suits
+    assert Machine(1).suits({"gpu": selector}) is selector.startswith("!"), "what has no such label is not among them"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["a", "b", ""])), min_size=1, max_size=4),
+    st.lists(st.sampled_from([{}, {"kind": "a"}, {"kind": "b"}, {"kind": "!a"}]), min_size=3, max_size=3),
+)
+def test_the_least_workers_have_a_gpu_each_whatever_their_labels(
+    kinds: list[tuple[int, str]], labels: list[dict[str, str]]
+) -> None:
+    machines = [Machine(16, gpus, {"kind": kind} if kind else {}) for gpus, kind in kinds]
+    pools = {stage: {"labels": each} for stage, each in zip(CHUNK_STAGES, labels, strict=True)}
+    found = shares(Pools.model_validate(pools), machines)
+    for stage in CHUNK_STAGES:
+        share = found[stage]
+        near = [machine for machine in machines if machine.suits(share.labels)]
+        assert share.most <= max(1, sum(machine.gpus for machine in near) * int(1 / share.gpus))
+        assert not near or fit({stage: share.least}, share.seats)

@@ -60,13 +60,13 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def ray_head() -> Iterator[Head]:
-    """Start a head; it is stopped at the end (and no other Ray with it, as ``ray stop`` would)."""
+def ray_head(gpus: int = 0) -> Iterator[Head]:
+    """Start a head, with so many made-up GPUs; it is stopped at the end (no other Ray with it, as by ``ray stop``)."""
     head, dashboard, client, agent, http, metrics = free_ports(6)
     ports = [f"--port={head}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
     ports += [f"--dashboard-agent-grpc-port={agent}", f"--dashboard-agent-listen-port={http}"]
     ports += [f"--metrics-export-port={metrics}"]
-    size = ["--num-cpus=2", f"--object-store-memory={200 << 20}", "--disable-usage-stats"]
+    size = ["--num-cpus=2", f"--num-gpus={gpus}", f"--object-store-memory={200 << 20}", "--disable-usage-stats"]
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:  # sockets need a short path
         words = [str(BIN / "ray"), "start", "--head", "--block", f"--temp-dir={place}", *ports, *size]
         with (Path(place) / "head.log").open("wb") as log:
