@@ -153,7 +153,7 @@ def test_layers_that_do_not_fit_stay_what_they_are() -> None:
             nn.Conv2d(64, 64, 3, padding=1, groups=2),
             nn.Conv2d(64, 64, 3, padding=1, padding_mode="reflect"),
             nn.Conv2d(64, 3, 3, padding=1),
-            nn.Conv2d(32, 32, 3, padding=1),
+            nn.Conv2d(24, 24, 3, padding=1),
         ]
     )
     use_winograd([others])
