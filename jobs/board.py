@@ -27,7 +27,7 @@ def board(stages: Sequence[StageStanding], width: int = 24) -> Table:
             f"{counted(stage)} {unit}",
             str(stage.failed) if stage.failed else "",
             pace(stage.rate),
-            duration(stage.seconds_left),
+            duration(stage.seconds_left or None),  # nothing is left of a stage that is through
             style="red" if stage.failed else None,
         )
     return table

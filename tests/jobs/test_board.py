@@ -46,6 +46,13 @@ def test_an_estimated_total_is_marked_as_one() -> None:
     assert board.counted(StageStanding("split", 1, 4)) == "1/4"
 
 
+def test_a_stage_that_is_through_has_no_time_left() -> None:
+    screen = StringIO()
+    through = StageStanding("flow", 8, 8, 0, 8, 2.0)
+    Console(file=screen, width=100).print(board.board([through]))
+    assert "8/8 chunks" in screen.getvalue() and " s" not in screen.getvalue().splitlines()[1]
+
+
 def steps() -> Iterator[Step]:
     yield Step("split", 0, 2)
     yield Step("assemble", 0, 2, expected=2)
