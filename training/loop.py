@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from models.winograd import use_winograd
 from training.log import Pictures, TrainingLog
 from training.recipe import Recipe
 from training.state import load_state, save_state
@@ -39,6 +40,7 @@ class TrainingLoop:
     ) -> None:
         self.accelerator = accelerator or Accelerator(cpu=True)
         self.network, self.recipe, self.folder = network.to(self.accelerator.device), recipe, folder
+        use_winograd([self.network])
         self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.optimiser = torch.optim.AdamW(

@@ -88,7 +88,6 @@ class _Slice:
         return EstimateDataset(self.data)
 
     def loop(self, network: nn.Module) -> TrainingLoop:
-        use_winograd([network])
         return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator)
 
     def frozen(self, network: NetworkT) -> NetworkT:
