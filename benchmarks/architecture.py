@@ -1,6 +1,6 @@
 """Sizes of the embedded networks: what a short training makes of each, against what a frame costs.
 
-    python -m benchmarks.architecture --data training-data/ [--steps 150] [--json benchmarks/results/architecture.json]
+    python -m benchmarks.architecture --data training-data/ [--steps 500] [--json benchmarks/results/architecture.json]
 
 Every row is trained from scratch for equally many steps of the shipped recipe, on the same clips with the same draws,
 and judged on clips that none was trained on. So rows rank sizes at equal training; they say nothing about trained
@@ -157,7 +157,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     summary = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.architecture", description=summary)
     parser.add_argument("--data", type=Path, required=True, help="what reelift prepare-data made")
-    parser.add_argument("--steps", type=int, default=150, help="of each row")
+    parser.add_argument("--steps", type=int, default=500, help="of each row")
     parser.add_argument("--rows", nargs="*", help="only rows that begin with one of these")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
     return parser.parse_args(arguments)
@@ -170,6 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = ensure_estimates(options.data, EMBEDDED_FOLDER, recipe)
     case = Case(Part(folder, slice(-HELD_BACK)), Part(folder, slice(-HELD_BACK, None)), options.steps)
     rows: list[dict[str, Any]] = []
+    record = {"rows": rows, "options": given(options), "machine": machine(torch.device("cpu"))}
     for stage, measure, variants in (("autoencoder", autoencoder, AUTOENCODERS), ("denoiser", denoiser, DENOISERS)):
         for name, change in variants.items():
             if options.rows and not name.startswith(tuple(options.rows)):
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows.append({"stage": stage, "size": name, **measure(case, change)})
             found = {key: value for key, value in rows[-1].items() if key not in ("stage", "size")}
             print(f"{stage:12}{name:46}", *(f"{key} {value:.4g}" for key, value in found.items()), flush=True)
-    write_result(options.json, {"rows": rows, "options": given(options), "machine": machine(torch.device("cpu"))})
+            write_result(options.json, record)  # after every row: all of them take hours
 
 
 if __name__ == "__main__":

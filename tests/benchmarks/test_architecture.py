@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.architecture import AUTOENCODERS, DENOISERS, Case, Part, autoencoder, denoiser
+from benchmarks.architecture import AUTOENCODERS, DENOISERS, Case, Part, autoencoder, denoiser, parse
+from benchmarks.record import given
 from models.configurations import EMBEDDED
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
@@ -44,3 +46,8 @@ def test_a_row_is_trained_and_judged(case: Case) -> None:
     assert small["parameters"] < 2_000_000 and small["texture_distance"] > 0
     found = denoiser(case, DENOISERS["widths 32 32 32"])
     assert 0.3 < found["noise_error"] < 3 and found["seconds"] > 0
+
+
+def test_the_options_are_written_down_without_the_places_of_this_machine() -> None:
+    options = given(parse(["--data", "clips/", "--steps", "3", "--json", "found.json"]))
+    assert json.loads(json.dumps(options)) == {"steps": 3, "rows": None}
