@@ -104,7 +104,7 @@ def measure(chunks: int) -> dict[str, Any]:
         scheduler.chunks, scheduler.resident_mb = chunks // videos * videos, []
         sources = [SourceRow(name, name, name, chunks // videos, "", "0" * 64) for name in names]
         for pool in scheduler.pools.values():
-            pool.resize(at_least=1)
+            pool.resize(coming=1)
         ray.get([hand.started for pool in scheduler.pools.values() for hand in pool.hands])
         writer.start()
         started, cpu = time.perf_counter(), time.process_time()

@@ -67,8 +67,9 @@ class Pool(BaseModel):
         None,
         ge=1,
         le=10_000,
-        description="Workers at most. null: as many as min; for flow, sample and decode what the machines of their "
-        "labels have room for, shared out by their measured seconds per chunk.",
+        description="Workers at most. null: for flow, sample and decode what the machines of their labels have room "
+        "for, shared out by their measured seconds per chunk; for split and assemble, where there are GPUs and neither "
+        "min nor labels is set, as many as keep up with these; else as many as min.",
     )
     cpus: float | None = Field(
         None, gt=0, le=1024, description="Cores per worker; null: share the machine's cores if there is no GPU, else 1."

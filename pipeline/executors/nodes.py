@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import ray
+from ray._private.state import available_resources_per_node  # no public function tells it without a dashboard
 
 from pipeline.executors.machines import Machine
 
@@ -35,6 +37,19 @@ def free() -> str:
     """What of the cluster nobody has taken, in words."""
     left = ray.available_resources()
     return ", ".join(f"{left.get(name, 0.0):g} {name}" for name in ("CPU", "GPU"))
+
+
+def has_room(cpus: float, gpus: float, labels: Mapping[str, str]) -> bool:
+    """Whether one machine with these labels has so much that nobody has taken.
+
+    Two machines with half a GPU left each have no room for a worker that asks for a whole one.
+    """
+    left = available_resources_per_node()
+    return any(
+        left.get(each["NodeID"], {}).get("CPU", 0.0) >= cpus and left[each["NodeID"]].get("GPU", 0.0) >= gpus
+        for each in ray.nodes()
+        if each["Alive"] and Machine(0.0, labels=each.get("Labels") or {}).suits(labels)
+    )
 
 
 def cluster_machines() -> list[Machine]:

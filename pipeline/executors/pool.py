@@ -2,7 +2,8 @@
 
 A row whose attempt failed goes to the front of the queue and to another worker, if the pool has one. A worker that dies
 is replaced, wherever Ray has room; what it had in hand goes back to the queue. There are as many as the work can keep
-busy, between the share's least and most, and one that has nothing to do is kept warm for a while.
+busy, between the share's least and most: what waits here, and what the stages before it have yet to send. One that has
+nothing to do any more is kept warm for a while.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import ray
 
+from pipeline.executors.nodes import has_room
 from pipeline.executors.sizing import Share
 
 WARM_SECONDS = 120.0
@@ -23,11 +25,19 @@ WARM_SECONDS = 120.0
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """A packed row on its way to a worker; ``avoid`` are the workers that failed at it. ``alone``: see ``alone``."""
+    """A packed row on its way to a worker.
+
+    Attributes:
+        packed: the row.
+        avoid: the workers that failed at it.
+        alone: see ``alone``.
+        chunks: what it will be for the stages to come, a guess.
+    """
 
     packed: dict[str, str]
     avoid: set[int] = field(default_factory=set)
     alone: bool = False
+    chunks: int = 1
 
 
 @dataclass(eq=False, slots=True)
@@ -83,22 +93,28 @@ class Pool:
             yield from hand.tasks
 
     def starves(self) -> bool:
-        """Whether it has fewer workers than it must have, and the cluster no room for another one."""
+        """Whether it has fewer workers than it must have, and no machine has room for another one."""
         if sum(hand.ready for hand in self.hands) >= self.share.least:
             return False
-        free = ray.available_resources()
-        return free.get("CPU", 0.0) < self.share.cpus or free.get("GPU", 0.0) < self.share.gpus
+        return not has_room(self.share.cpus, self.share.gpus, self.share.labels)
 
-    def resize(self, at_least: int = 0, room: bool = True) -> None:
+    def tasks(self) -> Iterator[Task]:
+        """All that wait or are being worked at."""
+        yield from self.waiting
+        for hand in self.hands:
+            yield from hand.tasks.values()
+
+    def resize(self, coming: int = 0, room: bool = True) -> None:
         """Start workers that are missing for the work there is, and end those that were idle for long.
 
         Args:
-            at_least: workers to start with, if the most allows it.
+            coming: rows that the stages before it have yet to send, a guess. A pool that is to be busy soon has its
+                workers ready by then, and keeps them.
             room: False: another pool starves, so this one goes back to its least.
         """
-        busy = sum(len(hand.tasks) for hand in self.hands)
         most = max(self.share.least, self.most if room else 0)
-        wanted = max(self.share.least, min(most, max(at_least, len(self.waiting) + busy)))
+        own = len(self.waiting) + sum(len(hand.tasks) for hand in self.hands)
+        wanted = max(self.share.least, min(most, own + coming))
         for _ in range(wanted - len(self.hands)):
             actor = self.spawn(self.share.options)
             self.hands.append(Hand(actor, actor.ready.remote()))

@@ -20,9 +20,9 @@ from pipeline.executors.actors import StageActor
 from pipeline.executors.alone import Alone
 from pipeline.executors.base import StageFactory
 from pipeline.executors.deaths import DEATHS, ran_short, why_lost
-from pipeline.executors.machines import placed
 from pipeline.executors.metrics import Metrics
 from pipeline.executors.nodes import free, is_gone
+from pipeline.executors.pace import coming_to, fit_to_pace
 from pipeline.executors.pool import Hand, Pool, Task
 from pipeline.executors.sizing import Share
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
@@ -39,8 +39,8 @@ NOTHING_MOVES = (
 )
 TURN_SECONDS = 0.5
 RESIZE_SECONDS = 1.0
-MEASURED = 3
-"""Chunks of every stage that are timed before the pools are sized by it."""
+CHUNK_BYTES = 100_000
+"""What a chunk takes of a source at least, a second of SD sparingly coded: so many are expected before it is split."""
 KINDS = {"split": "split", "assemble": "assemble"}
 AFTER = {"split": "flow", "flow": "sample", "sample": "decode"}
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Scheduler:
         self.pools = {stage: self._pool(stage, stages[stage], sizes[stage]) for stage in STAGES}
         self.alone = Alone(self.pools)
         self.metrics = Metrics()
+        self._left: set[str] = set()
         self._seen: dict[str, set[int]] = defaultdict(set)
         self._videos: dict[str, str] = {}
         self._drain = collector.drain.remote(TURN_SECONDS)
@@ -83,10 +84,11 @@ class Scheduler:
         Raises:
             SetupError, StorageError, FencedError: see ``Executor.execute``.
         """
+        self._left = {source.shown for source in sources}
         for source in sources:
-            self.pools["split"].submit(Task(pack(source)))
-        for pool in self.pools.values():
-            pool.resize(at_least=len(sources))
+            self.pools["split"].submit(Task(pack(source), chunks=1 + max(0, source.size) // CHUNK_BYTES))
+        for pool, coming in coming_to(self.pools, len(self._left)):
+            pool.resize(coming)
         while True:
             while self._busy():
                 self._turn()
@@ -193,6 +195,7 @@ class Scheduler:
             self.pools["assemble"].submit(Task(pack(assemble)))
         source = source_of(row)
         if source in self.driver.states:
+            self._left.discard(source)
             self._seen.pop(source, None)
             self.collector.release.remote(self._videos.pop(source, ""))
 
@@ -216,21 +219,17 @@ class Scheduler:
         self.driver.record(records)
 
     def _measure(self, record: Record) -> None:
-        if isinstance(record, Event) and record.outcome == DONE and record.stage in CHUNK_STAGES:
+        if isinstance(record, Event) and record.outcome == DONE:
             pool = self.pools[record.stage]
-            pool.done, pool.seconds = pool.done + 1, pool.seconds + record.seconds
+            pool.done, pool.seconds = pool.done + (record.chunk >= 0), pool.seconds + record.seconds
 
     def _resize(self) -> None:
         self._resized = time.monotonic()
-        pools = [self.pools[stage] for stage in CHUNK_STAGES if self.pools[stage].share.seats]
-        if pools and all(pool.done >= MEASURED for pool in pools):
-            wanted = placed({pool.stage: pool.seconds / pool.done for pool in pools}, pools[0].share.seats)
-            for pool in pools:
-                pool.most = max(pool.share.least, wanted[pool.stage])
+        fit_to_pace(self.pools)
         # Machines that have gone leave less room than the pools were made for.
         starving = next((pool for pool in self.pools.values() if pool.starves()), None)
-        for pool in self.pools.values():
-            pool.resize(room=starving is None or starving is pool or pool.share.is_apart(starving.share))
+        for pool, coming in coming_to(self.pools, len(self._left)):
+            pool.resize(coming, starving is None or starving is pool or pool.share.is_apart(starving.share))
 
     def _complain(self) -> None:
         """Say so when it takes long, because a cluster may never have what a pool asks for."""

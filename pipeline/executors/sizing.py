@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.config_running import Pool, Pools
@@ -34,6 +34,7 @@ class Share:
         least, most: number of workers.
         cpus, gpus, resources, labels: what each asks for.
         seats: for the workers of all stages that are sized by measurement; none: this one is not.
+        spare: workers of split or assemble beyond the most that there may be if it proves too slow for the others.
     """
 
     least: int
@@ -43,6 +44,7 @@ class Share:
     resources: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     seats: Seats = field(default_factory=dict)
+    spare: int = 0
 
     @property
     def options(self) -> dict[str, Any]:
@@ -62,7 +64,8 @@ def shares(pools: Pools, machines: Sequence[Machine], threads: int = 1) -> dict[
     Without GPUs, all workers share the cores by fractions, so that all five pools fit on a laptop. With GPUs, flow,
     sample and decode get one each, or equal fractions if there are fewer GPUs than workers; the others get a core each.
     What the configuration says goes before. Where it says nothing of a most, flow, sample and decode share the room
-    that is left equally on the machines of their labels, until their times are known (``placed``).
+    that is left equally on the machines of their labels, until their times are known (``placed``), and split and
+    assemble may take a half each of the cores that are left beside GPUs. Without GPUs these two are never the slowest.
 
     Args:
         pools: the configuration.
@@ -89,7 +92,7 @@ def shares(pools: Pools, machines: Sequence[Machine], threads: int = 1) -> dict[
     if with_gpus:
         near = core_share([machine.cpus for machine in machines if machine.gpus], chunk_workers)
         cpu |= {stage: min(cpu[stage], near) for stage in CHUNK_STAGES}
-    return {
+    found = {
         stage: Share(
             least=pool.min,
             most=most.get(stage, bound.get(stage, 1)),
@@ -101,10 +104,18 @@ def shares(pools: Pools, machines: Sequence[Machine], threads: int = 1) -> dict[
         )
         for stage, pool in wanted.items()
     }
+    return _with_spare(found, wanted, sum(cores)) if with_gpus else found
+
+
+def _with_spare(found: Mapping[str, Share], wanted: Mapping[str, Pool], cores: float) -> dict[str, Share]:
+    """Let split and assemble have half each of the cores that no worker asks for."""
+    spare = max(0, int(cores - sum(share.most * share.cpus for share in found.values()))) // 2
+    growing = {stage for stage in ("split", "assemble") if is_auto(wanted[stage]) and not wanted[stage].labels}
+    return {stage: replace(share, spare=spare if stage in growing else 0) for stage, share in found.items()}
 
 
 def is_auto(pool: Pool) -> bool:
-    """Whether a chunk stage's number of workers is left to measurement: nothing is said that would bind it.
+    """Whether a stage's number of workers is left to measurement: nothing is said that would bind it.
 
     Labels do not: they say where its workers are, not how many.
     """

@@ -90,7 +90,7 @@ def siege(alive: list[bool], monkeypatch: pytest.MonkeyPatch) -> scheduler.Sched
 
     found.job = SimpleNamespace(attempts=3)  # type: ignore[assignment]
     found.pools = {"sample": Pool("sample", spawn, Share(8, 8, cpus=1.0, gpus=0.0), depth=2)}
-    found.alone = Alone(found.pools)
+    found.alone, found._left = Alone(found.pools), set()
     found.pools["sample"].resize()
     return found
 
@@ -98,11 +98,11 @@ def siege(alive: list[bool], monkeypatch: pytest.MonkeyPatch) -> scheduler.Sched
 def test_only_pools_that_could_run_there_make_room_for_one_without_a_worker(
     siege: scheduler.Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool.ray, "available_resources", dict)
+    monkeypatch.setattr(pool, "has_room", lambda *asked: False)
     for stage, label in (("flow", "cheap"), ("decode", "big")):
         share = Share(1, 3, cpus=1.0, gpus=0.0, labels={"gpu": label})
         siege.pools[stage] = Pool(stage, siege.pools["sample"].spawn, share, depth=2)
-        siege.pools[stage].resize(at_least=3)
+        siege.pools[stage].resize(coming=3)
         for hand in siege.pools[stage].hands:
             hand.started = None
     siege.pools["sample"].share = Share(8, 8, cpus=1.0, gpus=0.0, labels={"gpu": "big"})  # none of them is ready

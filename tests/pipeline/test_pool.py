@@ -55,9 +55,9 @@ def finish(hand: Hand) -> None:
 
 
 def test_it_starts_at_the_size_that_the_work_wants(clock: list[float]) -> None:
-    for least, most, sources, expected in ((1, 4, 9, 4), (1, 4, 2, 2), (3, 4, 1, 3)):
+    for least, most, coming, expected in ((1, 4, 9, 4), (1, 4, 2, 2), (3, 4, 1, 3)):
         pool = make(least, most, labels={"gpu": "L4"})
-        pool.resize(at_least=sources)
+        pool.resize(coming)
         assert len(pool.hands) == expected
         assert pool.hands[0].actor.options["label_selector"] == {"gpu": "L4"}
 
@@ -77,6 +77,17 @@ def test_a_worker_without_work_is_kept_warm_and_then_ended_down_to_the_least(clo
     assert len(pool.hands) == 3, "work may come any moment"
     clock[0] += 2
     pool.resize()
+    assert len(pool.hands) == 1
+
+
+def test_workers_without_work_stay_while_earlier_stages_have_some_for_them(clock: list[float]) -> None:
+    pool = make(1, 3)
+    pool.resize(coming=2)
+    settle(pool)
+    clock[0] += 10 * WARM_SECONDS
+    pool.resize(coming=2)
+    assert len(pool.hands) == 2, "to end them now would mean to load the model again"
+    pool.resize(coming=0)
     assert len(pool.hands) == 1
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray.cluster_utils import Cluster
 from whole_jobs import events
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
+from pipeline.executors.nodes import has_room
 from pipeline.executors.on_ray import RayExecutor
 from pipeline.executors.scheduler import Scheduler
 from pipeline.fingerprint import CHUNK_STAGES
@@ -109,6 +111,32 @@ def test_labels_leave_the_number_of_workers_to_measurement(
     assert {machine for machine, _ in found["flow"]} == {"cheap"}
     assert {machine for machine, _ in found["sample"]} == {"big"}
     assert len({worker for _, worker in found["sample"]}) >= 2, "ten chunks, and four GPUs that it may have"
+
+
+def test_room_is_that_of_one_machine(machines: Machines) -> None:
+    ray.init(address=machines.cluster.address, log_to_driver=False)
+    try:
+        assert has_room(1.0, 4.0, {}) and has_room(4.0, 4.0, {"gpu": "big"}) and has_room(6.0, 1.0, {"gpu": "!big"})
+        assert not has_room(1.0, 5.0, {}), "five in the cluster, but on two machines"
+        assert not has_room(1.0, 4.0, {"gpu": "cheap"}) and not has_room(1.0, 0.0, {"gpu": "none"})
+    finally:
+        ray.shutdown()
+
+
+def test_a_pool_starts_with_the_workers_that_a_long_film_will_want(
+    machines: Machines, restore: Restore, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (film / "one.mp4").write_text("100 frames" + 1_000_000 * " ")
+    sizes: list[dict[str, int]] = []
+    run = Scheduler._turn
+
+    def noted(self: Scheduler) -> None:
+        sizes.append({stage: len(self.pools[stage].hands) for stage in CHUNK_STAGES})
+        run(self)
+
+    monkeypatch.setattr(Scheduler, "_turn", noted)
+    assert restore_on(machines, restore, film, {}).ok
+    assert sizes[0] == {"flow": 2, "sample": 2, "decode": 1}, "five GPUs, before anything is split"
 
 
 def test_on_one_gpu_all_stages_share_it(machines: Machines, restore: Restore, film: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from pipeline.config import Pools
 from pipeline.executors.machines import Machine, fit, placed
+from pipeline.executors.pace import coming_to, fit_to_pace
+from pipeline.executors.pool import Pool, Task
 from pipeline.executors.sizing import Share, balanced, check_fits, shares
-from pipeline.fingerprint import CHUNK_STAGES
+from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.wrapper import SetupError
 
 
@@ -155,3 +157,51 @@ def test_the_least_workers_have_a_gpu_each_whatever_their_labels(
         near = [machine for machine in machines if machine.suits(share.labels)]
         assert share.most <= max(1, sum(machine.gpus for machine in near) * int(1 / share.gpus))
         assert not near or fit({stage: share.least}, share.seats)
+
+
+def test_split_and_assemble_may_grow_into_the_cores_beside_gpus_unless_something_is_said_of_them() -> None:
+    def spare(pools: dict[str, object], *machines: Machine) -> list[int]:
+        found = shares(Pools.model_validate(pools), machines)
+        return [found[stage].spare for stage in STAGES]
+
+    assert spare({}, Machine(32, 8)) == [11, 0, 0, 0, 11], "32 less eight with a GPU, less one each"
+    assert spare({"split": {"max": 2}, "assemble": {"labels": {"pool": "cpu"}}}, Machine(32, 8)) == [0] * 5
+    assert spare({}, Machine(64)) == [0] * 5, "without GPUs the cores are the chunk stages'"
+    assert spare({}, Machine(4, 8)) == [0] * 5, "nothing is left"
+
+
+def made(stage: str, share: Share, chunks: int, seconds: float) -> Pool:
+    pool = Pool(stage, lambda options: None, share, depth=1)
+    pool.done, pool.seconds = chunks, seconds * chunks
+    return pool
+
+
+@pytest.mark.parametrize(
+    ("split", "assemble", "expected"),
+    [
+        (0.5, 0.1, [2, 1]),  # four workers at a second a chunk: four chunks a second
+        (10.0, 0.3, [12, 2]),  # 40 would be needed
+        (0.01, 0.01, [1, 1]),
+    ],
+)
+def test_split_and_assemble_are_made_as_fast_as_the_slowest_chunk_stage(
+    split: float, assemble: float, expected: list[int]
+) -> None:
+    pools = {stage: made(stage, Share(1, 4, 1.0, 1.0), 5, 1.0) for stage in CHUNK_STAGES}
+    pools["split"] = made("split", Share(1, 1, 1.0, 0.0, spare=11), 5, split)
+    pools["assemble"] = made("assemble", Share(1, 1, 1.0, 0.0, spare=11), 0, 0.0)
+    pools["assemble"].seconds = 5 * assemble  # of one video of five chunks
+    fit_to_pace(pools)
+    assert [pools[stage].most for stage in ("split", "assemble")] == expected
+    pools["flow"].done = 2
+    pools["split"].most = 7
+    fit_to_pace(pools)
+    assert pools["split"].most == 7, "too few chunks of flow to go by"
+
+
+def test_what_is_on_its_way_is_counted_in_chunks_and_for_assemble_in_videos() -> None:
+    pools = {stage: made(stage, Share(1, 9, 1.0, 0.0), 0, 0.0) for stage in STAGES}
+    pools["split"].submit(Task({}, chunks=4))
+    pools["flow"].submit(Task({}))
+    pools["sample"].submit(Task({}))
+    assert [coming for _, coming in coming_to(pools, 2)] == [0, 4, 5, 6, 2]
