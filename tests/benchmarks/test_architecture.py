@@ -43,7 +43,7 @@ def test_every_size_can_be_built() -> None:
 def test_a_row_is_trained_and_judged(case: Case) -> None:
     small = autoencoder(case, AUTOENCODERS["widths 16 32 48"])
     assert all(math.isfinite(value) for value in small.values()) and small["seconds"] > 0
-    assert small["parameters"] < 2_000_000 and small["texture_distance"] > 0
+    assert small["parameters"] < 2_000_000
     found = denoiser(case, DENOISERS["widths 32 32 32"])
     assert 0.3 < found["noise_error"] < 3 and found["seconds"] > 0
 
