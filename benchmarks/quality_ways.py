@@ -211,6 +211,12 @@ WAYS: dict[str, Way] = {
         _no_estimate_of_its_own,
     ),
     "ours": Way("Reelift", "The preset `embedded`, as it is.", _ours(), _no_estimate),
+    "ours-no-filter": Way(
+        "Reelift, no temporal filter",
+        "With `decode.temporal_filter: 0`.",
+        _ours(decode={"temporal_filter": 0.0}),
+        _no_estimate,
+    ),
     "ours-no-guidance": Way(
         "Reelift, no guidance",
         "With `sample.guidance.form: none`.",

@@ -68,7 +68,7 @@ def chunk_key(chunk: Chunk) -> str:
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "flow": ("split",),
     "sample": ("split", "flow"),
-    "decode": ("split", "sample"),
+    "decode": ("split", "flow", "sample"),
 }
 """Which stages' folders a chunk stage reads."""
 

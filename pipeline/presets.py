@@ -85,6 +85,7 @@ PRESETS: Mapping[str, Preset] = {
                 "window_frames": 5,
                 "window_overlap": 0,
                 "last_window": "repeat",
+                "temporal_filter": 0.0,
                 "tile": None,
                 "rounding": "truncate8",
             },
@@ -108,7 +109,13 @@ PRESETS: Mapping[str, Preset] = {
                 "reuse_steps": 2,
                 "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 11, "window_overlap": 1, "colour_fix": "wavelet", "tile": 120},
+            "decode": {
+                "window_frames": 11,
+                "window_overlap": 1,
+                "colour_fix": "wavelet",
+                "temporal_filter": 0.0,
+                "tile": 120,
+            },
         },
     ),
     "fast": Preset(
@@ -128,7 +135,7 @@ PRESETS: Mapping[str, Preset] = {
                 "reuse_steps": 2,
                 "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 11, "window_overlap": 1, "tile": 120},
+            "decode": {"window_frames": 11, "window_overlap": 1, "temporal_filter": 0.0, "tile": 120},
         },
     ),
 }

@@ -30,6 +30,13 @@ class DecodeConfig(BaseModel):
     last_window: Literal["shift", "repeat"] = Field(
         "shift", description="As for sampling: shift the last window back, or repeat the last frame, as published."
     )
+    temporal_filter: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="Weight of the frames before and after, moved along the optical flow, in each decoded frame: less "
+        "flicker, and a little softer. 0 leaves frames as they were decoded.",
+    )
     tile: int | None = Field(
         None,
         ge=8,

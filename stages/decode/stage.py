@@ -1,4 +1,4 @@
-"""The decode stage: temporal decoder, colour correction, and the segment of restored frames."""
+"""The decode stage: temporal decoder, colour correction, temporal filter, and the segment of restored frames."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from models.memory import Shrinking
 from stages.contract import Resources, Result, Stage
 from stages.decode.config import DecodeConfig
 from stages.decode.fidelity import Figures, as_tensor, back_project
+from stages.decode.filtering import filtered_frames
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
@@ -79,7 +80,8 @@ class DecodeStage(Stage[ChunkTask, Result]):
         canvas = canvas_of(table, self.setting, self.folder)
         inputs = MovingFrames(read_frames(source), frames, str(source))
         restore = self._restorer(task.inputs["sample"], canvas, frames)
-        finished = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
+        decoded = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
+        finished = filtered_frames(decoded, task.inputs["flow"], self.config.temporal_filter)
         height, width = canvas.output
         figures = Figures()
         delivered = self._delivered(finished, canvas, read_frames(source), figures)

@@ -172,7 +172,7 @@ def test_the_conservative_end_says_what_the_source_says(tmp_path: Path, setting:
         stage, chunk = DecodeStage(decode, setting), chunk_of(3)
         (folder / "again").mkdir()
         stage.setup()
-        inputs = {name: folder / name for name in ("split", "sample")}
+        inputs = {name: folder / name for name in ("split", "flow", "sample")}
         figures[weight] = stage.run(ChunkTask(chunk, inputs, folder / "again")).facts
     assert float(figures[1.0]["downscale_db"]) > float(figures[0.0]["downscale_db"]) + 6
     assert figures[1.0]["width"] == 4 * WIDTH

@@ -1,0 +1,56 @@
+"""The temporal filter on frames whose motion is known."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.temporal_filter import Neighbour, temporal_filter
+
+MOVED = 3
+"""Pixels to the right from each frame to the next; a whole number, so that moving a frame loses nothing."""
+
+
+def moving(frames: int = 3, noise: float = 0.0) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    texture = torch.rand(1, 3, 12, 15, generator=generator) - 0.5
+    texture = torch.nn.functional.interpolate(texture, scale_factor=4, mode="bicubic").clamp(-0.8, 0.8)
+    views = torch.cat([texture[..., MOVED * (2 - t) : MOVED * (2 - t) + 48] for t in range(frames)])
+    return views + noise * torch.randn(views.shape, generator=generator)
+
+
+def beside(frame: Tensor, step: int, occluded: bool = False) -> Neighbour:
+    """The neighbour ``step`` frames later, with its true motion at an eighth of the size."""
+    flow = torch.tensor([step * MOVED / 8, 0.0]).view(1, 2, 1, 1).expand(1, 2, 6, 6)
+    return Neighbour(frame[None], flow, torch.full((1, 1, 6, 6), float(occluded)))
+
+
+def inside(frames: Tensor) -> Tensor:
+    return frames[..., 8:-8, 8:-8]
+
+
+def test_what_only_moves_stays_as_it_is() -> None:
+    first, this, last = moving()
+    filtered = temporal_filter(this[None], [beside(first, -1), beside(last, 1)], 1.0)
+    assert torch.allclose(inside(filtered[0]), inside(this), atol=1e-4)
+
+
+def test_flicker_goes_down_as_in_a_mean_of_three() -> None:
+    clean, noisy = moving(), moving(noise=0.03)
+    filtered = temporal_filter(noisy[1:2], [beside(noisy[0], -1), beside(noisy[2], 1)], 1.0)
+    before, after = ((inside(frame) - inside(clean[1])).std() for frame in (noisy[1], filtered[0]))
+    assert 0.5 < float(after / before) < 0.65, "one over the root of three, 0.58"
+
+
+def test_what_is_hidden_or_another_picture_does_not_come_through() -> None:
+    _, this, last = moving()
+    for other in (beside(last, 1, occluded=True), beside(-last, 1), beside(last.roll(20, -1), 1)):
+        filtered = temporal_filter(this[None], [other], 1.0)
+        assert float((inside(filtered[0]) - inside(this)).abs().mean()) < 0.01
+
+
+def test_the_weight_and_no_neighbour() -> None:
+    noisy = moving(noise=0.03)
+    assert torch.equal(temporal_filter(noisy[1:2].clamp(-1, 1), [], 1.0), noisy[1:2].clamp(-1, 1))
+    less, more = (temporal_filter(noisy[1:2], [beside(noisy[2], 1)], weight) - noisy[1:2] for weight in (0.25, 1.0))
+    assert 0.3 < float(inside(less).std() / inside(more).std()) < 0.5, "0.2 to 0.5 of the difference"
