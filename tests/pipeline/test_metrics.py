@@ -125,8 +125,9 @@ def test_what_gpus_cost_is_counted_whatever_came_of_it(server: str) -> None:
     spent = by(server, "ray_reelift_gpu_seconds_total", "stage")
     assert set(spent) == {"flow", "sample", "decode"}, "split and assemble have none"
     third = 0.33  # of the one GPU that the three stages share
-    assert spent["flow"] == pytest.approx(third * 4 * 0.3, rel=0.5)
-    assert spent["sample"] == pytest.approx(third * 6 * 0.6, rel=0.5), "two of the six attempts failed"
+    # A busy machine takes longer; what is not counted would make it less.
+    assert third * 4 * 0.3 <= spent["flow"] < 20 * third * 4 * 0.3
+    assert third * 6 * 0.6 <= spent["sample"] < 20 * third * 6 * 0.6, "two of the six attempts failed"
 
 
 def test_the_dashboard_asks_for_what_there_is(server: str) -> None:

@@ -38,7 +38,14 @@ PUBLISHED = {
 SAMPLE = SampleConfig.model_validate(PUBLISHED)
 # Tiles of 48 in place of 960, 36 in place of 750: 4.5 latent pixels, so that flow is cropped at the wrong place, too.
 TILED = SampleConfig.model_validate({**PUBLISHED, "pixel_tile": 48, "pixel_stride": 36})
-DECODE = DecodeConfig(window_frames=5, window_overlap=0, last_window="repeat", colour_fix="adain", rounding="truncate8")
+DECODE = DecodeConfig(
+    window_frames=5,
+    window_overlap=0,
+    last_window="repeat",
+    colour_fix="adain",
+    rounding="truncate8",
+    temporal_filter=0.0,
+)
 PICTURES = [(0, 0), (0, 24), (36, 0), (36, 24), (56, 0), (56, 24)]
 """(left, top) of the pixel tiles of the small canvas, 104 x 72."""
 FLOWS = {0: 0, 36: 4, 56: 7}
