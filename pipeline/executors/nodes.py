@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import ray
 
 from pipeline.executors.machines import Machine
 
+ANSWER_SECONDS = 0.5
 LEAVING_SECONDS = 2.0
 """A machine that shuts down ends the workers on it up to so long before Ray's own process there says goodbye."""
 
 
 def is_gone(node: str) -> bool:
-    """Whether a machine, as events name it, has left the cluster."""
+    """Whether a machine, as events name it, has left the cluster, or Ray's own process there has ended."""
     prefix = node.rpartition("/")[2]
-    return bool(prefix) and not any(each["Alive"] and each["NodeID"].startswith(prefix) for each in ray.nodes())
+    known = (each for each in ray.nodes() if each["Alive"] and each["NodeID"].startswith(prefix))
+    return bool(prefix) and not any(_answers(each) for each in known)
+
+
+def _answers(machine: Mapping[str, Any]) -> bool:
+    """Whether Ray's own process there takes connections, or may do so.
+
+    Its workers end with it when it is killed, but for ten seconds or more Ray still counts the machine as alive.
+    """
+    try:
+        place = machine["NodeManagerAddress"], machine["NodeManagerPort"]
+        socket.create_connection(place, ANSWER_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # nothing came back: it is Ray's to find out why
+        return True
+    return True
 
 
 class LiveNodes:
