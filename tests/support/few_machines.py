@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ray.cluster_utils import Cluster
 from whole_jobs import environment
@@ -23,6 +24,12 @@ def few_machines() -> Iterator[Cluster]:
         yield found
     finally:
         found.shutdown()
+
+
+def raylet(node: Any) -> int:
+    """The process of Ray's own that starts a machine's workers."""
+    found: int = node.all_processes["raylet"][0].process.pid
+    return found
 
 
 def surroundings(cluster: Cluster) -> dict[str, str]:
