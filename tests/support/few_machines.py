@@ -14,13 +14,13 @@ MACHINE = {"num_cpus": 3, "object_store_memory": 80 << 20}
 
 
 @contextmanager
-def few_machines() -> Iterator[Cluster]:
-    """Lend a head that only drives, and two machines that work."""
+def few_machines(*machines: dict[str, Any]) -> Iterator[Cluster]:
+    """Lend a head that only drives, and machines that work: two, or one for each of what is said of them."""
     head = {"num_cpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
     found = Cluster(initialize_head=True, head_node_args=head)
     try:
-        for _ in range(2):
-            found.add_node(**MACHINE)
+        for each in machines or ({}, {}):
+            found.add_node(**MACHINE, **each)
         yield found
     finally:
         found.shutdown()
