@@ -1,7 +1,7 @@
 """A run on Ray whose workers kill themselves, or their raylets, once at each step of a commit: ``ROOT VICTIM PLACE``.
 
-``PLACE`` is the folder that the library, the output and the workspace are in. A script, so that Ray's workers get the
-stages' code with the stages. Each death is a line of ``ROOT/deaths``.
+``PLACE`` is the folder, or the URL, that the library, the output and the workspace are in. A script, so that Ray's
+workers get the stages' code with the stages. Each death is a line of ``ROOT/deaths``.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ STEPS: dict[str, dict[str, list[tuple[str, str]]]] = {
         ],
         "assemble": [("put", ".mkv"), ("put-done", ".mkv"), ("put-done", "/artifact.json")],
     },
+    "one worker": {"sample": [("put-done", "/artifact.json")]},
     "raylet": {
         "split": [("put-done", "/artifact.json")],
         "sample": [("put", "/artifact.json"), ("remove", "attempts/")],
@@ -57,7 +58,7 @@ def claim(said: str, deaths: Path) -> bool:
 
 def die(victim: str) -> None:
     """Kill this process, or the raylet that started it; Ray ends the workers of a raylet that is gone."""
-    if victim == "worker":
+    if victim != "raylet":
         os.kill(os.getpid(), signal.SIGKILL)
     parent = os.getppid()
     assert Path(f"/proc/{parent}/comm").read_text() == "raylet\n"
