@@ -1,6 +1,6 @@
-"""A run on Ray whose sampling stage kills its process at the second chunk of the video that holds the word poison.
+"""A run on the Ray cluster that RAY_ADDRESS names; sampling the second chunk of one video kills whoever does it.
 
-A script, so that Ray's workers get the stage's code with the stage.
+That video is the one that holds the word poison. A script, so that Ray's workers get the stage's code with the stage.
 """
 
 from __future__ import annotations

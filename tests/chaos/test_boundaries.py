@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import told_deaths
 from few_machines import surroundings
 from ray.cluster_utils import Cluster
 from whole_jobs import ROOT, committed, environment, events, made_twice, status, toll, tree
@@ -93,19 +94,13 @@ def test_workers_killed_at_every_step_of_a_commit_cost_the_item_in_hand_and_noth
     tmp_path: Path, expected: dict[str, bytes], record_property: Callable[[str, object], None]
 ) -> None:
     root = library(tmp_path)
-    assert line(root, script="worker_boundary_kills.py") == 0
-    deaths = [each.split(maxsplit=2) for each in (root / "deaths").read_text().splitlines()]
+    assert line(root, "worker", str(root), script="worker_boundary_kills.py") == 0
     rows = events(root / "workspace")
-    good = [(row["stage"], row["recorded"].timestamp()) for row in rows if row["outcome"] in ("done", "reused")]
-    waits = [
-        min(at for which, at in good if which == stage and at > float(died)) - float(died) for died, stage, _ in deaths
-    ]
-    made = [(row["fingerprint"], row["chunk"]) for row in rows if row["outcome"] == "done"]
-    again = len(made) - len(set(made))
-    record_property("chaos", [("worker, at the steps of a commit", len(deaths), 0, again, max(waits))])
-    assert Counter(stage for _, stage, _ in deaths) == {"split": 2, "sample": 5, "assemble": 3}
-    assert again == 0 and not made_twice(root / "workspace")
+    found = told_deaths.toll(root / "deaths", rows)
+    record_property("chaos", [found.row("worker, at the steps of a commit")])
+    assert found.stages == {"split": 2, "sample": 5, "assemble": 3}
+    assert found.again == 0 and not made_twice(root / "workspace")
     charged = Counter(row["stage"] for row in rows if row["outcome"] not in ("done", "reused"))
-    assert charged.keys() <= {"split", "sample", "assemble"} and charged.total() <= len(deaths)
+    assert charged.keys() <= {"split", "sample", "assemble"} and charged.total() <= found.stages.total()
     assert tree(root / "restored") == expected
     assert status(root / "workspace")["videos"] == {"total": 1, "done": 1, "failed": 0, "left": 0}

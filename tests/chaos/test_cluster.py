@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from few_machines import MACHINE, surroundings
+from few_machines import MACHINE, raylet, surroundings
 from processes import children, title
 from ray.cluster_utils import Cluster
 from whole_jobs import ROOT, committed, events, made_twice, simulated, status, toll, tree
@@ -105,12 +105,6 @@ def hangs(workspace: Path) -> list[tuple[str, int, int, int, float]]:
         after = [row["recorded"] for row in good if row["fingerprint"] == late["fingerprint"]]
         seconds = (min(each for each in after if each > late["recorded"]) - late["recorded"]).total_seconds()
         found.append(("worker hangs", 1, 0, 0, seconds))
-    return found
-
-
-def raylet(node: Any) -> int:
-    """The process of Ray's own that starts a machine's workers."""
-    found: int = node.all_processes["raylet"][0].process.pid
     return found
 
 

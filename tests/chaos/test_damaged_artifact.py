@@ -1,4 +1,7 @@
-"""Artifacts of a killed run with a bit flipped, cut off, or without a file: found, made again, and nothing else is."""
+"""Artifacts of a killed run with a bit flipped, cut off, or without a file: found, made again, and nothing else is.
+
+The run that was killed had one process; the one that goes on has workers on several machines.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from few_machines import surroundings
+from ray.cluster_utils import Cluster
 from whole_jobs import Line, committed, events, made_twice, restored, status, toll
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
@@ -31,7 +36,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 
 def test_what_is_damaged_is_found_reported_and_made_again(
-    unbroken: Line, tmp_path: Path, record_property: Callable[[str, object], None]
+    unbroken: Line, cluster: Cluster, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     workspace = tmp_path / "workspace"
     line = replace(unbroken, output=tmp_path / "restored", workspace=workspace)
@@ -45,7 +50,7 @@ def test_what_is_damaged_is_found_reported_and_made_again(
         damage(next(file for file in sorted((workspace / folder).iterdir()) if file.name != "artifact.json"))
         struck[name] = folder
     begun = time.monotonic()
-    done = line.run()
+    done = replace(line, executor="ray").run(env=surroundings(cluster))
     seconds = time.monotonic() - begun
     assert done.returncode == 0, done.stderr
     rows = [(name, 1, *toll(workspace, {folder: before[folder]}), seconds) for name, folder in struck.items()]
@@ -55,5 +60,7 @@ def test_what_is_damaged_is_found_reported_and_made_again(
     told = [(row["stage"], row["fingerprint"]) for row in events(workspace) if row["outcome"] == "damaged"]
     assert sorted(told) == sorted(tuple(folder.split("/")[1:4:2]) for folder in struck.values())
     assert not made_twice(workspace)
+    machines = {row["node"].rpartition("/")[2] for row in events(workspace)}
+    assert machines >= {node.node_id[:8] for node in cluster.worker_nodes}, "not all machines had work"
     assert restored(tmp_path / "restored") == restored(Path(unbroken.output))
     assert status(workspace)["videos"] == {"total": 2, "done": 2, "failed": 0, "left": 0}

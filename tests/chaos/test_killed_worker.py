@@ -1,4 +1,4 @@
-"""Workers of a run on Ray killed in the middle of their work, and an item that kills whoever takes it."""
+"""Workers of a run on Ray killed in the middle of their work; on a cluster, an item that kills whoever takes it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from few_machines import surroundings
 from processes import title
-from whole_jobs import ROOT, Line, committed, environment, events, made_twice, published, simulated, status, tree
+from ray.cluster_utils import Cluster
+from whole_jobs import ROOT, Line, committed, events, made_twice, published, simulated, status, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -61,7 +63,7 @@ def test_workers_that_die_cost_an_attempt_each_and_nothing_else(unbroken: Line, 
 
 
 def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    cluster: Cluster, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     library = tmp_path / "library"
     library.mkdir()
@@ -69,7 +71,8 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
     (library / "neighbour.mp4").write_text("25 frames")
     script = Path(__file__).parent / "poison.py"
     words = [sys.executable, str(script), str(library), str(tmp_path / "restored"), str(tmp_path / "workspace")]
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=400, check=False)
+    env = surroundings(cluster)
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert {Path(source).name: state for source, state in report["videos"].items()} == {
@@ -87,5 +90,7 @@ def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
     record_property("chaos", [("item that kills its worker", 3, 0, len(made_twice(tmp_path / "workspace")), seconds)])
     others = [event for event in rows if event not in poisoned]
     assert [(event["outcome"], event["attempt"]) for event in others] == [("done", 1)] * 5
+    machines = {event["node"].rpartition("/")[2] for event in events(tmp_path / "workspace")}
+    assert machines == {node.node_id[:8] for node in cluster.worker_nodes}, "not all machines had work"
     assert status(tmp_path / "workspace")["videos"] == {"total": 2, "done": 1, "failed": 1, "left": 0}
     assert tree(tmp_path / "restored") == simulated([library / "neighbour.mp4"], tmp_path)

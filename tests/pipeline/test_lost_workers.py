@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +22,21 @@ MACHINE = "0123456789abcdef"
 
 
 @pytest.fixture
-def alive(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+def door() -> Iterator[socket.socket]:
+    """Where Ray's own process on the machine takes connections."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        yield found
+
+
+@pytest.fixture
+def alive(door: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """Whether the machine is there, at each time that Ray is asked; the last answer stays."""
     answers = [True]
+    address, port = door.getsockname()
+    machine = {"NodeID": MACHINE, "NodeManagerAddress": address, "NodeManagerPort": port}
 
     def listed() -> list[dict[str, Any]]:
-        return [{"NodeID": MACHINE, "Alive": answers.pop(0) if len(answers) > 1 else answers[0]}]
+        return [{**machine, "Alive": answers.pop(0) if len(answers) > 1 else answers[0]}]
 
     monkeypatch.setattr(nodes.ray, "nodes", listed)
     yield answers
@@ -48,6 +58,12 @@ def test_a_machine_that_stays_is_not_waited_for_long(alive: list[bool], monkeypa
     monkeypatch.setattr(nodes.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     assert not nodes.LiveNodes().is_gone(f"host/{MACHINE[:8]}")
     assert 1 <= now[0] <= 5
+
+
+def test_a_machine_whose_raylet_was_killed_is_gone_before_ray_says_so(alive: list[bool], door: socket.socket) -> None:
+    assert not nodes.is_gone(f"host/{MACHINE[:8]}")
+    door.close()
+    assert alive == [True] and nodes.is_gone(f"host/{MACHINE[:8]}")
 
 
 def evict(alone: Alone, pool: Pool, task: Task, worker: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("moto.server", reason="moto[server] is not installed")
 from boundaries import Killed, kill_at
-from s3_server import KINDS, Proxy, s3_server
+from s3_server import KINDS, Proxy, s3_environment, s3_server
 
 from benchmarks.s3_requests import counting
 from benchmarks.simulated_stages import Simulation
@@ -23,7 +23,6 @@ from pipeline.status import status
 from pipeline.storage import Storage
 
 Restore = Callable[..., RunReport]
-LOCAL_PROXY_OFF = "127.0.0.1,localhost"
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +36,7 @@ def s3(server: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     """A proxy before the server, which s3fs finds by the environment alone; a bucket for each test."""
     proxy = Proxy(server)
     with proxy.serving() as address:
-        for name, value in {
-            "AWS_ENDPOINT_URL_S3": address,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "NO_PROXY": LOCAL_PROXY_OFF,
-            "no_proxy": LOCAL_PROXY_OFF,
-        }.items():
+        for name, value in s3_environment(address).items():
             monkeypatch.setenv(name, value)
         import s3fs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ray.cluster_utils import Cluster
 from whole_jobs import environment
@@ -13,16 +14,22 @@ MACHINE = {"num_cpus": 3, "object_store_memory": 80 << 20}
 
 
 @contextmanager
-def few_machines() -> Iterator[Cluster]:
-    """Lend a head that only drives, and two machines that work."""
+def few_machines(*machines: dict[str, Any]) -> Iterator[Cluster]:
+    """Lend a head that only drives, and machines that work: two, or one for each of what is said of them."""
     head = {"num_cpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
     found = Cluster(initialize_head=True, head_node_args=head)
     try:
-        for _ in range(2):
-            found.add_node(**MACHINE)
+        for each in machines or ({}, {}):
+            found.add_node(**MACHINE, **each)
         yield found
     finally:
         found.shutdown()
+
+
+def raylet(node: Any) -> int:
+    """The process of Ray's own that starts a machine's workers."""
+    found: int = node.all_processes["raylet"][0].process.pid
+    return found
 
 
 def surroundings(cluster: Cluster) -> dict[str, str]:

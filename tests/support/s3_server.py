@@ -17,6 +17,7 @@ from typing import Any
 
 KINDS = ("throttled", "error 500", "cut in the request", "cut before the answer")
 """What may happen to a request. The last one has been carried out when the client loses its answer."""
+LOCAL_PROXY_OFF = "127.0.0.1,localhost"
 _ANSWERS = {"throttled": (503, "SlowDown"), "error 500": (500, "InternalError")}
 
 
@@ -42,6 +43,18 @@ def s3_server() -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def s3_environment(address: str) -> dict[str, str]:
+    """What a process needs around it so that s3fs finds that server."""
+    return {
+        "AWS_ENDPOINT_URL_S3": address,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "NO_PROXY": LOCAL_PROXY_OFF,
+        "no_proxy": LOCAL_PROXY_OFF,
+    }
 
 
 class Proxy(ThreadingHTTPServer):

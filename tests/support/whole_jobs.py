@@ -58,11 +58,12 @@ class Line:
         options = [*places, "--executor", self.executor, *pairs, *self.more]
         return [*self.program, *options, "--", *map(str, self.inputs)]
 
-    def run(self, cwd: Path = ROOT, seconds: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
-        return subprocess.run(
-            self.words, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
-        )
+    def run(
+        self, cwd: Path = ROOT, seconds: float = 300, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end; where no environment is given, on no cluster."""
+        calling = {"cwd": cwd, "env": env or environment(), "capture_output": True, "text": True}
+        return subprocess.run(self.words, timeout=seconds, check=False, **calling)
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it; what it says goes to the end of ``log``."""
