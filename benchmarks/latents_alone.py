@@ -78,6 +78,7 @@ class Trial:
         own: dict[str, Any] = {
             "split": {"chunk_frames": self.options.frames, "overlap_frames": 0, "detect_cuts": False},
             "sample": {"initial_estimate": "bicubic", "start": self.options.start},
+            "decode": {"temporal_filter": 0.0},  # it would hide most of what the rows differ by
             "runtime": {"threads": torch.get_num_threads(), "device": "cpu"},
         }
         config = merge(merge(own, values), {"decode": {"fusion_weight": fusion}})

@@ -2,7 +2,8 @@
 
     python -m benchmarks.sampling [--frames 8] [--json benchmarks/results/sampling.json]
 
-The first row is the preset `embedded`; the others change one thing. CPU seconds are those of the whole run.
+The first row is the preset `embedded`, without its temporal filter; the others change one thing. CPU seconds are those
+of the whole run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from stages.decode.config import DecodeConfig
 from stages.sample.config import SampleConfig
 
 SAMPLING: dict[str, dict[str, Any]] = {
-    "embedded": {},
+    "embedded, unfiltered": {},
     "1 step": {"steps": 1},
     "6 steps": {"steps": 6},
     "unipc, 6 steps": {"steps": 6, "solver": "unipc"},

@@ -36,7 +36,13 @@ NO_GUIDANCE = {"sample": {"guidance": {"form": "none"}}}
 DISJOINT = {
     "split": {"overlap_frames": 0},
     "sample": {"window_overlap": 0, "last_window": "repeat", "sample_posterior": True},
-    "decode": {"window_frames": 5, "window_overlap": 0, "last_window": "repeat", "colour_fix": "adain"},
+    "decode": {
+        "window_frames": 5,
+        "window_overlap": 0,
+        "last_window": "repeat",
+        "colour_fix": "adain",
+        "temporal_filter": 0.0,
+    },
 }
 WAYS: dict[str, dict[str, Any]] = {
     "ours": {},
