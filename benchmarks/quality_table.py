@@ -12,6 +12,8 @@ from benchmarks.quality_clips import DEVELOPMENT
 from benchmarks.quality_ways import KEPT, WAYS
 
 ORIGINAL = "original"
+BY_HAND = "## Aims that are missed"
+"""The page's last section, which is kept when the rest is made anew."""
 COLUMNS: dict[str, tuple[str, int]] = {
     "psnr_y": ("PSNR-Y, dB", 2),
     "jod": ("ColorVideoVDP, JOD", 2),
@@ -74,7 +76,7 @@ def page(result: Result, pictures: Mapping[str, str] | None = None) -> str:
     place = " --pictures docs/pictures/quality" if pictures else ""
     parts = [
         "# Quality, measured\n",
-        "Written by the command that measured it; do not edit. "
+        "Written by the command that measured it, but for its last section; do not edit the others. "
         "What the measures mean is in [evaluation.md](evaluation.md).\n",
         f"```sh\n{result['command']}{place}\n```\n",
         f"{_size(result)} {_machine(result)} {_scope(result)}".rstrip() + "\n",
@@ -165,10 +167,11 @@ def _install() -> str:
 
 
 def save(result: Result, target: Path, pictures: Mapping[str, Path]) -> None:
-    """Write the page; links to pictures are relative to it."""
+    """Write the page, and after it what was written by hand; links to pictures are relative to it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     links = {
         name: Path(os.path.relpath(path.resolve(), target.parent.resolve())).as_posix()
         for name, path in pictures.items()
     }
-    target.write_text(page(result, links))
+    _, heading, rest = (target.read_text() if target.exists() else "").partition(f"\n{BY_HAND}\n")
+    target.write_text(page(result, links) + heading + rest)

@@ -73,6 +73,15 @@ def test_the_numbers_of_the_page_come_from_the_json(measured: Path) -> None:
     assert cells((measured / "changed.md").read_text(), "bicubic")[0][:4] == ["21.50", "-", "5.00", "-"]
 
 
+def test_what_was_written_by_hand_stays_when_the_page_is_made_anew(measured: Path) -> None:
+    page, aims = measured / "aims.md", f"\n{quality_table.BY_HAND}\n\nNone.\n"
+    page.write_text(f"old\n{aims}")
+    for _ in range(2):
+        quality.main(["--from", str(measured / "found.json"), "--write", str(page)])
+    text = page.read_text()
+    assert text.endswith(aims) and text.count(aims) == 1 and not text.startswith("old")
+
+
 def test_a_way_whose_package_is_missing_is_left_out_with_a_note(measured: Path) -> None:
     page = (measured / "docs" / "quality.md").read_text()
     assert cells(page, "Real-ESRGAN x4plus (left out)")[0] == ["-"] * len(quality_table.COLUMNS)
