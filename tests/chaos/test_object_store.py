@@ -58,8 +58,8 @@ def test_a_worker_that_dies_between_its_put_and_its_word_is_made_up_for_and_noth
     script = Path(__file__).parent / "worker_boundary_kills.py"
     words = [sys.executable, str(script), str(tmp_path), "one worker", place]
     with few_machines() as cluster:
-        calling = {"cwd": ROOT, "env": surroundings(cluster), "capture_output": True, "text": True}
-        done = subprocess.run(words, timeout=400, check=False, **calling)
+        env = surroundings(cluster)
+        done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     workspace = copied(f"{place}/workspace", tmp_path / "workspace")
     rows = events(workspace)

@@ -62,8 +62,10 @@ class Line:
         self, cwd: Path = ROOT, seconds: float = 300, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run it to its end; where no environment is given, on no cluster."""
-        calling = {"cwd": cwd, "env": env or environment(), "capture_output": True, "text": True}
-        return subprocess.run(self.words, timeout=seconds, check=False, **calling)
+        env = env or environment()
+        return subprocess.run(
+            self.words, cwd=cwd, env=env, capture_output=True, text=True, timeout=seconds, check=False
+        )
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it; what it says goes to the end of ``log``."""
