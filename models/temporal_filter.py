@@ -1,4 +1,7 @@
-"""Motion-compensated temporal filtering: the motion guidance of latents (paper, section 3.2), for decoded frames."""
+"""Motion-compensated temporal filtering of decoded frames.
+
+It asks of pixels what the motion guidance asks of latents (arXiv 2312.00853, section 3.2).
+"""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,26 +19,26 @@ def filtered_frames(frames: Iterator[Tensor], flow: Path, weight: float) -> Iter
         frames: [3, H, W] in [-1, 1], on the canvas, in order.
         flow: the folder that the flow stage wrote for the chunk.
         weight: of a neighbour; 0 yields the frames as they are.
+
+    Raises:
+        IndexError: there are more frames than the flow was found for.
     """
     if not weight:
         yield from frames
         return
     motion = load_file(flow / "flow.safetensors")
     before: Tensor | None = None
-    this = next(frames, None)
-    for number in range(len(motion["forward"]) + 1):
-        if this is None:
-            return
-        after = next(frames, None)
+    for number, (this, after) in enumerate(pairwise(chain(frames, [None]))):
+        assert this is not None, "only the last is followed by none"
         neighbours = []
         if before is not None:
             neighbours.append(_neighbour(before, motion, "backward", number - 1))
         if after is not None:
             neighbours.append(_neighbour(after, motion, "forward", number))
         yield temporal_filter(this[None], neighbours, weight)[0]
-        before, this = this, after
+        before = this
 
 
 def _neighbour(frame: Tensor, motion: dict[str, Tensor], way: str, number: int) -> Neighbour:
     flow, occlusion = (motion[name][number, None].to(frame.device) for name in (way, f"{way}_occlusion"))
-    return Neighbour(frame[None], flow.to(torch.float32), occlusion)
+    return Neighbour(frame[None], flow, occlusion)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from odd_clips import ffmpeg, interlaced, write_texture
 from quick_reelift import quick_reelift
-from s3_server import s3_server
+from s3_server import s3_environment, s3_server
 from whole_jobs import write_clip
 
 from stages.media.ffmpeg import ffmpeg_program
@@ -49,12 +49,7 @@ def desk_at(clips: Path, model: Path) -> Iterator[Desk]:
             model,
             {
                 "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-                "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
-                "AWS_ACCESS_KEY_ID": "testing",
-                "AWS_SECRET_ACCESS_KEY": "testing",
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "NO_PROXY": "127.0.0.1,localhost",
-                "no_proxy": "127.0.0.1,localhost",
+                **s3_environment(f"http://127.0.0.1:{port}"),
             },
         )
 

@@ -48,3 +48,9 @@ def test_a_chunk_of_one_frame_has_no_neighbours(tmp_path: Path) -> None:
 def test_without_weight_no_flow_is_read(tmp_path: Path) -> None:
     frames = [torch.zeros(3, 16, 16), torch.ones(3, 16, 16)]
     assert list(filtered_frames(iter(frames), tmp_path / "none", 0.0)) == frames
+
+
+def test_no_frame_is_lost_where_the_flow_is_too_short(tmp_path: Path) -> None:
+    frames = filtered_frames(iter(torch.zeros(4, 3, 16, 16)), write_flow(tmp_path, 3), 1.0)
+    with pytest.raises(IndexError):
+        list(frames)
