@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def spatial_attention(channels: int, heads: int, norm_groups: int, eps: float) -> Attention:
@@ -50,26 +50,43 @@ class PromptAttnProcessor(AttnProcessor2_0):
         return attended.reshape(frames, tokens, -1)
 
 
-def spatial_transformer(
-    channels: int, heads: int, layers: int, cross_attention_dim: int | None, norm_groups: int
-) -> Transformer2DModel:
-    """Build the UNet's transformer: GroupNorm, linear in, blocks, linear out, residual (golden README section 3).
+class SpatialTransformer(nn.Module):
+    """The UNet's transformer: GroupNorm, linear in, blocks, linear out, residual (golden README section 3).
 
-    ``cross_attention_dim`` is the width of the prompt embedding, or None for blocks without cross-attention. Takes and
-    returns ``[n, channels, h, w]``.
+    Parameters are named as in diffusers' ``Transformer2DModel``, whose module would load half of diffusers and SciPy.
+
+    Args:
+        channels: that enter and leave.
+        heads: of attention; must divide ``channels``.
+        layers: transformer blocks.
+        cross_attention_dim: width of the prompt embedding, or None for blocks without cross-attention.
+        norm_groups: of the norm before the blocks.
+
+    Raises:
+        ValueError: the heads cannot share the channels.
     """
-    if channels % heads:
-        raise ValueError(f"{channels} channels cannot be shared among {heads} attention heads")
-    transformer = Transformer2DModel(
-        num_attention_heads=heads,
-        attention_head_dim=channels // heads,
-        in_channels=channels,
-        num_layers=layers,
-        norm_num_groups=norm_groups,
-        cross_attention_dim=cross_attention_dim,
-        use_linear_projection=True,
-    )
-    if cross_attention_dim is not None:
-        for block in transformer.transformer_blocks:
-            block.attn2.set_processor(PromptAttnProcessor())
-    return transformer
+
+    def __init__(
+        self, channels: int, heads: int, layers: int, cross_attention_dim: int | None, norm_groups: int
+    ) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"{channels} channels cannot be shared among {heads} attention heads")
+        self.norm = nn.GroupNorm(norm_groups, channels, eps=1e-6)
+        self.proj_in = nn.Linear(channels, channels)
+        blocks = [
+            BasicTransformerBlock(channels, heads, channels // heads, cross_attention_dim=cross_attention_dim)
+            for _ in range(layers)
+        ]
+        if cross_attention_dim is not None:
+            for block in blocks:
+                block.attn2.set_processor(PromptAttnProcessor())
+        self.transformer_blocks = nn.ModuleList(blocks)
+        self.proj_out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, prompt: Tensor | None) -> Tensor:
+        """Map ``x [n, channels, h, w]`` to the same shape; ``prompt [p, length, d]`` with p dividing n, or None."""
+        tokens = self.proj_in(self.norm(x).flatten(2).transpose(1, 2))
+        for block in self.transformer_blocks:
+            tokens = block(tokens, encoder_hidden_states=prompt)
+        return x + self.proj_out(tokens).transpose(1, 2).reshape(x.shape)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
 from models.choices import MultistepName
@@ -47,6 +45,10 @@ class MultistepSolver:
             "use_karras_sigmas": True,
             "final_sigmas_type": "zero",
         }
+        # Here, because these modules load SciPy: a second of start-up for whoever takes another solver.
+        from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+        from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+
         if name == "unipc":
             self._scheduler: Any = UniPCMultistepScheduler(**shared)
         else:

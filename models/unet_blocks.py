@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from diffusers.models.downsampling import Downsample2D
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from models.attention import spatial_transformer
+from models.attention import SpatialTransformer
 from models.deep_features import DeepFeatures
 from models.spade import StructuredResnetBlock
 from models.temporal import SpatialTemporalConv, TemporalAttention
@@ -82,9 +81,9 @@ class BlockSettings:
             norm_groups=self.norm_groups,
         )
 
-    def transformer(self, channels: int) -> Transformer2DModel:
+    def transformer(self, channels: int) -> SpatialTransformer:
         """Build a transformer over the places of a frame."""
-        return spatial_transformer(
+        return SpatialTransformer(
             channels,
             self.heads(channels),
             layers=self.transformer_layers,
@@ -112,7 +111,7 @@ class UNetLevel(nn.Module):
         """Run one residual block and its transformer on ``[n, in_channels[index], h, w]``."""
         x = self.resnets[index](x, conditions.time, conditions.structure)
         if self.transformers:
-            x = self.transformers[index](x, encoder_hidden_states=conditions.prompt, return_dict=False)[0]
+            x = self.transformers[index](x, conditions.prompt)
         return x
 
 
@@ -182,7 +181,7 @@ class MiddleBlock(nn.Module):
         """Map ``[n, channels, h, w]`` to the same shape."""
         x = self.resnets[0](x, conditions.time, conditions.structure)
         x = self.temporal_convs[0](x, conditions.num_frames)
-        x = self.transformer(x, encoder_hidden_states=conditions.prompt, return_dict=False)[0]
+        x = self.transformer(x, conditions.prompt)
         x = self.temporal_attention(x, conditions.num_frames)
         x = self.resnets[1](x, conditions.time, conditions.structure)
         return self.temporal_convs[1](x, conditions.num_frames)

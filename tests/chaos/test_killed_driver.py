@@ -65,7 +65,7 @@ def child(parent: int, program: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("executor", "seed", "victims"), [("local", 1, ["driver"] * 4), ("ray", 2, ["raylet", "driver"])]
+    ("executor", "seed", "victims"), [("local", 1, ["driver"] * 3), ("ray", 2, ["raylet", "driver"])]
 )
 def test_a_killed_driver_loses_nothing_and_repeats_nothing(
     unbroken: Line, tmp_path: Path, executor: str, seed: int, victims: list[str]

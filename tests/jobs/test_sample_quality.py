@@ -14,7 +14,7 @@ from pipeline.config import load_config
 from pipeline.run import run
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-FRAMES = 8
+FRAMES = 5
 
 pytestmark = pytest.mark.slow
 

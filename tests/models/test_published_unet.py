@@ -11,10 +11,10 @@ import pytest
 import torch
 from diffusers.models.attention import FeedForward
 from diffusers.models.attention_processor import Attention
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 from torch.nn import functional
 
+from models.attention import SpatialTransformer
 from models.configurations import FULL
 from models.spade import Spade
 from models.structure_encoder import StructureEncoder
@@ -84,8 +84,8 @@ def test_halvings_of_unet_and_structure_encoder_pad_all_sides_those_of_the_vae_r
 
 
 def test_epsilons_of_norms(unet, encoder, vae):
-    assert set(epsilons(unet, nn.GroupNorm, (Transformer2DModel,))) == {1e-5}
-    assert {m.norm.eps for m in unet.modules() if isinstance(m, Transformer2DModel)} == {1e-6}
+    assert set(epsilons(unet, nn.GroupNorm, (SpatialTransformer,))) == {1e-5}
+    assert {m.norm.eps for m in unet.modules() if isinstance(m, SpatialTransformer)} == {1e-6}
     assert set(epsilons(unet, nn.LayerNorm)) == {1e-5}
     assert set(epsilons(encoder, nn.GroupNorm)) == {1e-5}
     assert set(epsilons(vae, nn.GroupNorm)) == {1e-6}
@@ -110,7 +110,7 @@ def test_the_temporal_layers_of_the_unet_are_in_its_middle_alone_in_their_order(
 def test_the_middle_of_the_unet_always_has_a_transformer():
     small = {"block_out_channels": (8, 8), "head_channels": 4, "cross_attention_dim": 6, "structure_channels": 4}
     network = DenoisingUNet(**small, attention_resolutions=(), layers_per_block=1, norm_groups=4)
-    assert [name for name, m in network.named_modules() if isinstance(m, Transformer2DModel)] == ["middle.transformer"]
+    assert [name for name, m in network.named_modules() if isinstance(m, SpatialTransformer)] == ["middle.transformer"]
 
 
 def test_every_prompt_serves_consecutive_frames(unet):

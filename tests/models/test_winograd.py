@@ -56,7 +56,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         ((2, 32, 47, 65), 64, [(1, 32, 47, 65)] * 2),  # one by one, Fourier, odd sides
         ((1, 67, 72, 36), 256, [(1, 67, 72, 36)]),
         ((1, 64, 1025, 1), 64, []),  # little of a tile is filled
-        ((20, 64, 8, 8), 64, []),
+        ((20, 64, 8, 8), 64, [(1, 64, 18, 90)]),  # laid side by side, two rows of ten
+        ((7, 64, 8, 20), 32, [(1, 64, 63, 21)]),  # one column
+        ((20, 128, 16, 16), 64, [(1, 128, 17, 340)]),  # for the cache's sake
+        ((5, 64, 8, 8), 64, []),  # too few to fill tiles
+        ((20, 64, 4, 4), 64, []),
         ((1, 64, 12, 12), 64, []),  # transforming the weights would cost more
         ((1, 64, 1, 1), 64, []),
     ],
@@ -66,7 +70,7 @@ def test_the_sum_is_the_direct_one(
 ) -> None:
     conv, x = layer(shape[1], outputs), torch.randn(shape)
     found, expected = conv(x), direct(conv, x)
-    assert calls == taken and found.shape == expected.shape
+    assert calls == taken and found.shape == expected.shape and found.is_contiguous()
     assert float((found - expected).norm() / expected.norm()) < 1e-5
 
 
@@ -107,6 +111,11 @@ def test_what_it_cannot_do_is_done_as_before(calls: list[tuple[int, ...]]) -> No
     with torch.inference_mode():
         layer().requires_grad_()(x)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 64, 48, 48), (20, 64, 8, 8)])
+def test_a_compiled_layer_takes_it_as_one_operation(calls: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
+    conv, x = layer(), torch.randn(shape)
     captured: list[torch.fx.GraphModule] = []
 
     def capture(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
@@ -114,8 +123,20 @@ def test_what_it_cannot_do_is_done_as_before(calls: list[tuple[int, ...]]) -> No
         return graph
 
     with torch.inference_mode():
-        torch.compile(layer(), fullgraph=True, backend=capture)(x)
-    assert len(captured) == 1 and len(calls) == 1
+        expected, plain = conv(x), len(calls)
+        found = torch.compile(conv, fullgraph=True, backend=capture)(x)
+    (graph,) = captured
+    called = [node for node in graph.graph.nodes if node.op == "call_function"]
+    assert len(called) == 1 and "fast_convolution" in str(called[0].target)
+    assert torch.equal(found, expected) and len(calls) == 2 * plain
+
+
+def test_pictures_side_by_side_do_not_see_each_other(calls: list[tuple[int, ...]]) -> None:
+    conv, x = layer(), torch.zeros(20, 64, 8, 8)
+    x[7] = 1000.0
+    found = conv(x) - direct(conv, torch.zeros_like(x))
+    assert len(calls) == 1
+    assert float(torch.cat((found[:7], found[8:])).abs().max()) < 1e-5 * float(found[7].abs().max())
 
 
 @pytest.mark.parametrize("watched", ["input", "weights", "both"])

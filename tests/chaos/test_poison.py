@@ -1,65 +1,20 @@
-"""Workers of a run on Ray killed in the middle of their work; on a cluster, an item that kills whoever takes it."""
+"""On a cluster, an item that kills whoever takes it."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from few_machines import surroundings
-from processes import title
 from ray.cluster_utils import Cluster
-from whole_jobs import ROOT, Line, committed, events, made_twice, published, simulated, status, tree
+from whole_jobs import ROOT, events, made_twice, simulated, status, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
-
-
-def at_work(workspace: Path) -> list[int]:
-    """The processes that have begun an attempt and not ended it, as their markers tell."""
-    found = set()
-    for marker in workspace.glob("attempts/*/*/*.json"):
-        try:
-            attempt = json.loads(marker.read_text())
-        except (FileNotFoundError, ValueError):
-            continue
-        process = int(attempt["worker"].rpartition(":")[2])
-        if not attempt["outcome"] and Path(f"/proc/{process}").exists():
-            found.add(process)
-    return sorted(found)
-
-
-def test_workers_that_die_cost_an_attempt_each_and_nothing_else(unbroken: Line, tmp_path: Path) -> None:
-    chance = random.Random(5)
-    workspace = tmp_path / "workspace"
-    line = replace(unbroken, executor="ray", output=tmp_path / "restored", workspace=workspace)
-    process, killed = line.start(tmp_path / "log"), 0
-    total = len(committed(Path(unbroken.workspace)))
-    for moment in (0, total // 3, total * 2 // 3):
-        while process.poll() is None and (len(committed(workspace)) < moment or not at_work(workspace)):
-            time.sleep(0.005)
-        for worker in chance.sample(at_work(workspace), k=1):
-            assert title(worker).startswith("ray::")
-            os.kill(worker, signal.SIGKILL)
-            killed += 1
-    assert process.wait(400) == 0, (tmp_path / "log").read_text()
-    assert killed >= 2
-    assert published(tmp_path / "restored") == published(Path(unbroken.output))
-    assert not made_twice(workspace)
-    outcomes = Counter(event["outcome"] for event in events(workspace))
-    assert 1 <= outcomes["died"] <= killed and not outcomes["gave_up"] and not outcomes["failed"]
-    before = committed(workspace)
-    again = replace(line, executor="local").run()
-    assert again.returncode == 0 and "2 already done (0 artifacts made" in again.stderr
-    assert committed(workspace) == before
 
 
 def test_an_item_that_kills_its_worker_is_given_up_and_no_neighbour_is_charged(
