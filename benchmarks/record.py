@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PLACES = ("data", "json", "model")
+PLACES = ("data", "json", "model", "source")
 """Options that name a place on the machine where it ran, which tells others nothing."""
 
 

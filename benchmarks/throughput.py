@@ -2,17 +2,21 @@
 
     python -m benchmarks.throughput [--chunk-frames 10] [--json benchmarks/results/throughput.json]
 
-Bare: flow, sample and decode one after the other in this process, chunk by chunk, with nothing around them. Piped: a
+Bare: flow, sample and decode one after the other in one process, chunk by chunk, with nothing around them. Piped: a
 run on a Ray of its own, with artifacts, digests, manifest, split and assemble. Both compute the same chunks, with as
-many threads a worker; the first chunk warms up and is not counted, nor is anything before it.
+many threads a worker and in a worker's environment; the first chunk warms up and is not counted, nor is anything
+before it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from benchmarks.record import given, write_result
 from pipeline import manifest
 from pipeline.config import RunConfig
 from pipeline.executors.base import StageFactory, fix_threads
-from pipeline.executors.memory import keep_memory
+from pipeline.executors.memory import WORKER_ENVIRONMENT
 from pipeline.executors.on_ray import RayExecutor
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.run import run
@@ -38,7 +42,6 @@ SAMPLE = Path(__file__).parent.parent / "samples" / "city.mkv"
 
 def bare(config: RunConfig, stages: Stages, source: Path, folder: Path) -> dict[str, float]:
     """Frames (those that chunks share count in each) and seconds of all chunks but the first, without a pipeline."""
-    keep_memory()
     fix_threads(config.runtime.threads)
     split, *chain = (stages[name]() for name in ("split", *CHUNK_STAGES))
     for stage in (split, *chain):
@@ -94,8 +97,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def measure(config: RunConfig, stages: Stages, source: Path) -> dict[str, Any]:
     """Both ways, and the ratio of their frames per second."""
-    with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
-        ways = {way.__name__: way(config, stages, source, _new(Path(folder) / way.__name__)) for way in (piped, bare)}
+    # What the environment says of memory and threads must be there when a process starts.
+    os.environ.update(WORKER_ENVIRONMENT)
+    with (
+        tempfile.TemporaryDirectory(prefix="throughput-") as folder,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process,
+    ):
+        ways = {
+            "piped": piped(config, stages, source, _new(Path(folder) / "piped")),
+            "bare": process.submit(bare, config, stages, source, _new(Path(folder) / "bare")).result(),
+        }
     rates = {name: way["frames"] / way["seconds"] for name, way in ways.items()}
     if ways["piped"]["frames"] != ways["bare"]["frames"]:
         raise SystemExit(f"not the same chunks: {ways}")

@@ -18,6 +18,7 @@ from pipeline.accounting import ElsewhereError
 from pipeline.events import process_name
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.collector import gate, reporter
+from pipeline.executors.memory import keep_memory
 from pipeline.executors.nodes import LiveNodes
 from pipeline.faults import line
 from pipeline.job import Job
@@ -46,6 +47,7 @@ class StageActor:
     def __init__(self, kind: str, factory: StageFactory, job: Job, collector: Any) -> None:
         self.kind, self.threads = kind, job.threads
         logging.getLogger("ray.data").setLevel(logging.ERROR)
+        keep_memory()
         fix_threads(job.threads)
         self.fatal: FatalRow | None = None
         self.spent = False

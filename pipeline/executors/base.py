@@ -42,12 +42,14 @@ class Executor(Protocol):
 
 
 def fix_threads(threads: int) -> None:
-    """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads.
+    """Give torch, and what reads OMP_NUM_THREADS, a fixed number of threads, and let them sleep while they wait.
 
     The number of threads decides how sums are split, and so their last bits: it must not follow the size of the pools.
     Called before a stage is made, because torch reads the variable when it is imported, and again on the thread that
-    does the work, because torch counts per thread. A process whose stage needs no torch does not import it.
+    does the work, because torch counts per thread. A process whose stage needs no torch does not import it. Threads of
+    OpenMP that spin take the cores from NNPACK's (``models.winograd``): docs/performance.md has what that costs.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)

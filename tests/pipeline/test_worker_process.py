@@ -53,6 +53,22 @@ def test_memory_that_was_freed_is_kept_for_the_next_layer() -> None:
     assert kept("", WORKER_ENVIRONMENT) > 200
 
 
+@pytest.mark.parametrize(("wish", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_somebody_wants_otherwise(wish: dict[str, str], policy: str) -> None:
+    """On any cluster, too, whose processes have not been started by us; torch reads it when it is imported."""
+    program = """
+import os, sys
+from pipeline.executors.actors import StageActor
+from pipeline.executors.base import fix_threads
+fix_threads(2)
+print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")} | wish
+    words, root = [sys.executable, "-c", program], Path(__file__).parents[2]
+    done = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{policy} False\n"
+
+
 class Counting:
     """A worker that notes how many threads torch has where it runs."""
 
