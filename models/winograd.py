@@ -140,7 +140,7 @@ def _fast(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _layout(pictures: int, channels: int, height: int, width: int) -> tuple[int, float]:
-    """How small pictures are laid side by side as a single one.
+    """How small pictures are laid side by side as a single one; those of ``ALONE`` pixels and more never are.
 
     Returns:
         Pictures in a row, 0 if they are better left apart, and the share of the tiles' pixels that belongs to them.
@@ -150,12 +150,14 @@ def _layout(pictures: int, channels: int, height: int, width: int) -> tuple[int,
         return -(-height // TILE) * -(-width // TILE)
 
     pixels, apart = pictures * height * width / TILE**2, pictures * tiles(height, width)
+    if pictures == 1 or height * width >= ALONE:
+        return 0, pixels / apart
     best, fewest = pictures, tiles(height, pictures * (width + 1) - 1)
-    for columns in range(pictures - 1, 0, -1):
+    for columns in (n for n in range(pictures - 1, 0, -1) if pictures % n == 0):
         count = tiles(pictures // columns * (height + 1) - 1, columns * (width + 1) - 1)
-        if pictures % columns == 0 and count < 0.9 * fewest:  # one row is copied soonest
+        if count < 0.9 * fewest:  # one row is copied soonest
             best, fewest = columns, count
-    if pictures > 1 and (channels >= MANY or fewest <= SPARED * apart):
+    if channels >= MANY or fewest <= SPARED * apart:
         return best, pixels / fewest
     return 0, pixels / apart
 

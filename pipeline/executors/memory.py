@@ -21,7 +21,7 @@ WORKER_ENVIRONMENT = {
 }
 """For processes still to be started."""
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
 
 
 def keep_memory() -> None:
@@ -32,3 +32,4 @@ def keep_memory() -> None:
     library.mallopt(_M_MMAP_MAX, 0)
     library.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
     library.mallopt(_M_TOP_PAD, _TOP_PAD)
+    library.mallopt(_M_ARENA_MAX, 1)  # for other threads, too: a worker is called on one

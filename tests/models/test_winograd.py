@@ -61,6 +61,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         ((20, 128, 16, 16), 64, [(1, 128, 17, 340)]),  # for the cache's sake
         ((5, 64, 8, 8), 64, []),  # too few to fill tiles
         ((20, 64, 4, 4), 64, []),
+        ((20, 64, 1030, 2), 32, []),  # one at a time, and so little of a tile filled
         ((1, 64, 12, 12), 64, []),  # transforming the weights would cost more
         ((1, 64, 1, 1), 64, []),
     ],

@@ -21,15 +21,22 @@ from pipeline.rows import ChunkRow, Row, pack
 from stages.items import Chunk
 
 PROGRAM = """
-import torch
+import threading, torch
 from pipeline.executors.memory import keep_memory
 {call}
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) >> 8
-before = resident()
-torch.ones(64 << 20)
-print(resident() - before)
+def fill():
+    before = resident()
+    torch.ones(64 << 20)
+    print(resident() - before)
+if "thread" in globals():
+    work = threading.Thread(target=fill)
+    work.start()
+    work.join()
+else:
+    fill()
 """
 
 
@@ -50,6 +57,7 @@ def kept(call: str, environment: dict[str, str]) -> int:
 def test_memory_that_was_freed_is_kept_for_the_next_layer() -> None:
     assert kept("", {}) < 64
     assert kept("keep_memory()", {}) > 200
+    assert kept("keep_memory(); thread = True", {}) > 200, "Ray calls on another thread"
     assert kept("", WORKER_ENVIRONMENT) > 200
 
 
