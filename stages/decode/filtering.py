@@ -1,32 +1,63 @@
-"""The temporal filter over the frames of a chunk, three of them in memory at a time."""
+"""The temporal filter over the frames of a chunk, a few of them in memory at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, pairwise
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.temporal_filter import Neighbour, temporal_filter
+from models.temporal_filter import Neighbour, flicker, temporal_filter
+
+IN_STEADY_PLACES = 0.3
+"""Weight of neighbours where the input does not flicker, of that where it does."""
+
+Frame = tuple[Tensor, Tensor]
+"""A decoded frame [3, H, W] and how much its input flickers [1, 1, h, w]."""
 
 
-def filtered_frames(frames: Iterator[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
+def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
     """Yield the frames of a chunk, each filtered with those before and after it as they were.
+
+    Where the input flickers, the result is filtered once more, so that frames two further on count as well; where it
+    is steady, neighbours count for less.
 
     Args:
         frames: [3, H, W] in [-1, 1], on the canvas, in order.
+        inputs: what they were made of, [3, h, w] in [-1, 1], the same part of the picture at any size.
         flow: the folder that the flow stage wrote for the chunk.
-        weight: of a neighbour; 0 yields the frames as they are.
+        weight: of a neighbour where the input flickers; 0 yields the frames as they are.
 
     Raises:
         IndexError: there are more frames than the flow was found for.
+        ValueError: there are more inputs than frames, or fewer.
     """
     if not weight:
         yield from frames
         return
     motion = load_file(flow / "flow.safetensors")
+    amounts = (flicker(this[None], neighbours) for this, neighbours in _beside(inputs, motion))
+    once = _filtered(zip(frames, amounts, strict=True), motion, weight, IN_STEADY_PLACES)
+    yield from (frame for frame, _ in _filtered(once, motion, weight, 0.0))
+
+
+def _filtered(frames: Iterable[Frame], motion: Mapping[str, Tensor], weight: float, least: float) -> Iterator[Frame]:
+    waiting: list[Tensor] = []
+
+    def decoded() -> Iterator[Tensor]:
+        for frame, amount in frames:
+            waiting.append(amount)
+            yield frame
+
+    for this, neighbours in _beside(decoded(), motion):
+        amount = waiting.pop(0)
+        yield temporal_filter(this[None], neighbours, weight * amount.clamp(min=least))[0], amount
+
+
+def _beside(frames: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Neighbour]]]:
+    """Each frame with those before and after it."""
     before: Tensor | None = None
     for number, (this, after) in enumerate(pairwise(chain(frames, [None]))):
         assert this is not None, "only the last is followed by none"
@@ -35,10 +66,10 @@ def filtered_frames(frames: Iterator[Tensor], flow: Path, weight: float) -> Iter
             neighbours.append(_neighbour(before, motion, "backward", number - 1))
         if after is not None:
             neighbours.append(_neighbour(after, motion, "forward", number))
-        yield temporal_filter(this[None], neighbours, weight)[0]
+        yield this, neighbours
         before = this
 
 
-def _neighbour(frame: Tensor, motion: dict[str, Tensor], way: str, number: int) -> Neighbour:
+def _neighbour(frame: Tensor, motion: Mapping[str, Tensor], way: str, number: int) -> Neighbour:
     flow, occlusion = (motion[name][number, None].to(frame.device) for name in (way, f"{way}_occlusion"))
     return Neighbour(frame[None], flow, occlusion)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.canvas import Canvas
+from models.canvas import Canvas, flow_frames
 from models.colour_fix import adain, wavelet
 from models.folder import ModelFolder
 from models.memory import Shrinking
@@ -81,12 +81,18 @@ class DecodeStage(Stage[ChunkTask, Result]):
         inputs = MovingFrames(read_frames(source), frames, str(source))
         restore = self._restorer(task.inputs["sample"], canvas, frames)
         decoded = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
-        finished = filtered_frames(decoded, task.inputs["flow"], self.config.temporal_filter)
+        small = (self._small(frame, canvas) for frame in read_frames(source))
+        finished = filtered_frames(decoded, small, task.inputs["flow"], self.config.temporal_filter)
         height, width = canvas.output
         figures = Figures()
         delivered = self._delivered(finished, canvas, read_frames(source), figures)
         self._write(delivered, task, output_format(table, width, height))
         return Result({"frames": frames, "width": width, "height": height, **figures.facts()})
+
+    def _small(self, frame: np.ndarray, canvas: Canvas) -> Tensor:
+        """A source frame as the flow stage saw it, [3, h, w] in [-1, 1]."""
+        enlarged = canvas.enter(as_tensor(frame, self.device) * 2 - 1)
+        return flow_frames(enlarged)[0] * 2 - 1
 
     def _restorer(self, sampled: Path, canvas: Canvas, frames: int) -> Callable[[Tensor, list[int]], Tensor]:
         """A function: source frames [n, 3, h, w] in [-1, 1], and their numbers -> decoded ones on the canvas."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.temporal_filter import Neighbour, temporal_filter
+from models.temporal_filter import Neighbour, flicker, temporal_filter
 
 MOVED = 3
 """Pixels to the right from each frame to the next; a whole number, so that moving a frame loses nothing."""
+
+
+FULL = torch.ones(1, 1, 6, 6)
 
 
 def moving(frames: int = 3, noise: float = 0.0) -> Tensor:
@@ -31,13 +34,13 @@ def inside(frames: Tensor) -> Tensor:
 
 def test_what_only_moves_stays_as_it_is() -> None:
     first, this, last = moving()
-    filtered = temporal_filter(this[None], [beside(first, -1), beside(last, 1)], 1.0)
+    filtered = temporal_filter(this[None], [beside(first, -1), beside(last, 1)], FULL)
     assert torch.allclose(inside(filtered[0]), inside(this), atol=1e-4)
 
 
 def test_flicker_goes_down_as_in_a_mean_of_three() -> None:
     clean, noisy = moving(), moving(noise=0.03)
-    filtered = temporal_filter(noisy[1:2], [beside(noisy[0], -1), beside(noisy[2], 1)], 1.0)
+    filtered = temporal_filter(noisy[1:2], [beside(noisy[0], -1), beside(noisy[2], 1)], FULL)
     before, after = ((inside(frame) - inside(clean[1])).std() for frame in (noisy[1], filtered[0]))
     assert 0.5 < float(after / before) < 0.65, "one over the root of three, 0.58"
 
@@ -45,12 +48,38 @@ def test_flicker_goes_down_as_in_a_mean_of_three() -> None:
 def test_what_is_hidden_or_another_picture_does_not_come_through() -> None:
     _, this, last = moving()
     for other in (beside(last, 1, occluded=True), beside(-last, 1), beside(last.roll(20, -1), 1)):
-        filtered = temporal_filter(this[None], [other], 1.0)
+        filtered = temporal_filter(this[None], [other], FULL)
         assert float((inside(filtered[0]) - inside(this)).abs().mean()) < 0.01
 
 
 def test_the_weight_and_no_neighbour() -> None:
     noisy = moving(noise=0.03)
-    assert torch.equal(temporal_filter(noisy[1:2].clamp(-1, 1), [], 1.0), noisy[1:2].clamp(-1, 1))
-    less, more = (temporal_filter(noisy[1:2], [beside(noisy[2], 1)], weight) - noisy[1:2] for weight in (0.25, 1.0))
+    assert torch.equal(temporal_filter(noisy[1:2].clamp(-1, 1), [], FULL), noisy[1:2].clamp(-1, 1))
+    less, more = (
+        temporal_filter(noisy[1:2], [beside(noisy[2], 1)], weight * FULL) - noisy[1:2] for weight in (0.25, 1.0)
+    )
     assert 0.3 < float(inside(less).std() / inside(more).std()) < 0.5, "0.2 to 0.5 of the difference"
+
+
+def test_it_filters_where_the_weight_is_and_nowhere_else() -> None:
+    noisy = moving(noise=0.03)
+    left = FULL.clone()
+    left[..., 3:] = 0
+    filtered = temporal_filter(noisy[1:2], [beside(noisy[2], 1)], left)
+    assert torch.equal(filtered[..., 30:], noisy[1:2, ..., 30:].clamp(-1, 1))
+    assert (filtered[..., 8:18] != noisy[1:2, ..., 8:18]).float().mean() > 0.9
+    assert torch.equal(temporal_filter(noisy[1:2], [beside(noisy[2], 1)], 0 * FULL), noisy[1:2].clamp(-1, 1))
+
+
+def test_flicker_is_what_motion_does_not_explain() -> None:
+    for noise, least, most in ((0.0, 0.0, 0.01), (0.003, 0.0, 0.01), (0.018, 0.05, 0.7), (0.05, 0.99, 1.0)):
+        first, this, last = moving(noise=noise)
+        found = inside(flicker(this[None], [beside(first, -1), beside(last, 1)]))
+        assert found.shape == (1, 1, 32, 32)
+        assert least <= float(found.mean()) <= most, noise
+    assert not flicker(this[None], []).any(), "nothing is known of a frame by itself"
+
+
+def test_what_the_flow_does_not_explain_is_not_called_flicker_where_it_is_not_believed() -> None:
+    first, this, _ = moving(noise=0.05)
+    assert not flicker(this[None], [beside(first, -1, occluded=True)]).any()

@@ -21,19 +21,40 @@ def write_flow(folder: Path, frames: int) -> Path:
     return folder
 
 
-def test_each_frame_meets_its_neighbours_as_they_were_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_frame_meets_its_neighbours_as_they_were_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     met = []
 
-    def noted(frame: torch.Tensor, neighbours: list[Neighbour], weight: float) -> torch.Tensor:
-        met.append([(float(each.frame.mean()), float(each.flow.mean())) for each in neighbours])
+    def noted(frame: torch.Tensor, neighbours: list[Neighbour], weight: torch.Tensor) -> torch.Tensor:
+        met.append([(round(float(each.frame.mean()), 3), float(each.flow.mean())) for each in neighbours])
+        weights.append(round(float(weight.mean()), 3))
         return frame - 1
 
+    weights: list[float] = []
     monkeypatch.setattr(filtering, "temporal_filter", noted)
+    monkeypatch.setattr(filtering, "flicker", lambda this, _: this.mean().view(1, 1, 1, 1))
     frames = (torch.full((3, 16, 16), number / 10) for number in range(3))
-    found = [round(float(frame.mean()), 3) for frame in filtered_frames(frames, write_flow(tmp_path, 3), 0.5)]
-    assert found == [-1.0, -0.9, -0.8]
-    expected = [[(0.1, 100)], [(0.0, 200), (0.2, 101)], [(0.1, 201)]]
-    assert met == [[pytest.approx(each) for each in frame] for frame in expected]
+    inputs = (torch.full((3, 4, 4), number / 2) for number in range(3))
+    filtered = filtered_frames(frames, inputs, write_flow(tmp_path, 3), 0.5)
+    assert [round(float(frame.mean()), 3) for frame in filtered] == [-2.0, -1.9, -1.8]
+    first = [[(0.1, 100)], [(0.0, 200), (0.2, 101)], [(0.1, 201)]]
+    second = [[(shown - 1, flow) for shown, flow in frame] for frame in first]
+    assert sorted(met) == sorted([*first, *second])
+    assert sorted(weights) == [0.0, 0.15, 0.25, 0.25, 0.5, 0.5], "0.3, 0.5, 1 and then 0, 0.5, 1 of 0.5"
+
+
+def test_where_the_input_flickers_frames_count_that_are_two_away(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    decoded = 0.02 * torch.randn(5, 3, 16, 16, generator=generator)
+    parts = {name: torch.zeros(4, 2, 2, 2) for name in ("forward", "backward")}
+    save_file(
+        {**parts, **{f"{way}_occlusion": torch.zeros(4, 1, 2, 2) for way in parts}}, tmp_path / "flow.safetensors"
+    )
+    left = {}
+    for name, noise in (("steady", 0.0), ("restless", 0.2)):
+        inputs = noise * torch.randn(5, 3, 8, 8, generator=generator)
+        left[name] = torch.stack(list(filtered_frames(decoded, inputs, tmp_path, 1.0)))[2].std() / decoded[2].std()
+    assert 0.6 < left["steady"] < 0.75, "a mean with weights of 0.3: 0.68 of the deviation"
+    assert 0.42 < left["restless"] < 0.55, "1 2 3 2 1: 0.48"
 
 
 def test_a_chunk_of_one_frame_has_no_neighbours(tmp_path: Path) -> None:
@@ -41,16 +62,16 @@ def test_a_chunk_of_one_frame_has_no_neighbours(tmp_path: Path) -> None:
     save_file(
         {**parts, **{f"{way}_occlusion": torch.zeros(0, 1, 2, 2) for way in parts}}, tmp_path / "flow.safetensors"
     )
-    (frame,) = filtered_frames(iter([torch.full((3, 16, 16), 0.25)]), tmp_path, 1.0)
+    (frame,) = filtered_frames([torch.full((3, 16, 16), 0.25)], torch.zeros(1, 3, 4, 4), tmp_path, 1.0)
     assert torch.equal(frame, torch.full((3, 16, 16), 0.25))
 
 
 def test_without_weight_no_flow_is_read(tmp_path: Path) -> None:
     frames = [torch.zeros(3, 16, 16), torch.ones(3, 16, 16)]
-    assert list(filtered_frames(iter(frames), tmp_path / "none", 0.0)) == frames
+    assert list(filtered_frames(frames, [], tmp_path / "none", 0.0)) == frames
 
 
 def test_no_frame_is_lost_where_the_flow_is_too_short(tmp_path: Path) -> None:
-    frames = filtered_frames(iter(torch.zeros(4, 3, 16, 16)), write_flow(tmp_path, 3), 1.0)
+    frames = filtered_frames(torch.zeros(4, 3, 16, 16), torch.zeros(4, 3, 4, 4), write_flow(tmp_path, 3), 1.0)
     with pytest.raises(IndexError):
         list(frames)
