@@ -90,7 +90,7 @@ class DecodeStage(Stage[ChunkTask, Result]):
         return Result({"frames": frames, "width": width, "height": height, **figures.facts()})
 
     def _small(self, frame: np.ndarray, canvas: Canvas) -> Tensor:
-        """A source frame as the flow stage saw it, [3, h, w] in [-1, 1]."""
+        """A source frame on the canvas, reduced by 4, [3, h, w] in [-1, 1]: at 4 times the size, as it came."""
         enlarged = canvas.enter(as_tensor(frame, self.device) * 2 - 1)
         return flow_frames(enlarged)[0] * 2 - 1
 
