@@ -23,10 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.machine import machine
 from benchmarks.matrix_rate import matrix_rate
 from benchmarks.record import given, write_result
+from benchmarks.throughput import tasks
 from pipeline.config import RunConfig
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.stage_factories import stage_factories
-from stages.items import ChunkTask, SplitTask
+from stages.items import SplitTask
 from stages.media.frames import FrameWriter, rgb_format
 
 
@@ -36,22 +37,20 @@ def operations(config: RunConfig, source: Path, folder: Path) -> dict[str, float
     Args:
         config: of the run.
         source: a video.
-        folder: an empty one, for artifacts.
+        folder: for artifacts.
     """
-    stages = {name: factory() for name, factory in stage_factories(config).items() if name != "assemble"}
-    for stage in stages.values():
+    factories = stage_factories(config)
+    split, *chain = (factories[name]() for name in ("split", *CHUNK_STAGES))
+    for stage in (split, *chain):
         stage.setup()
     (folder / "split").mkdir()
-    made = next(iter(stages["split"].run(SplitTask("0" * 16, source, folder / "split"))))
-    inputs = {"split": made.folder}
+    made = next(iter(split.run(SplitTask("0" * 16, source, folder / "split"))))
     found = {}
-    for name in CHUNK_STAGES:
-        inputs[name] = folder / name
-        inputs[name].mkdir()
+    for stage, task in tasks(chain, made, folder):
         with FlopCounterMode(display=False) as counter:
-            stages[name].run(ChunkTask(made.chunk, dict(inputs), inputs[name]))
-        found[name] = counter.get_total_flops() / len(made.chunk)
-    for stage in stages.values():
+            stage.run(task)
+        found[stage.name] = counter.get_total_flops() / len(made.chunk)
+    for stage in (split, *chain):
         stage.teardown()
     return found
 

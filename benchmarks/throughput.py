@@ -14,7 +14,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,10 +34,22 @@ from pipeline.run import run
 from pipeline.schemas import DONE
 from pipeline.stage_factories import stage_factories
 from pipeline.storage import Storage
-from stages.items import ChunkTask, SplitTask
+from stages.contract import Stage
+from stages.items import ChunkTask, SplitChunk, SplitTask
 
 Stages = Mapping[str, StageFactory]
 SAMPLE = Path(__file__).parent.parent / "samples" / "city.mkv"
+
+
+def tasks(
+    chain: Iterable[Stage[Any, Any]], made: SplitChunk, folder: Path
+) -> Iterator[tuple[Stage[Any, Any], ChunkTask]]:
+    """Each stage with its task for one chunk, to be run before the next is asked for."""
+    assert made.folder is not None, "its files are wanted"
+    inputs = {"split": made.folder}
+    for stage in chain:
+        inputs[stage.name] = _new(folder / stage.name / str(made.chunk.index))
+        yield stage, ChunkTask(made.chunk, dict(inputs), inputs[stage.name])
 
 
 def bare(config: RunConfig, stages: Stages, source: Path, folder: Path) -> dict[str, float]:
@@ -48,10 +60,8 @@ def bare(config: RunConfig, stages: Stages, source: Path, folder: Path) -> dict[
         stage.setup()
     ends, lengths = [], []
     for made in list(split.run(SplitTask("0" * 16, source, _new(folder / "split")))):
-        inputs = {"split": made.folder}
-        for stage in chain:
-            inputs[stage.name] = _new(folder / stage.name / str(made.chunk.index))
-            stage.run(ChunkTask(made.chunk, dict(inputs), inputs[stage.name]))
+        for stage, task in tasks(chain, made, folder):
+            stage.run(task)
         ends.append(time.perf_counter())
         lengths.append(len(made.chunk))
     for stage in (split, *chain):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, pairwise
+from itertools import chain, pairwise, tee
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -13,9 +13,6 @@ from models.temporal_filter import Neighbour, flicker, temporal_filter
 
 IN_STEADY_PLACES = 0.3
 """Weight of neighbours where the input does not flicker, of that where it does."""
-
-Frame = tuple[Tensor, Tensor]
-"""A decoded frame [3, H, W] and how much its input flickers [1, 1, h, w]."""
 
 
 def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
@@ -38,22 +35,16 @@ def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Pa
         yield from frames
         return
     motion = load_file(flow / "flow.safetensors")
-    amounts = (flicker(this[None], neighbours) for this, neighbours in _beside(inputs, motion))
-    once = _filtered(zip(frames, amounts, strict=True), motion, weight, IN_STEADY_PLACES)
-    yield from (frame for frame, _ in _filtered(once, motion, weight, 0.0))
+    first, second = tee(flicker(this[None], neighbours) for this, neighbours in _beside(inputs, motion))
+    once = _filtered(frames, first, motion, weight, IN_STEADY_PLACES)
+    yield from _filtered(once, second, motion, weight, 0.0)
 
 
-def _filtered(frames: Iterable[Frame], motion: Mapping[str, Tensor], weight: float, least: float) -> Iterator[Frame]:
-    waiting: list[Tensor] = []
-
-    def decoded() -> Iterator[Tensor]:
-        for frame, amount in frames:
-            waiting.append(amount)
-            yield frame
-
-    for this, neighbours in _beside(decoded(), motion):
-        amount = waiting.pop(0)
-        yield temporal_filter(this[None], neighbours, weight * amount.clamp(min=least))[0], amount
+def _filtered(
+    frames: Iterable[Tensor], amounts: Iterable[Tensor], motion: Mapping[str, Tensor], weight: float, least: float
+) -> Iterator[Tensor]:
+    for (this, neighbours), amount in zip(_beside(frames, motion), amounts, strict=True):
+        yield temporal_filter(this[None], neighbours, weight * amount.clamp(min=least))[0]
 
 
 def _beside(frames: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Neighbour]]]:

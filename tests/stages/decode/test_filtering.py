@@ -71,6 +71,13 @@ def test_without_weight_no_flow_is_read(tmp_path: Path) -> None:
     assert list(filtered_frames(frames, [], tmp_path / "none", 0.0)) == frames
 
 
+@pytest.mark.parametrize("inputs", [2, 4])
+def test_every_frame_has_its_input(tmp_path: Path, inputs: int) -> None:
+    frames = filtered_frames(torch.zeros(3, 3, 16, 16), torch.zeros(inputs, 3, 4, 4), write_flow(tmp_path, 4), 1.0)
+    with pytest.raises(ValueError, match="zip"):
+        list(frames)
+
+
 def test_no_frame_is_lost_where_the_flow_is_too_short(tmp_path: Path) -> None:
     frames = filtered_frames(torch.zeros(4, 3, 16, 16), torch.zeros(4, 3, 4, 4), write_flow(tmp_path, 3), 1.0)
     with pytest.raises(IndexError):
