@@ -121,17 +121,18 @@ class BasicVSR(ModelMixin, ConfigMixin):
         if keep_every < 1:
             raise ValueError(f"keep_every must be at least 1, not {keep_every}")
         count = frames.shape[1]
-        starts = range(0, count, keep_every)
-        # kept[i]: the features of frame starts[i] + keep_every, with which the walk back enters the run before it.
+        length = keep_every if keep_every > 1 else count
+        starts = range(0, count, length)
+        # kept[i]: the features of frame starts[i] + length, with which the walk back enters the run before it.
         kept: list[Tensor | None] = [None] * len(starts)
         last_run: list[Tensor] = []
         for run in reversed(range(len(starts))):
             entering = last_run[0] if last_run else None
             kept[run] = entering
-            last_run = self._walk_back(frames, starts[run], min(starts[run] + keep_every, count), entering)
+            last_run = self._walk_back(frames, starts[run], min(starts[run] + length, count), entering)
         hidden: Tensor | None = None
         for run, start in enumerate(starts):
-            stop = min(start + keep_every, count)
+            stop = min(start + length, count)
             features = last_run if run == 0 else self._walk_back(frames, start, stop, kept[run])
             last_run, kept[run] = [], None
             for index in range(start, stop):

@@ -57,6 +57,15 @@ def test_any_size_and_number_of_frames_and_what_is_kept_does_not_matter(
     assert torch.equal(whole, thrifty)
 
 
+@pytest.mark.parametrize(("keep", "steps"), [(1, 9), (2, 9 + 7), (3, 9 + 6), (9, 9)])
+def test_what_is_kept_is_not_computed_again(tiny: BasicVSR, keep: int, steps: int) -> None:
+    taken: list[int] = []
+    hook = tiny.backward_branch.register_forward_hook(lambda *_: taken.append(1))
+    with hook, torch.inference_mode():
+        tiny(torch.rand(9, 3, 8, 8), keep_every=keep)
+    assert len(taken) == steps
+
+
 def test_information_flows_from_both_ends(tiny: BasicVSR) -> None:
     frames = torch.rand(4, 3, 8, 8)
     base = tiny(frames)
