@@ -43,14 +43,15 @@ HELD_BACK = 16
 FRAME = (384, 512)
 """Height and width of the frames that are timed."""
 
+_WIDE = {"block_out_channels": (32, 64, 96)}
 AUTOENCODERS: dict[str, dict[str, Any]] = {
-    "shipped: 8 channels at 1/8, widths 32 64 96": {},
-    "4 channels": {"latent_channels": 4},
-    "16 channels": {"latent_channels": 16},
-    "at 1/4: pixels not gathered": {"patch_size": 1},
-    "at 1/16: 4 x 4 pixels gathered": {"patch_size": 4},
-    "widths 16 32 48": {"block_out_channels": (16, 32, 48)},
+    "shipped: 8 channels at 1/8, widths 16 32 48": {},
+    "widths 32 64 96": _WIDE,
     "widths 48 96 144": {"block_out_channels": (48, 96, 144)},
+    "widths 32 64 96, 4 channels": {**_WIDE, "latent_channels": 4},
+    "widths 32 64 96, 16 channels": {**_WIDE, "latent_channels": 16},
+    "widths 32 64 96, at 1/4: pixels not gathered": {**_WIDE, "patch_size": 1},
+    "widths 32 64 96, at 1/16: 4 x 4 pixels gathered": {**_WIDE, "patch_size": 4},
 }
 DENOISERS: dict[str, dict[str, Any]] = {
     "shipped: widths 64 64 64": {},
@@ -175,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             rows.append({"stage": stage, "size": name, **measure(case, change)})
             found = {key: value for key, value in rows[-1].items() if key not in ("stage", "size")}
-            print(f"{stage:12}{name:46}", *(f"{key} {value:.4g}" for key, value in found.items()), flush=True)
+            print(f"{stage:12}{name:50}", *(f"{key} {value:.4g}" for key, value in found.items()), flush=True)
             write_result(options.json, record)  # after every row: all of them take hours
 
 

@@ -57,7 +57,7 @@ EMBEDDED = Configuration(
     vae=MappingProxyType(
         {
             "latent_channels": 8,
-            "block_out_channels": (32, 64, 96),
+            "block_out_channels": (16, 32, 48),
             "layers_per_block": 1,
             "norm_groups": 8,
             "mid_attention": False,
