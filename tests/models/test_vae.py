@@ -109,7 +109,7 @@ def test_embedded_size_is_what_it_is_said_to_be():
     with torch.device("meta"):
         vae = TemporalVAE(**EMBEDDED.vae)
     assert vae.downscale == 8
-    assert 2.0e6 < sum(p.numel() for p in vae.parameters()) < 3.0e6
+    assert 0.5e6 < sum(p.numel() for p in vae.parameters()) < 1.0e6
 
 
 def test_embedded_size_stays_cheap():
@@ -117,7 +117,7 @@ def test_embedded_size_stays_cheap():
         vae = TemporalVAE(**EMBEDDED.vae)
         with FlopCounterMode(display=False) as flops:
             vae(torch.empty(5, 3, 400, 720))
-    assert flops.get_total_flops() / 5 < 150e9
+    assert flops.get_total_flops() / 5 < 50e9
 
 
 def test_a_new_embedded_vae_gives_back_the_frame_it_fuses(seeded):
