@@ -121,20 +121,20 @@ class BasicVSR(ModelMixin, ConfigMixin):
         if keep_every < 1:
             raise ValueError(f"keep_every must be at least 1, not {keep_every}")
         count = frames.shape[1]
-        length = keep_every if keep_every > 1 else count
-        starts = range(0, count, length)
-        # kept[i]: the features of frame starts[i] + length, with which the walk back enters the run before it.
-        kept: list[Tensor | None] = [None] * len(starts)
-        last_run: list[Tensor] = []
-        for run in reversed(range(len(starts))):
-            entering = last_run[0] if last_run else None
-            kept[run] = entering
-            last_run = self._walk_back(frames, starts[run], min(starts[run] + length, count), entering)
+        starts = range(0, count, keep_every)
+        kept: list[Tensor] = []  # features of the first frame of every run, of the last run first
+        features: list[Tensor] = []
+        for start in reversed(starts):
+            stop = min(start + keep_every, count)
+            features = self._walk_back(frames, start, stop, kept[-1] if kept else None)
+            kept.append(features[0])
+        kept.pop()  # of the first run, whose features are all at hand
         hidden: Tensor | None = None
-        for run, start in enumerate(starts):
-            stop = min(start + length, count)
-            features = last_run if run == 0 else self._walk_back(frames, start, stop, kept[run])
-            last_run, kept[run] = [], None
+        for start in starts:
+            stop = min(start + keep_every, count)
+            if start:
+                features = [kept.pop()]
+                features += self._walk_back(frames, start + 1, stop, kept[-1] if kept else None)
             for index in range(start, stop):
                 previous = frames[:, index - 1] if index else None
                 hidden = self._step(self.forward_branch, frames[:, index], previous, hidden)

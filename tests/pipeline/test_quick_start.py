@@ -27,3 +27,15 @@ print(torch.compile(torch.nn.Identity(), backend="eager")(torch.ones(1)).item(),
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines() == ["False", "1.0 True"]
+
+
+def test_those_who_compile_get_what_the_compiler_is_told_by_diffusers() -> None:
+    program = """
+import sys
+from pipeline.config import RunConfig
+from pipeline.stage_factories import stage_factories
+stage_factories(RunConfig.model_validate({"runtime": {"compile": "kernels"}}))["flow"]()
+print("torch._dynamo" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "True"
