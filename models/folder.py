@@ -7,45 +7,52 @@
     scheduler/                      scheduler_config.json; without it the schedule is Stable Diffusion's
     prompt/                         prompt.safetensors with one tensor ``prompt [1, length, d]``; not for models without
 
-The networks are read from local files and from nowhere else.
+The networks are read from local files and from nowhere else. What is known without them (names, sizes, digests) takes
+no torch: whatever loads one imports it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from diffusers.models.modeling_utils import ModelMixin
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
-from torch import Tensor
 
-from models.basicvsr import BasicVSR
-from models.raft import RAFT
-from models.schedule import DiffusionSchedule
-from models.spynet import SPyNet
-from models.structure_encoder import StructureEncoder
-from models.unet import DenoisingUNet
-from models.vae import TemporalVAE, downscale
+from models.latent_size import downscale
+
+if TYPE_CHECKING:
+    from diffusers.models.modeling_utils import ModelMixin
+    from torch import Tensor
+
+    from models.basicvsr import BasicVSR
+    from models.raft import RAFT
+    from models.schedule import DiffusionSchedule
+    from models.spynet import SPyNet
+    from models.structure_encoder import StructureEncoder
+    from models.unet import DenoisingUNet
+    from models.vae import TemporalVAE
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 """The small model that comes with the package."""
 
-NETWORKS: dict[str, type[ModelMixin]] = {
-    "unet": DenoisingUNet,
-    "structure_encoder": StructureEncoder,
-    "vae": TemporalVAE,
-    "initial_estimate": BasicVSR,
+NETWORKS = {
+    "unet": "DenoisingUNet",
+    "structure_encoder": "StructureEncoder",
+    "vae": "TemporalVAE",
+    "initial_estimate": "BasicVSR",
 }
-FLOW_NETWORKS: dict[str, type[RAFT] | type[SPyNet]] = {"raft": RAFT, "spynet": SPyNet}
+"""Which class a part's configuration must name."""
+FLOW_NETWORKS = {"raft": "RAFT", "spynet": "SPyNet"}
 OPTIONAL_PARTS = frozenset({"scheduler", "prompt"})
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+"""As diffusers calls the file, which takes seconds to ask."""
 
-NetworkT = TypeVar("NetworkT", bound=ModelMixin)
+NetworkT = TypeVar("NetworkT", bound="ModelMixin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +72,54 @@ class ModelFolder:
 
     def unet(self) -> DenoisingUNet:
         """Load the denoising UNet; FileNotFoundError or ValueError say what is wrong, here and below."""
+        from models.unet import DenoisingUNet
+
         return self._load(DenoisingUNet, "unet")
 
     def structure_encoder(self) -> StructureEncoder:
         """Load the structure encoder."""
+        from models.structure_encoder import StructureEncoder
+
         return self._load(StructureEncoder, "structure_encoder")
 
     def vae(self) -> TemporalVAE:
         """Load the temporal VAE."""
+        from models.vae import TemporalVAE
+
         return self._load(TemporalVAE, "vae")
 
     def flow(self, name: str) -> RAFT | SPyNet:
         """Load the flow network ``name``, "raft" or "spynet"."""
-        return self._load(FLOW_NETWORKS[name], "flow")
+        from models.raft import RAFT
+        from models.spynet import SPyNet
+
+        return self._load(RAFT if name == "raft" else SPyNet, "flow")
 
     def initial_estimate(self) -> BasicVSR:
         """Load the recurrent network that makes the initial estimate."""
+        from models.basicvsr import BasicVSR
+
         return self._load(BasicVSR, "initial_estimate")
 
     def prompt(self) -> Tensor | None:
         """Return the embedding of the prompt, ``[1, length, d]``, or None where the model has no prompt."""
-        file = self.root / "prompt" / "prompt.safetensors"
+        from safetensors.torch import load_file
+
+        file = self._prompt_file
         if not file.is_file():
             return None
         tensors = load_file(file)
-        if "prompt" not in tensors:
-            raise ValueError(f"{file}: holds no tensor named 'prompt', only {sorted(tensors)}")
+        _check_prompt(file, tensors)
         return tensors["prompt"]
+
+    @property
+    def _prompt_file(self) -> Path:
+        return self.root / "prompt" / "prompt.safetensors"
 
     def schedule(self) -> DiffusionSchedule:
         """Return the base schedule that the model was trained with."""
+        from models.schedule import DiffusionSchedule
+
         file = self.root / "scheduler" / "scheduler_config.json"
         if not file.is_file():
             return DiffusionSchedule.base()
@@ -141,30 +166,27 @@ class ModelFolder:
         """
         for part in parts:
             self._checked(part, NETWORKS[part])
-        if "unet" in parts and self.config("unet").get("cross_attention_dim") is not None and self.prompt() is None:
-            raise FileNotFoundError(
-                f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
-            )
+        if "unet" in parts and self.config("unet").get("cross_attention_dim") is not None:
+            if not self._prompt_file.is_file():
+                raise FileNotFoundError(
+                    f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
+                )
+            _check_prompt(self._prompt_file, _tensors(self._prompt_file))
 
     def check_flow(self, name: str) -> None:
         """The same for the flow network ``name``, "raft" or "spynet"."""
         self._checked("flow", FLOW_NETWORKS[name])
 
-    def _checked(self, part: str, kind: type[ModelMixin]) -> Path:
+    def _checked(self, part: str, kind: str) -> Path:
         path = self._part(part)
         stored = self.config(part).get("_class_name")
-        if stored != kind.__name__:
+        if stored != kind:
             raise ValueError(
-                f"{path}: holds a {stored}, not a {kind.__name__}; the settings must fit the model folder (presets but "
+                f"{path}: holds a {stored}, not a {kind}; the settings must fit the model folder (presets but "
                 "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
             )
         for file in _weights(path):
-            try:
-                with safe_open(file, "pt"):
-                    pass
-            except (OSError, SafetensorError) as error:
-                why = "missing" if isinstance(error, FileNotFoundError) else f"damaged or not complete ({error})"
-                raise ValueError(f"{file}: {why}; copy or convert the model folder again") from None
+            _tensors(file)
         return path
 
     def _part(self, part: str) -> Path:
@@ -176,7 +198,7 @@ class ModelFolder:
         return path
 
     def _load(self, kind: type[NetworkT], part: str) -> NetworkT:
-        path = self._checked(part, kind)
+        path = self._checked(part, kind.__name__)
         network = kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
         # Mapped files leave tensors at odd addresses, where the CPU's kernels are slower and round differently.
         for tensor in (*network.parameters(), *network.buffers()):
@@ -184,11 +206,26 @@ class ModelFolder:
         return network.eval()
 
 
+def _tensors(file: Path) -> list[str]:
+    """The names of a file's tensors, none of which is read; ValueError: it is not whole."""
+    try:
+        with safe_open(file, "np") as opened:
+            return list(opened.keys())
+    except (OSError, SafetensorError) as error:
+        why = "missing" if isinstance(error, FileNotFoundError) else f"damaged or not complete ({error})"
+        raise ValueError(f"{file}: {why}; copy or convert the model folder again") from None
+
+
+def _check_prompt(file: Path, tensors: Iterable[str]) -> None:
+    if "prompt" not in tensors:
+        raise ValueError(f"{file}: holds no tensor named 'prompt', only {sorted(tensors)}")
+
+
 def _weights(folder: Path) -> list[Path]:
     """The weight files of a network, those of its parts (shards) if it has several."""
-    index = folder / f"{SAFETENSORS_WEIGHTS_NAME}.index.json"
+    index = folder / f"{WEIGHTS}.index.json"
     if not index.is_file():
-        return [folder / SAFETENSORS_WEIGHTS_NAME]
+        return [folder / WEIGHTS]
     return sorted({folder / name for name in _read_json(index)["weight_map"].values()})
 
 

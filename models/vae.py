@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -12,6 +12,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.latent_size import downscale
 from models.layers import per_level
 from models.vae_decoder import TemporalDecoder
 from models.vae_encoder import FrameEncoder
@@ -187,8 +188,3 @@ class TemporalVAE(ModelMixin, ConfigMixin):
         encoded = self.encode(images)
         latents = encoded.mode() if eps is None else encoded.sample(eps)
         return self.decode(latents, encoded.features, fusion_weight, num_frames)
-
-
-def downscale(config: Mapping[str, Any]) -> int:
-    """Return how many times smaller than a frame the latent of a VAE with this configuration is."""
-    return int(config.get("patch_size", 1)) * 2 ** (len(config["block_out_channels"]) - 1)

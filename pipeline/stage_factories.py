@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from models.importing import import_diffusers
 from pipeline.config import RunConfig
 from pipeline.executors.base import StageFactory
 from stages.contract import Stage
@@ -32,7 +31,6 @@ def make_split(config: RunConfig) -> Stage[Any, Any]:
 
 def make_flow(config: RunConfig) -> Stage[Any, Any]:
     """Return the flow stage."""
-    _import_networks(config)
     from stages.flow.stage import FlowStage
 
     return FlowStage(config.flow, config.setting)
@@ -40,7 +38,6 @@ def make_flow(config: RunConfig) -> Stage[Any, Any]:
 
 def make_sample(config: RunConfig) -> Stage[Any, Any]:
     """Return the sample stage."""
-    _import_networks(config)
     from stages.sample.stage import SampleStage
 
     return SampleStage(config.sample, config.setting)
@@ -48,7 +45,6 @@ def make_sample(config: RunConfig) -> Stage[Any, Any]:
 
 def make_decode(config: RunConfig) -> Stage[Any, Any]:
     """Return the decode stage."""
-    _import_networks(config)
     from stages.decode.stage import DecodeStage
 
     return DecodeStage(config.decode, config.setting)
@@ -59,8 +55,3 @@ def make_assemble(config: RunConfig) -> Stage[Any, Any]:
     from stages.assemble.stage import AssembleStage
 
     return AssembleStage(config.assemble)
-
-
-def _import_networks(config: RunConfig) -> None:
-    if config.setting.compile == "off":
-        import_diffusers()

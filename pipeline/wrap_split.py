@@ -60,7 +60,7 @@ class SplitWorker(Worker):
         """Yield the chunks of one source as they are committed, then one ``VideoRow``.
 
         Raises:
-            StorageError: see ``Worker.settle``.
+            SetupError, StorageError: see ``Worker.settle``.
         """
         started = time.time()
         with ExitStack() as stack:
@@ -116,6 +116,7 @@ class SplitWorker(Worker):
         self, item: Item, source: SourceRow, local: Callable[[], Path], record: VideoRecord
     ) -> Iterator[ChunkRow | VideoRow]:
         sent: list[Chunk] = []
+        self.setup()
         while attempt := self.accounts.begin(item):
             clock = time.perf_counter()
             try:

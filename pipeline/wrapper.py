@@ -52,6 +52,7 @@ class Worker:
         self, stage: Stage[Any, Any], job: Job, report: Report, node: str = "", cluster: Cluster | None = None
     ) -> None:
         self.stage, self.job, self.report = stage, job, report
+        self._ready = False
         self._current: tuple[Item, Attempt, float] | None = None
         limit = job.timeouts.get(stage.name)
         self.watchdog = Unwatched() if limit is None else Watchdog(limit, self._overdue)
@@ -63,13 +64,16 @@ class Worker:
         self.artifacts = self.workspace.artifacts(self._downloads, job.verify, self.damaged)
 
     def setup(self) -> None:
-        """Set the stage up.
+        """Set the stage up, unless it is: beforehand, where others work meanwhile, or at the first item to be made.
 
         Raises:
             SetupError: if the stage raises anything.
         """
+        if self._ready:
+            return
         try:
             self.stage.setup()
+            self._ready = True
         except Exception as error:
             raise SetupError(f"stage {self.stage.name} cannot start: {line(error)}") from error
 
@@ -102,6 +106,7 @@ class Worker:
             The artifact, or None if the item failed for good; the events are reported.
 
         Raises:
+            SetupError: see ``setup``.
             StorageError: if the disk is full or permission is denied: no item could succeed.
         """
         started = time.time()
@@ -110,6 +115,7 @@ class Worker:
         if artifact is not None:
             self.report([self.witness.event(item, REUSED, started=started, clock=clock, artifact=artifact)])
             return artifact
+        self.setup()
         while attempt := self.accounts.begin(item):
             clock = time.perf_counter()
             try:

@@ -45,10 +45,8 @@ class LocalExecutor:
             split = SplitWorker(stages["split"](), job, driver.record, admit=driver.stop.check)
             chain = [ChunkWorker(stages[name](), job, driver.record) for name in CHUNK_STAGES]
             assemble = AssembleWorker(stages["assemble"](), job, driver.record)
-            fix_threads(job.threads)
             for worker in (split, *chain, assemble):
                 stack.callback(worker.teardown)
-                worker.setup()
             with suppress(Stopped):
                 for source in sources:
                     driver.stop.check()

@@ -89,8 +89,8 @@ def test_a_canvas_that_does_not_fit_in_memory_is_encoded_and_decoded_in_tiles(
             return f(vae, *given, **more)
 
         monkeypatch.setattr(TemporalVAE, name, limited)
-    for stage in ("sample", "decode"):
-        monkeypatch.setattr(f"stages.{stage}.stage.LEAST_TILE", 8)
+    for work in ("sample.sampling", "decode.decoding"):
+        monkeypatch.setattr(f"stages.{work}.LEAST_TILE", 8)
     small = way(tmp_path / "small", setting, frames, SMALL, DecodeConfig())
     for file in ("sample/latents.safetensors", "decode/head.mkv", "decode/segment.mkv"):
         assert (tiled.parent / file).read_bytes() == (small.parent / file).read_bytes()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from small_chunks import FIRST, VIDEO, chunk_of, moving_texture, run, small_model, split_folder, way
 from torch import Tensor
 
-import stages.sample.stage
+import stages.sample.sampling
 from models.canvas import fit_canvas
 from models.colour_fix import adain
 from models.noise import frame_noise
@@ -22,6 +22,7 @@ from stages.flow.stage import FlowStage
 from stages.media.frames import read_frames
 from stages.sample.config import SampleConfig
 from stages.sample.latents import load_pieces
+from stages.sample.sampling import Sampling
 from stages.sample.stage import SampleStage
 from stages.setting import ModelSetting
 
@@ -83,7 +84,7 @@ class Calls:
         self.structures: list[Tensor] = []
         self.motions: list[Tensor] = []
         self.noises: list[Tensor] = []
-        monkeypatch.setattr(stages.sample.stage, "sample_chunk", self)
+        monkeypatch.setattr(stages.sample.sampling, "sample_chunk", self)
 
     def __call__(self, unet, encoder, schedule, structure, prompt, noise, settings, motion, *, batches):
         self.structures.append(structure)
@@ -97,9 +98,8 @@ def test_the_posterior_is_sampled_not_its_mode_taken(
 ) -> None:
     Calls(monkeypatch)
     pictures = moving_texture(5)
-    sample = SampleStage(SAMPLE, setting)
+    sample = Sampling(SAMPLE, setting)
     latents = load_file(sampled(tmp_path, setting, pictures, SAMPLE) / "latents.safetensors")["latents"]
-    sample.setup()
     with torch.inference_mode():
         encoded = sample.vae.encode(enlarged(pictures)[3:4])
         eps = frame_noise(42, VIDEO, FIRST + 3, "posterior", latents.shape[1:])[None]
@@ -135,8 +135,7 @@ def test_every_pixel_tile_is_sampled_by_itself_from_its_own_encoding(
     pictures = moving_texture(5)
     pieces = load_pieces(sampled(tmp_path, setting, pictures, TILED), 8)
     assert [(piece.tile.left, piece.tile.top) for piece in pieces] == PICTURES
-    sample = SampleStage(TILED, setting)
-    sample.setup()
+    sample = Sampling(TILED, setting)
     with torch.inference_mode():
         for piece, structure in zip(pieces, calls.structures, strict=True):
             encoded = sample.vae.encode(piece.tile.crop(enlarged(pictures))[2:3])
@@ -198,14 +197,13 @@ def test_flow_does_not_depend_on_pixel_tiles_and_decode_knows_them_from_the_late
 @torch.inference_mode()
 def finished(setting: ModelSetting, parts: list[tuple[tuple[int, int], Tensor]], images: Tensor) -> Tensor:
     """What decode should make of one window, [5, H, W, 3] in [0, 1], computed the long way."""
-    stage = SampleStage(SAMPLE, setting)
-    stage.setup()
+    sample = Sampling(SAMPLE, setting)
     total, count = torch.zeros_like(images), torch.zeros(images.shape[-2:])
     for (left, top), latents in parts:
         high, wide = (8 * side for side in latents.shape[-2:])
         place = (..., slice(top, top + high), slice(left, left + wide))
-        z = latents / stage.vae.config.scaling_factor
-        decoded = stage.vae.decode(z, stage.vae.encode(images[place]).features, 1.0, num_frames=5)
+        z = latents / sample.vae.config.scaling_factor
+        decoded = sample.vae.decode(z, sample.vae.encode(images[place]).features, 1.0, num_frames=5)
         total[place] += adain(decoded, images[place])
         count[place] += 1
     return ((total / count + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
