@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def adain(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
@@ -43,16 +42,26 @@ def wavelet(content: Tensor, style: Tensor, levels: int = 5) -> Tensor:
     Returns:
         ``[N, C, H, W]``, not clamped.
     """
-    return content - low_frequencies(content, levels) + low_frequencies(style, levels)
+    # The blur is linear: one of the difference does for both.
+    return content + low_frequencies(style - content, levels)
 
 
 def low_frequencies(x: Tensor, levels: int) -> Tensor:
     """Blur ``[N, C, H, W]`` with [1 2 1]/4 along both axes, dilated by 1, 2, 4, ... in turn; edges are repeated."""
-    taps = x.new_tensor([0.25, 0.5, 0.25])
-    channels = x.shape[1]
-    kernel = torch.outer(taps, taps).expand(channels, 1, 3, 3)
     for level in range(levels):
-        radius = 2**level
-        padded = functional.pad(x, (radius,) * 4, mode="replicate")
-        x = functional.conv2d(padded, kernel, dilation=radius, groups=channels)
+        for axis in (-2, -1):
+            x = _blurred(x, axis, 2**level)
     return x
+
+
+def _blurred(x: Tensor, axis: int, radius: int) -> Tensor:
+    """[1 2 1]/4 along one axis, ``radius`` apart: slices added, several times as fast as a dilated convolution."""
+    size = x.shape[axis]
+    radius = min(radius, size)
+    inside = size - radius
+    blurred = x * 0.5
+    blurred.narrow(axis, radius, inside).add_(x.narrow(axis, 0, inside), alpha=0.25)
+    blurred.narrow(axis, 0, inside).add_(x.narrow(axis, radius, inside), alpha=0.25)
+    blurred.narrow(axis, 0, radius).add_(x.narrow(axis, 0, 1), alpha=0.25)
+    blurred.narrow(axis, inside, radius).add_(x.narrow(axis, size - 1, 1), alpha=0.25)
+    return blurred

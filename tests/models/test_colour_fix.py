@@ -3,7 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from models.colour_fix import adain, low_frequencies, wavelet
 
@@ -36,5 +39,13 @@ def test_wavelet_keeps_the_detail_of_the_content():
     assert torch.allclose(fixed[..., 4:-4, 4:-4], checkers[4:-4, 4:-4].expand(1, 3, 32, 32), atol=2e-3)
 
 
-def test_low_frequencies_of_a_frame_smaller_than_the_blur():
-    assert torch.allclose(low_frequencies(torch.ones(1, 3, 3, 5), 5), torch.ones(1, 3, 3, 5))
+@given(height=st.integers(1, 40), width=st.integers(1, 40), levels=st.integers(1, 6))
+def test_low_frequencies_are_dilated_convolutions_at_any_size(height: int, width: int, levels: int):
+    frames = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(height * width))
+    taps = torch.tensor([0.25, 0.5, 0.25])
+    kernel = torch.outer(taps, taps).expand(3, 1, 3, 3)
+    expected = frames
+    for radius in (2**level for level in range(levels)):
+        padded = functional.pad(expected, (radius,) * 4, mode="replicate")
+        expected = functional.conv2d(padded, kernel, dilation=radius, groups=3)
+    assert torch.allclose(low_frequencies(frames, levels), expected, atol=1e-6)
