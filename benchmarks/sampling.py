@@ -1,4 +1,5 @@
-"""What single settings of the default preset give and cost: whole pictures of the sample clip, shipped networks.
+"""What single settings of the default preset give and cost: a crop of the sample clip, shipped networks,
+all of a picture (the estimate's features fused).
 
     python -m benchmarks.sampling [--frames 8] [--json benchmarks/results/sampling.json]
 

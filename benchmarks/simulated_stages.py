@@ -31,7 +31,7 @@ class Simulation:
         chunk_frames: frames per chunk.
         settings: stage -> a number that enters the fingerprint.
         faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process), "setup" (cannot be set
-            up; index -1); and, the first time only, by ``journal``: "once" (raises), "device" (an error of CUDA),
+            up; index -1), "setup dies" (ends the process then; index -1); and, the first time only, by ``journal``: "once" (raises), "device" (an error of CUDA),
             "hang", "kill" (ends the process).
         journal: a file that gets a line for every run of a stage; None for none.
         bytes: size of each chunk's artifact.
@@ -86,6 +86,8 @@ class Simulation:
         time.sleep(self.setup_seconds.get(stage, 0.0))
         if self.faults.get((stage, -1)) == "setup":
             raise FileNotFoundError("no weights in models/; convert a checkpoint first")
+        if self.faults.get((stage, -1)) == "setup dies":
+            os._exit(137)
 
 
 def _content(size: int, *parts: object) -> bytes:

@@ -13,8 +13,8 @@
 #
 #   sbatch deploy/slurm.sh /data/tapes --output /data/restored --workspace /data/work
 #
-# REELIFT_DRY_RUN=1 prints the commands instead of running them. REELIFT_LABEL=name gives the workers the label
-# pool=name, for pools.<stage>.labels.
+# REELIFT_DRY_RUN=1 prints the commands instead of running them. REELIFT_LABEL=name gives all machines but the
+# first, whose GPU stages without labels may use, the label pool=name, for pools.<stage>.labels.
 set -euo pipefail
 
 run() {

@@ -28,7 +28,21 @@ def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> 
         return reference_canvas(size)
     # Another scale than the published one: its padding, but the size that was asked for.
     canvas = reference_canvas(size, setting.scale)
-    return replace(canvas, output=canvas.upscaled)
+    return _wide(replace(canvas, output=canvas.upscaled), folder)
+
+
+def reduction_to_source(canvas: Canvas, most: int) -> int:
+    """By how much frames on the canvas are reduced to be looked at: no further than back to the source's size.
+
+    Args:
+        canvas: of the chunk.
+        most: the largest answer.
+
+    Returns:
+        A whole number, at least 1; a result that is up to a tenth of the source smaller counts as the source's size,
+        since sides are rounded.
+    """
+    return min(most, max(1, int(canvas.upscaled[0] / canvas.source[0] + 0.1)))
 
 
 def _wide(canvas: Canvas, folder: ModelFolder) -> Canvas:

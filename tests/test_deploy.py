@@ -44,9 +44,9 @@ def test_ray_starts_the_pods_that_the_pools_ask_for(job: dict[str, Any]) -> None
     assert cluster["autoscalerOptions"]["version"] == "v2", "the first one knows nothing of labels"
     assert started(of_kuberay(cluster), load_config(POOLS).pools) == {
         "split": {"cpu": 4},
-        "flow": {"flow": 8},
+        "flow": {"flow": 4},
         "sample": {"sampling": 32},
-        "decode": {"flow": 8},
+        "decode": {"flow": 4},
         "assemble": {"cpu": 2},
     }
 

@@ -13,7 +13,11 @@ class DecodeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fusion_weight: float = Field(
-        1.0, ge=0.0, le=2.0, description="Weight of the encoder's features in the decoder: higher is more faithful."
+        1.0,
+        ge=0.0,
+        le=2.0,
+        description="Weight of the encoder's features in the decoder: in the full model, more is more faithful; the "
+        "embedded one was trained at 1.",
     )
     back_projection: float = Field(
         0.0,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.canvas import Canvas, flow_frames
+from models.canvas import REFERENCE_SCALE, Canvas, flow_frames
 from models.colour_fix import adain, wavelet
 from models.folder import ModelFolder
 from models.memory import Shrinking
@@ -23,7 +23,7 @@ from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
 from stages.decode.writing import write_beside
 from stages.device import LEAST_TILE, compiled, placed, prepare_device, quickened
-from stages.geometry import canvas_of
+from stages.geometry import canvas_of, reduction_to_source
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
 from stages.media.table import read_table
@@ -69,9 +69,9 @@ class Decoding:
         return Result({"frames": frames, "width": width, "height": height, **figures.facts()})
 
     def _small(self, frame: np.ndarray, canvas: Canvas) -> Tensor:
-        """A source frame on the canvas, reduced by 4, [3, h, w] in [-1, 1]: at 4 times the size, as it came."""
+        """A source frame on the canvas, reduced to about the size it came in, [3, h, w] in [-1, 1]."""
         enlarged = canvas.enter(as_tensor(frame, self.device) * 2 - 1)
-        return flow_frames(enlarged)[0] * 2 - 1
+        return flow_frames(enlarged, reduction_to_source(canvas, REFERENCE_SCALE))[0] * 2 - 1
 
     def _restorer(self, sampled: Path, canvas: Canvas, frames: int) -> Callable[[Tensor, list[int]], Tensor]:
         """A function: source frames [n, 3, h, w] in [-1, 1], and their numbers -> decoded ones on the canvas."""

@@ -20,7 +20,7 @@ class FlowConfig(BaseModel):
         ge=1,
         le=16,
         description="Flow is estimated on the enlarged frame reduced by this factor, but no further than back to the "
-        "source's size.",
+        "source's size (published canvases: by this factor in any case).",
     )
     occlusion_relative: float = Field(
         0.01,

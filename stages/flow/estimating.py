@@ -15,7 +15,7 @@ from stages.contract import Result
 from stages.device import prepare_device
 from stages.flow.config import FlowConfig
 from stages.flow.estimators import load_estimator
-from stages.geometry import canvas_of
+from stages.geometry import canvas_of, reduction_to_source
 from stages.items import ChunkTask
 from stages.media.frames import read_frames
 from stages.media.table import read_table
@@ -69,7 +69,7 @@ class Estimating:
         """As configured, but of what is enlarged less than that no more than back to the source's size."""
         if self.setting.canvas == "published":
             return self.config.reduction
-        return min(self.config.reduction, max(1, round(canvas.upscaled[0] / canvas.source[0])))
+        return reduction_to_source(canvas, self.config.reduction)
 
     def _both_ways(self, first: Tensor, second: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         forward, backward = self._estimate(first, second), self._estimate(second, first)

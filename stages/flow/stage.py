@@ -22,7 +22,8 @@ class FlowStage(NetworkStage[FlowConfig]):
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides inputs and weights that decides the output."""
         shared = self.setting.model_dump(mode="json", include={"scale", "height", "canvas", "winograd"})
-        return {**self.config.model_dump(mode="json"), **shared}
+        # Flow is written at the latents' size, and no weight of its own says what that is.
+        return {**self.config.model_dump(mode="json"), **shared, "downscale": self.folder.downscale}
 
     @property
     def weights_digest(self) -> str:

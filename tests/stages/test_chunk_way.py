@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from small_chunks import HEIGHT, WIDTH, chunk_of, moving_texture, small_model, way
 
 import models.vae
+from models.canvas import fit_canvas
+from models.folder import ModelFolder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from stages.decode.config import DecodeConfig
+from stages.decode.decoding import Decoding
 from stages.decode.stage import DecodeStage
 from stages.flow.config import FlowConfig
 from stages.flow.stage import FlowStage
@@ -148,6 +153,23 @@ def test_a_canvas_decoded_in_tiles_is_the_same_picture(tmp_path: Path, setting: 
     for one, other in zip(read_frames(whole / "segment.mkv"), read_frames(tiled / "segment.mkv"), strict=True):
         # Frames are written with 10 bits: a value at the edge of two levels may fall on either side.
         assert one.shape == other.shape and abs(one - other).max() < 3 / 1023 and abs(one - other).mean() < 1e-4
+
+
+@pytest.mark.parametrize(("scale", "size"), [(1, (24, 32)), (2, (20, 28)), (4, (18, 26))])
+def test_flicker_of_the_input_is_looked_for_at_the_size_it_came_in(
+    setting: ModelSetting, scale: float, size: tuple[int, int]
+) -> None:
+    decoding = Decoding(DecodeConfig(), setting.model_copy(update={"scale": scale}))
+    canvas = fit_canvas((HEIGHT, WIDTH), scale)
+    assert decoding._small(np.zeros((HEIGHT, WIDTH, 3), np.float32), canvas).shape == (3, *size)
+
+
+def test_the_size_of_latents_is_part_of_what_flow_is(setting: ModelSetting, tmp_path: Path) -> None:
+    file = tmp_path / "vae" / "config.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({**ModelFolder(setting.model).config("vae"), "patch_size": 1}))
+    finer = setting.model_copy(update={"model": tmp_path})
+    assert FlowStage(FlowConfig(), setting).parameters != FlowStage(FlowConfig(), finer).parameters
 
 
 def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setting: ModelSetting) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from models.canvas import Canvas
 from models.folder import ModelFolder
-from stages.geometry import canvas_of
+from stages.geometry import canvas_of, reduction_to_source
 from stages.media.colour import ColourTags, Matrix, Range
 from stages.media.table import FrameTable
 from stages.setting import ModelSetting
@@ -70,3 +70,26 @@ def test_a_height_is_reached_sides_to_scale_and_never_undercut(
 
 def test_scale_one_cleans_up_without_enlarging() -> None:
     assert canvas(90, 121, scale=1) == Canvas((90, 121), (90, 121), (96, 128), (90, 121))
+
+
+def test_a_published_canvas_at_another_scale_is_as_wide_as_the_networks_need() -> None:
+    assert canvas(120, 24, canvas="published", scale=1).padded == (128, 40)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reduction"),
+    [
+        ({"scale": 1}, 1),
+        ({"scale": 1.5}, 1),
+        ({"scale": 1.75}, 1),
+        ({"scale": 2}, 2),
+        ({"scale": 3.5}, 3),
+        ({"scale": 4}, 4),
+        ({"scale": 8}, 4),
+        ({"height": 478}, 4),  # 120 rows: 3.98
+    ],
+)
+def test_frames_are_reduced_no_further_than_to_the_size_they_came_in(
+    setting: dict[str, object], reduction: int
+) -> None:
+    assert reduction_to_source(canvas(120, 160, **setting), 4) == reduction
