@@ -56,10 +56,10 @@ def report(
                 output,
                 settings,
                 only,
-                processes or min(8, len(os.sched_getaffinity(0))),
+                processes or min(8, os.cpu_count() or 1),
                 lambda done, total, video: bar.update(task, completed=done, total=total),
             )
-    except (StorageError, InputError) as error:
+    except (StorageError, InputError, OSError) as error:
         return complain(error)
     for video, problem in built.problems:
         warn(f"{video}: {problem}", video=video)

@@ -55,7 +55,7 @@ def status(
                     return 0
                 time.sleep(every)
                 state = read_status(storage)
-    except StorageError as error:
+    except (StorageError, OSError) as error:
         return complain(error)
 
 

@@ -24,7 +24,7 @@ def verify(
 ) -> int:
     """Check that nothing was lost or altered: files, frames, timestamps and audio packets of every restored video.
 
-    Of an output folder alone only frames and audio packets can be checked, by the framemd5 files. What was never
+    Of an output folder alone the sums, framemd5 files and bags are checked, not the sources. What was never
     published cannot be verified: such videos are counted, and ``reelift status`` names them.
 
     Exit code: 0 all that was published is as it must be, 2 something differs, 1 the call itself is wrong.
@@ -40,7 +40,7 @@ def verify(
             for difference in verdict.differences:
                 where = verdict.video or verdict.source
                 show(Text(f"{where}: {difference}", style="red"), difference, level="warning", video=where)
-    except StorageError as error:
+    except (StorageError, OSError) as error:
         return complain(error)
     wrong = sum(bool(verdict.differences) for verdict in verdicts)
     if as_json:

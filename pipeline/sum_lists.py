@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from pipeline.artifacts import digest
+from pipeline.faults import line
 from pipeline.storage import Storage
 from pipeline.sums import read_sums
 
@@ -34,6 +35,8 @@ def _against_row(
             yield f"{listed} does not have the SHA-256 that {told} has"
     except (FileNotFoundError, IsADirectoryError):
         yield f"{listed} is missing; {told} lists it"
+    except OSError as error:
+        yield f"{listed} cannot be read: {line(error)}"
 
 
 def _leads_out(listed: str) -> bool:

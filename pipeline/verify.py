@@ -150,6 +150,9 @@ def _against_record(output: Storage, record: Artifact) -> Iterator[str]:
         except FileNotFoundError:
             yield f"{name} is missing"
             continue
+        except OSError as error:
+            yield f"{name} cannot be read: {line(error)}"
+            continue
         if size != file.size:
             yield f"{name} has {size} bytes, {file.size} were written"
         elif sha256 != file.sha256:

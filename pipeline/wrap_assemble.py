@@ -36,7 +36,7 @@ class AssembleWorker(Worker):
         """Assemble and publish one video.
 
         Raises:
-            StorageError: see ``Worker.settle``.
+            SetupError, StorageError: see ``Worker.settle``.
         """
         source = row.source
         video = source.sha256[:16]

@@ -21,7 +21,7 @@ class ChunkWorker(Worker):
         """Take one chunk through the stage; a chunk that failed before passes untouched.
 
         Raises:
-            StorageError: see ``Worker.settle``.
+            SetupError, StorageError: see ``Worker.settle``.
         """
         if row.failed:
             return row

@@ -2,7 +2,7 @@
 
 The order of steps, and what a crash after each of them leaves:
 
-1. look up the artifact; if it is whole, the item is ``reused``.
+1. look up the artifact; if it is whole, the item is ``reused``. Otherwise set the stage up, unless it is.
 2. count the attempt. Crash: one attempt is charged to this item, to no other.
 3. run the stage into a scratch folder. Crash: the folder is left, and swept by the next run.
 4. commit (see ``artifacts``).

@@ -25,6 +25,7 @@ from pipeline.job import Job
 from pipeline.rows import AgainRow, AssembleRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
 from pipeline.stopping import Stopped
 from pipeline.storage import StorageError
+from pipeline.storage_errors import broken
 from pipeline.wrap_assemble import AssembleWorker
 from pipeline.wrap_chunk import ChunkWorker
 from pipeline.wrap_split import SplitWorker
@@ -105,7 +106,7 @@ class StageActor:
         except StorageError as error:
             yield FatalRow(str(error))
         except OSError as error:
-            yield FatalRow(f"the workspace or the output failed ({line(error)}); run the same line again")
+            yield FatalRow(broken(error))
         except Exception as error:
             logging.getLogger(__name__).exception("the pipeline itself failed")
             yield FatalRow(f"the pipeline itself failed ({type(error).__name__}: {line(error)}); report this")

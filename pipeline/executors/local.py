@@ -47,6 +47,8 @@ class LocalExecutor:
             assemble = AssembleWorker(stages["assemble"](), job, driver.record)
             for worker in (split, *chain, assemble):
                 stack.callback(worker.teardown)
+                if self.mortal:
+                    worker.setup()  # now, when a death is no attempt's: the first process counts those of this one
             with suppress(Stopped):
                 for source in sources:
                     driver.stop.check()

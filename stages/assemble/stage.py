@@ -61,6 +61,11 @@ class AssembleStage(Stage[AssembleTask, Result]):
         """The configuration."""
         return self.config.model_dump(mode="json")
 
+    def check(self, here: bool) -> None:
+        """See ``Stage.check``."""
+        if here:
+            self.setup()
+
     def setup(self) -> None:
         """See that the bag can be made before anybody waits for it."""
         if self.config.bag and importlib.util.find_spec("bagit") is None:

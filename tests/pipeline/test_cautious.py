@@ -28,7 +28,7 @@ def die_once(restore: Restore, simulation: Simulation) -> None:
     if child == 0:
         restore(simulation, executor=CautiousExecutor())
         os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in (1, 137)
 
 
 def test_poison_ends_one_run_and_is_an_error_row_of_the_next(restore: Restore, tmp_path: Path) -> None:
@@ -78,6 +78,26 @@ def test_a_process_that_dies_before_it_works_ends_the_run_in_one_line(
     monkeypatch.setattr("pipeline.executors.cautious.sys.executable", "/bin/false")
     with pytest.raises(SetupError, match="dies before it has done anything"):
         restore(executor=CautiousExecutor())
+
+
+def test_a_stage_that_dies_while_it_is_set_up_ends_the_run_in_one_line_and_fails_no_video(
+    restore: Restore, tmp_path: Path
+) -> None:
+    dying = Simulation(faults={("sample", -1): "setup dies"})
+    die_once(restore, dying)
+    with pytest.raises(SetupError, match="dies before it has done anything"):
+        restore(dying, executor=CautiousExecutor())
+    assert status(str(tmp_path / "workspace"))["videos"]["failed"] == 0
+    assert restore(executor=CautiousExecutor()).ok
+
+
+def test_after_a_run_that_ended_by_an_error_nobody_is_cautious(
+    restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SetupError, match="stage decode cannot start"):
+        restore(Simulation(faults={("decode", -1): "setup"}), executor=CautiousExecutor())
+    monkeypatch.setattr("pipeline.executors.cautious.sys.executable", "/bin/false")
+    assert restore(executor=CautiousExecutor()).ok, "in this process"
 
 
 def test_what_hangs_is_ended_where_there_is_a_limit_and_no_neighbour_is_charged(

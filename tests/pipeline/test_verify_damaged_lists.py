@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from whole_jobs import write_clip
 
+from pipeline.storage import Storage
 from pipeline.sums import read_sums, sums_row
 from pipeline.verify import verify
 from stages.assemble.check import write_framemd5
@@ -34,6 +38,18 @@ def differences(folder: Path) -> list[str]:
 
 def test_whole_lists_pass(published: Path) -> None:
     assert differences(published) == []
+
+
+def test_a_file_that_cannot_be_read_is_a_difference(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = Storage.blocks
+
+    def bad_sectors(storage: Storage, name: str) -> Iterator[bytes]:
+        if name.endswith("a.mkv"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        return blocks(storage, name)
+
+    monkeypatch.setattr(Storage, "blocks", bad_sectors)
+    assert differences(published) == ["a.mkv cannot be read: [Errno 5] Input/output error: 'a.mkv'"]
 
 
 @pytest.mark.parametrize("keep", [0, 40, -20])
