@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobs.console import complain
+from jobs.console import complain, detail
 from jobs.interrupt import going_on, patient
 from jobs.last_words import last_words
 from jobs.progress import RunProgress
@@ -31,7 +32,7 @@ def running(*options: str) -> Iterator[RunProgress]:
     from pipeline.config import ConfigError
     from pipeline.epoch import BusyError, FencedError
     from pipeline.sources import InputError
-    from pipeline.storage import StorageError
+    from pipeline.storage_errors import StorageError, broken
     from pipeline.workspace import ChangedError
     from pipeline.wrapper import SetupError
 
@@ -45,6 +46,9 @@ def running(*options: str) -> Iterator[RunProgress]:
     except (ConfigError, InputError, StorageError, SetupError, FencedError) as error:
         option, way = ways.get(type(error), ("", ""))
         raise typer.Exit(complain(f"{error}{way if option in options else ''}")) from None
+    except OSError as error:  # a store that answers no more, say, when the run has not even begun
+        detail("".join(traceback.format_exception(error)))
+        raise typer.Exit(complain(broken(error))) from None
 
 
 def run_again(

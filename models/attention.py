@@ -9,6 +9,23 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor, nn
 
 
+def head_count(channels: int, num_heads: int, head_channels: int | None) -> int:
+    """Return the number of attention heads at a width.
+
+    Args:
+        channels: to be shared among the heads.
+        num_heads: counts where ``head_channels`` is None.
+        head_channels: channels of a head.
+
+    Raises:
+        ValueError: the heads cannot share the channels.
+    """
+    heads = num_heads if head_channels is None else channels // head_channels
+    if heads < 1 or channels % heads or (head_channels or channels // heads) * heads != channels:
+        raise ValueError(f"{channels} channels cannot be cut into attention heads of {head_channels or heads}")
+    return heads
+
+
 def spatial_attention(channels: int, heads: int, norm_groups: int, eps: float) -> Attention:
     """Build self-attention over the places of one frame: GroupNorm, attention, projection, residual.
 

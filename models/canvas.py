@@ -72,8 +72,8 @@ def fit_canvas(source: Size, scale: float | Fraction, multiple: int = 8) -> Canv
     Args:
         source: height and width.
         scale: of both sides; sizes are rounded to whole pixels.
-        multiple: what the sides of the canvas must be multiples of: pixels per latent pixel, times 2 for every
-            downsampling in the UNet.
+        multiple: what the sides of the canvas must be multiples of: pixels per latent pixel
+            (``ModelFolder.canvas_multiple``).
 
     Raises:
         ValueError: if a side, the scale or the multiple is not positive.

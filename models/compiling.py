@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import nn
 
 from models.choices import Compilation
 
+MOST_SHAPES = 1 << 16
+"""How many shapes of its inputs a network is compiled for, at the most: more than anybody waits for."""
 MODES: dict[Compilation, str] = {"kernels": "default", "graphs": "reduce-overhead"}
 """What torch calls them."""
 
@@ -37,4 +41,20 @@ def compile_networks(networks: Iterable[nn.Module], how: Compilation) -> None:
         raise ValueError(f"cannot compile networks on {device}: {str(error).strip().splitlines()[0]}") from error
     for network in networks:
         # The forward method alone: hooks stay outside of what is captured.
-        network.forward = torch.compile(network.forward, fullgraph=True, dynamic=False, mode=MODES[how])
+        compiled = torch.compile(network.forward, fullgraph=True, dynamic=False, mode=MODES[how])
+        network.forward = _for_any_shape(compiled)
+
+
+def _for_any_shape(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but with torch's limits out of the way: after eight shapes every new one would be an error."""
+    from torch._dynamo import config  # takes a second, which who compiles nothing need not wait
+
+    # At each call, because settings hold for the thread that made them, and whoever sets up need not be who runs.
+    limits = {"recompile_limit": MOST_SHAPES, "accumulated_recompile_limit": MOST_SHAPES}
+
+    @wraps(compiled)
+    def call(*inputs: Any, **named: Any) -> Any:
+        with config.patch(limits):
+            return compiled(*inputs, **named)
+
+    return call

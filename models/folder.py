@@ -14,16 +14,15 @@ no torch: whatever loads one imports it.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from safetensors import SafetensorError, safe_open
-
 from models.latent_size import downscale
+from models.schedule_config import base_arguments
+from models.stored_files import AGAIN, read_json, tensor_names
 
 if TYPE_CHECKING:
     from diffusers.models.modeling_utils import ModelMixin
@@ -120,10 +119,19 @@ class ModelFolder:
         """Return the base schedule that the model was trained with."""
         from models.schedule import DiffusionSchedule
 
+        config = self._schedule_config()
+        return DiffusionSchedule.base() if config is None else DiffusionSchedule.from_config(config)
+
+    def _schedule_config(self) -> dict[str, Any] | None:
         file = self.root / "scheduler" / "scheduler_config.json"
         if not file.is_file():
-            return DiffusionSchedule.base()
-        return DiffusionSchedule.from_config(_read_json(file))
+            return None
+        config = read_json(file)
+        try:
+            base_arguments(config)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}; convert the model folder again") from None
+        return config
 
     @property
     def downscale(self) -> int:
@@ -137,7 +145,7 @@ class ModelFolder:
 
     def config(self, part: str) -> dict[str, Any]:
         """Return a network's configuration without loading it."""
-        return _read_json(self._part(part) / "config.json")
+        return read_json(self._part(part) / "config.json")
 
     def digest(self, *parts: str) -> str:
         """Return the SHA-256 (hex) over the names and bytes of all files of some parts.
@@ -171,11 +179,15 @@ class ModelFolder:
                 raise FileNotFoundError(
                     f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
                 )
-            _check_prompt(self._prompt_file, _tensors(self._prompt_file))
+            _check_prompt(self._prompt_file, tensor_names(self._prompt_file))
 
     def check_flow(self, name: str) -> None:
         """The same for the flow network ``name``, "raft" or "spynet"."""
         self._checked("flow", FLOW_NETWORKS[name])
+
+    def check_schedule(self) -> None:
+        """The same for the schedule, which may be absent."""
+        self._schedule_config()
 
     def _checked(self, part: str, kind: str) -> Path:
         path = self._part(part)
@@ -186,7 +198,7 @@ class ModelFolder:
                 "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
             )
         for file in _weights(path):
-            _tensors(file)
+            tensor_names(file)
         return path
 
     def _part(self, part: str) -> Path:
@@ -199,21 +211,9 @@ class ModelFolder:
 
     def _load(self, kind: type[NetworkT], part: str) -> NetworkT:
         path = self._checked(part, kind.__name__)
-        network = kind.from_pretrained(path, local_files_only=True, use_safetensors=True)
-        # Mapped files leave tensors at odd addresses, where the CPU's kernels are slower and round differently.
-        for tensor in (*network.parameters(), *network.buffers()):
-            tensor.data = tensor.data.clone()
-        return network.eval()
+        from models.loading import load_whole
 
-
-def _tensors(file: Path) -> list[str]:
-    """The names of a file's tensors, none of which is read; ValueError: it is not whole."""
-    try:
-        with safe_open(file, "np") as opened:
-            return list(opened.keys())
-    except (OSError, SafetensorError) as error:
-        why = "missing" if isinstance(error, FileNotFoundError) else f"damaged or not complete ({error})"
-        raise ValueError(f"{file}: {why}; copy or convert the model folder again") from None
+        return load_whole(kind, path, self.config(part))
 
 
 def _check_prompt(file: Path, tensors: Iterable[str]) -> None:
@@ -226,16 +226,10 @@ def _weights(folder: Path) -> list[Path]:
     index = folder / f"{WEIGHTS}.index.json"
     if not index.is_file():
         return [folder / WEIGHTS]
-    return sorted({folder / name for name in _read_json(index)["weight_map"].values()})
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: missing from the model folder")
-    content = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"{file}: is not a configuration")
-    return content
+    parts = read_json(index).get("weight_map")
+    if not parts or not isinstance(parts, dict):
+        raise ValueError(f"{index}: names no weight files; {AGAIN}")
+    return sorted({folder / name for name in parts.values()})
 
 
 @cache

@@ -55,6 +55,24 @@ class PublishedGuidance:
         return differences.abs().mean(dim=(1, 2, 3)).sum(), gradient
 
 
+def true_pairs(motion: Motion) -> WarpedComparisons:
+    """Every pair compared along its own flow: W(z[i+1]; F[i]) with z[i], then W(z[i]; B[i]) with z[i+1].
+
+    Args:
+        motion: of n frames; at least one pair.
+
+    Returns:
+        ``2 * (n - 1)`` comparisons.
+    """
+    pairs = len(motion)
+    return WarpedComparisons(
+        sources=[*range(1, pairs + 1), *range(pairs)],
+        targets=[*range(pairs), *range(1, pairs + 1)],
+        flows=torch.cat((motion.forward, motion.backward)),
+        visible=1 - torch.cat((motion.forward_occlusion, motion.backward_occlusion)),
+    )
+
+
 class CorrectedGuidance:
     """The paper's loss over a whole chunk of any length, counted where the flow can be trusted.
 
@@ -65,14 +83,8 @@ class CorrectedGuidance:
     """
 
     def __init__(self, motion: Motion, softness: float = 0.0) -> None:
-        pairs = len(motion)
         self.softness = softness
-        self.comparisons = WarpedComparisons(
-            sources=[*range(1, pairs + 1), *range(pairs)],
-            targets=[*range(pairs), *range(1, pairs + 1)],
-            flows=torch.cat((motion.forward, motion.backward)),
-            visible=1 - torch.cat((motion.forward_occlusion, motion.backward_occlusion)),
-        )
+        self.comparisons = true_pairs(motion)
 
     def loss(self, latents: Tensor) -> Tensor:
         """Mean absolute (or Huber) difference over the visible pixels of all pairs; 0 if none is visible."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.comparisons import WarpedComparisons
-from models.guidance import PublishedGuidance
+from models.guidance import PublishedGuidance, true_pairs
 from models.motion import Motion
 
 Order = Literal["published", "corrected"]
@@ -106,14 +106,7 @@ def corrected_consistency_loss(frames: Tensor, edges: Tensor, motion: Motion) ->
 
     Arguments and result as for ``consistency_loss``.
     """
-    pairs = len(motion)
-    comparisons = WarpedComparisons(
-        sources=[*range(1, pairs + 1), *range(pairs)],
-        targets=[*range(pairs), *range(1, pairs + 1)],
-        flows=torch.cat((motion.forward, motion.backward)),
-        visible=1 - torch.cat((motion.forward_occlusion, motion.backward_occlusion)),
-    )
-    return _weighted_sum(comparisons, frames, edges)
+    return _weighted_sum(true_pairs(motion), frames, edges)
 
 
 def _weighted_sum(comparisons: WarpedComparisons, frames: Tensor, edges: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from models.free_memory import free_bytes, taken
+from models.out_of_memory import out_of_memory
 from models.reductions import Reduction, note
 
 ResultT = TypeVar("ResultT")
@@ -35,14 +36,15 @@ class Shrinking:
             most: sizes beyond this are of no use to this call.
 
         Raises:
-            torch.OutOfMemoryError: not even the smallest fits.
+            Exception: what the call raised, if that says that memory ran out and not even the smallest fits
+                (``torch.OutOfMemoryError``, ``MemoryError`` or a library's ``RuntimeError``), or anything else.
         """
         while True:
             size = most if self.size is None else min(self.size, most)
             try:
                 return call(size), size
-            except torch.OutOfMemoryError as error:
-                if size <= self.least:
+            except Exception as error:
+                if size <= self.least or not out_of_memory(error):
                     raise
                 kind = type(error).__name__
             # Outside of the handler, where the failed call's tensors are no longer held by its traceback.

@@ -7,11 +7,12 @@ of Diffusion Models", 2023), all of second order.
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from torch import Tensor
 
 from models.choices import MultistepName
+from models.noise_levels import most_steps
 from models.schedule import DiffusionSchedule
 
 NAMES: tuple[str, ...] = get_args(MultistepName)
@@ -34,7 +35,7 @@ class MultistepSolver:
     def __init__(self, name: str, base: DiffusionSchedule, steps: int, first_index: int) -> None:
         if name not in NAMES:
             raise ValueError(f"no solver is called {name!r}; there are {', '.join(NAMES)}")
-        if steps > first_index:
+        if steps > most_steps(cast(MultistepName, name), first_index):
             raise ValueError(f"cannot take {steps} steps of {name} below timestep {first_index}")
         # A schedule that ends where sampling starts: so diffusers spreads the steps over that part alone. Evenly spaced
         # timesteps would spoil the order: the last step, from far too much noise to none, can only be of the first.

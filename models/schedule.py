@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.schedule_config import base_arguments
+
 SMALLEST_VARIANCE = 1e-20
 """The last step's posterior variance is 0; its logarithm is taken of this instead: -46.0517."""
 
@@ -56,12 +58,9 @@ class DiffusionSchedule:
         """The base schedule that a diffusers ``scheduler_config.json`` describes.
 
         Raises:
-            ValueError: if it describes another kind of schedule or of prediction than Stable Diffusion's.
+            ValueError: see ``models.schedule_config.base_arguments``.
         """
-        kind = (config.get("beta_schedule", "scaled_linear"), config.get("prediction_type", "epsilon"))
-        if kind != ("scaled_linear", "epsilon"):
-            raise ValueError(f"beta schedule and prediction type are {kind}, not ('scaled_linear', 'epsilon')")
-        return cls.base(config["beta_start"], config["beta_end"], config["num_train_timesteps"])
+        return cls.base(*base_arguments(config))
 
     def respace(self, steps: int, last: int | None = None) -> DiffusionSchedule:
         """The same diffusion in ``steps`` steps, spread evenly from index 0 to ``last``.

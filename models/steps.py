@@ -11,6 +11,7 @@ from models.choices import Solver
 from models.guidance import CorrectedGuidance, PublishedGuidance
 from models.motion import Motion
 from models.multistep import MultistepSolver
+from models.noise_levels import first_index
 from models.schedule import DiffusionSchedule
 from models.windowed import WindowSettings
 
@@ -86,7 +87,7 @@ class GuidedSteps:
 
     def __init__(self, schedule: DiffusionSchedule, settings: SamplerSettings, motion: Motion | None) -> None:
         self.base = schedule
-        self.first_index = round(settings.start * (len(schedule) - 1))
+        self.first_index = first_index(settings.start, len(schedule))
         self.schedule = schedule.respace(settings.steps, self.first_index)
         self.settings = settings
         self._multistep: MultistepSolver | None = None
@@ -105,7 +106,8 @@ class GuidedSteps:
             frames = len(motion) + 1
             for start in range(0, frames, window):
                 stop = min(start + window, frames)
-                if stop - start > 1:
+                # With one pair the published indices leave only its pulls towards zero: nothing would be compared.
+                if stop - start > 2:
                     self._published.append((start, stop, PublishedGuidance(motion.pairs(start, stop - 1))))
 
     def noised(self, initial: Tensor, noise: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from diffusers.models.downsampling import Downsample2D
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
-from models.attention import spatial_attention
+from models.attention import head_count, spatial_attention
 from models.embeddings import TimeEmbedding
 from models.layers import per_level
 from models.lean_resnet import LeanResnetBlock
@@ -58,6 +58,9 @@ class StructureEncoder(ModelMixin, ConfigMixin):
         head_channels: channels of an attention head, or None.
         mid_attention: whether the deepest level's middle block has attention.
         norm_groups: groups of all group norms.
+
+    Raises:
+        ValueError: a level's channels cannot be shared among its attention heads.
     """
 
     @register_to_config
@@ -81,7 +84,7 @@ class StructureEncoder(ModelMixin, ConfigMixin):
         time_channels = self.time_embedding.channels
 
         def heads(channels: int) -> int:
-            return num_heads if head_channels is None else channels // head_channels
+            return head_count(channels, num_heads, head_channels)
 
         self.conv_in = nn.Conv2d(in_channels, base, kernel_size=3, padding=1)
         last = len(block_out_channels) - 1

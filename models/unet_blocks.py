@@ -10,7 +10,7 @@ from diffusers.models.downsampling import Downsample2D
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from models.attention import SpatialTransformer
+from models.attention import SpatialTransformer, head_count
 from models.deep_features import DeepFeatures
 from models.spade import StructuredResnetBlock
 from models.temporal import SpatialTemporalConv, TemporalAttention
@@ -65,10 +65,7 @@ class BlockSettings:
 
     def heads(self, channels: int) -> int:
         """Return the number of attention heads at this width; ValueError if they cannot share the channels."""
-        heads = self.num_heads if self.head_channels is None else channels // self.head_channels
-        if heads < 1 or channels % heads or (self.head_channels or channels // heads) * heads != channels:
-            raise ValueError(f"{channels} channels cannot be cut into attention heads of {self.head_channels or heads}")
-        return heads
+        return head_count(channels, self.num_heads, self.head_channels)
 
     def resnet(self, in_channels: int, out_channels: int) -> StructuredResnetBlock:
         """Build a residual block with the structure condition."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.artifacts import digest_file
+from pipeline.searching import walk
 from stages.media.sequence import find_sequence
 
 
 def local_image_folders(root: Path, videos: frozenset[str]) -> list[Path]:
-    """The folders at and below ``root`` that hold an image sequence and no file with a suffix of ``videos``."""
-    return [Path(folder) for folder, _, names in os.walk(root) if _is_sequence(names, videos)]
+    """The folders at and below ``root`` that hold an image sequence and no file with a suffix of ``videos``.
+
+    Raises:
+        InputError: if a folder cannot be listed.
+    """
+    return [Path(folder) for folder, _, names in walk(root) if _is_sequence(names, videos)]
 
 
 def remote_image_folders(files: Iterable[str], videos: frozenset[str]) -> list[str]:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from pipeline.places import is_local, local_path, plain
 from pipeline.rows import SourceRow
-from pipeline.source_files import is_local, local_path, plain
+from pipeline.searching import walk
 from pipeline.sources import SUFFIXES
 from pipeline.storage import Storage
 from stages.media.sequence import SUFFIXES as IMAGES
 
 
 def linked_folders(inputs: Sequence[str | Path]) -> list[str]:
-    """Links to folders below the input folders: they are not followed, since they may lead anywhere, or in circles."""
+    """Links to folders below the input folders: they are not followed, since they may lead anywhere, or in circles.
+
+    Raises:
+        InputError: if a folder cannot be listed.
+    """
     places = [local_path(given) for given in map(str, inputs) if given and is_local(given)]
     return [plain(str(link)) for place in places for link in _links(place)]
 
 
 def _links(place: Path) -> list[Path]:
-    found = (Path(folder) / name for folder, names, _ in os.walk(place) for name in names)
+    found = (Path(folder) / name for folder, names, _ in walk(place) for name in names)
     return sorted(path for path in found if path.is_symlink())
 
 
@@ -33,6 +37,9 @@ def passed_over(inputs: Sequence[str | Path], rows: Sequence[SourceRow]) -> dict
     Args:
         inputs: files, folders, globs and URLs as given.
         rows: what was found in them.
+
+    Raises:
+        InputError: if a folder cannot be listed.
     """
     taken = {row.output for row in rows}
     counts: Counter[str] = Counter()

@@ -26,6 +26,7 @@ from pipeline.sources import expand, redact
 from pipeline.stage_factories import stage_factories
 from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError
+from pipeline.storage_errors import broken
 from pipeline.workspace import Workspace
 from pipeline.wrapper import SetupError
 
@@ -111,7 +112,9 @@ def run(
         writer.close()
         epoch.close()
     except BaseException as error:
-        _leave(writer, epoch, error)
+        _leave(place, writer, epoch, error)
+        if isinstance(error, OSError):
+            raise StorageError(broken(error)) from error
         raise
     return _report(job, driver, len(sources), time.perf_counter() - started)
 
@@ -204,7 +207,7 @@ def _bury(driver: Driver, sources: Sequence[SourceRow]) -> None:
         driver.record([Event("split", GAVE_UP, source=source, error_class="WorkerLost", message=message)])
 
 
-def _leave(writer: ManifestWriter, epoch: Epoch, error: BaseException) -> None:
+def _leave(place: Workspace, writer: ManifestWriter, epoch: Epoch, error: BaseException) -> None:
     """Save what can be saved when a run ends early: the rows that wait, and a word that this driver is gone."""
     epoch.abandon()
     writer.stop()
@@ -213,4 +216,5 @@ def _leave(writer: ManifestWriter, epoch: Epoch, error: BaseException) -> None:
     if isinstance(error, Exception | KeyboardInterrupt | SystemExit):
         with suppress(StorageError, FencedError, OSError):
             writer.flush()
+            place.attempts(epoch.number).clear()  # no item ended this run, as the next one would believe
             epoch.close()

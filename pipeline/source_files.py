@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.artifacts import digest_file
+from pipeline.file_systems import file_system
 from pipeline.image_folders import fetch_folder, folder_sha256, look_at_folder, look_at_remote_folder
+from pipeline.places import is_local, local_path, plain, redact
 from pipeline.rows import SourceRow
-from pipeline.storage import BLOCK, file_system
+from pipeline.storage import BLOCK
+from pipeline.storage_errors import source_errors
 from stages.contract import ItemError
 
+PAUSE = 1.0
+"""Seconds before a source that could not be read is tried again; twice as many each time."""
 LONGEST_NAME = 239
 """Bytes of a video's name without suffix: file systems have 255 for a name, and ``.provenance.json`` takes 16."""
-
-
-def plain(name: str) -> str:
-    """Return a name as it is if it is UTF-8, else with its other bytes as ``\\xe9``: manifest and reports are UTF-8."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 @contextmanager
@@ -30,6 +30,7 @@ def localise(source: SourceRow, scratch: Path) -> Iterator[Path]:
 
     Raises:
         ItemError: if it is gone, unreadable or not the file that was found (other size or version).
+        StorageError, OSError: see ``lend``.
     """
     check(source)
     with ExitStack() as stack:
@@ -37,6 +38,8 @@ def localise(source: SourceRow, scratch: Path) -> Iterator[Path]:
             path = stack.enter_context(lend(source.url, scratch))
         except FileNotFoundError as error:
             raise ItemError(f"{source.shown}: no such file") from error
+        except PermissionError as error:
+            raise ItemError(f"{source.shown}: permission denied; give this user read access") from error
         yield path
 
 
@@ -46,19 +49,18 @@ def lend(url: str, scratch: Path) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: if a remote one is gone.
+        StorageError: if the disk is full, or the bucket wants credentials.
+        OSError: if it cannot be downloaded for another reason.
     """
     if is_local(url):
         yield local_path(url)
         return
-    fs, path = open_remote(url)
+    with source_errors(redact(url)):
+        fs, path = file_system(url)
     target = scratch / (PurePosixPath(path).name or "source")  # errors name the file
     try:
-        if fs.isdir(path):
-            fetch_folder(fs, path, target)
-        else:
-            with fs.open(path, "rb") as remote, target.open("wb") as local:
-                while block := remote.read(BLOCK):
-                    local.write(block)
+        with source_errors(redact(url), scratch):
+            _download(fs, path, target)
         yield target
     finally:
         if target.is_dir():
@@ -66,16 +68,24 @@ def lend(url: str, scratch: Path) -> Iterator[Path]:
         target.unlink(missing_ok=True)
 
 
+def _download(fs: Any, path: str, target: Path) -> None:
+    if fs.isdir(path):
+        fetch_folder(fs, path, target)
+        return
+    with fs.open(path, "rb") as remote, target.open("wb") as local:
+        while block := remote.read(BLOCK):
+            local.write(block)
+
+
 def check(source: SourceRow) -> None:
     """Make sure that the source still is the file that was found.
 
     Raises:
         ItemError: if it is gone, unreadable or changed.
+        StorageError, OSError: see ``look``.
     """
     if plain(source.url) != source.url:
         raise ItemError(f"{source.shown}: its name is not UTF-8; rename it")
-    if source.size < 0:
-        raise ItemError(f"{source.shown}: no such file; check the path")
     length = len(PurePosixPath(source.output).name.encode())
     if length > LONGEST_NAME:
         raise ItemError(
@@ -85,14 +95,45 @@ def check(source: SourceRow) -> None:
     try:
         size, version = look(source.url)
     except FileNotFoundError as error:
-        raise ItemError(f"{source.shown}: no such file; it was there when the run began") from error
+        advice = "check the path" if source.size < 0 else "it was there when the run began"
+        raise ItemError(f"{source.shown}: no such file; {advice}") from error
     except PermissionError as error:
         raise ItemError(f"{source.shown}: permission denied; give this user read access") from error
+    if source.size < 0:
+        raise ItemError(f"{source.shown}: it could not be read when the run began; run again")
     local = local_path(source.url)
     if is_local(source.url) and not (local.is_file() or local.is_dir()):  # a pipe would be read for ever
         raise ItemError(f"{source.shown}: not a file; give a file, a folder, a glob or a URL")
     if (size, version) != (source.size, source.version):
         raise ItemError(f"{source.shown}: the file changed after the run began; run again when it is complete")
+
+
+def identify(source: SourceRow, local: Callable[[], Path], attempts: int, unread: Callable[[OSError], None]) -> str:
+    """Return the SHA-256 of a source, if need be by downloading it.
+
+    There is no fingerprint yet that attempts could be charged to, so they are made one after the other, here.
+
+    Args:
+        source: what was found.
+        local: lends it as a local file.
+        attempts: how many are made at most.
+        unread: told what went wrong before each further attempt.
+
+    Raises:
+        ItemError: if it is gone, unreadable, changed or empty.
+        StorageError: if the disk is full, or the bucket wants credentials.
+        OSError: what the last attempt met with.
+    """
+    for left in reversed(range(attempts)):
+        try:
+            check(source)
+            return source.sha256 or content_sha256(local(), source.shown)
+        except OSError as error:
+            if not left:
+                raise
+            unread(error)
+            time.sleep(PAUSE * 2 ** (attempts - 1 - left))
+    raise ValueError("at least one attempt has to be made")
 
 
 def content_sha256(path: Path, shown: str) -> str:
@@ -117,30 +158,17 @@ def look(url: str) -> tuple[int, str]:
 
     Raises:
         OSError: if it is gone or unreadable.
+        StorageError: if the bucket wants credentials.
     """
     if is_local(url):
         if local_path(url).is_dir():
             return look_at_folder(local_path(url))
         status = local_path(url).stat()
         return status.st_size, str(status.st_mtime_ns)
-    fs, path = open_remote(url)
-    if fs.isdir(path):
-        return look_at_remote_folder(fs, path)
-    info = fs.info(path)
+    with source_errors(redact(url)):
+        fs, path = file_system(url)
+        if fs.isdir(path):
+            return look_at_remote_folder(fs, path)
+        info = fs.info(path)
     version = next((info[key] for key in ("ETag", "etag", "mtime", "LastModified", "created") if info.get(key)), "")
     return int(info.get("size") or 0), str(version)
-
-
-def open_remote(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL and the path in it; listings are never remembered."""
-    return file_system(url, use_listings_cache=False)
-
-
-def is_local(url: str) -> bool:
-    """Whether a place is on a local file system."""
-    return "://" not in url or url.startswith(("file://", "local://"))
-
-
-def local_path(url: str) -> Path:
-    """Return the path of a local place, absolute but with its symbolic links as they are."""
-    return Path(os.path.abspath(url.partition("://")[2] if "://" in url else Path(url).expanduser()))  # noqa: PTH100

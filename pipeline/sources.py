@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import glob as globbing
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
+from pipeline.places import is_local, local_path, plain, redact
 from pipeline.rows import SourceRow
-from pipeline.source_files import is_local, local_path, look, open_remote, plain
+from pipeline.searching import InputError, matches, remote_files, walk
+from pipeline.source_files import look
 from pipeline.storage import Storage
+from pipeline.storage_errors import StorageError, reason, told
 
 SUFFIXES = frozenset(
     [
@@ -24,24 +27,6 @@ SUFFIXES = frozenset(
 _MAGIC = "*?["
 
 
-class InputError(Exception):
-    """The inputs or the output cannot be used as given. One line."""
-
-
-def redact(url: str) -> str:
-    """Return a URL without user, password and parameters; a local path as it is.
-
-    On the web ``?`` and ``#`` end a path. Elsewhere they belong to names, unless parameters follow (``?key=value``).
-    """
-    protocol, mark, rest = url.partition("://")
-    if not mark:
-        return url
-    web = protocol.rpartition("::")[2] in ("http", "https")
-    rest = re.split(r"[?#]" if web else r"\?(?=[^/?=]+=)", rest, maxsplit=1)[0]
-    host, slash, path = rest.partition("/")
-    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
-
-
 def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str | Path = "") -> list[SourceRow]:
     """Return the videos that the inputs name, sorted by their place in the output.
 
@@ -51,8 +36,10 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
     but where nothing that is named exists, the call itself is wrong.
 
     Raises:
-        InputError: if nothing is found or all that is named is missing, if the output or the workspace is an input
-            folder or inside one, if they are the same folder, or if two inputs would be published under one name.
+        InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
+            read, if the output or the workspace is an input folder or inside one, if they are the same folder, or if
+            two inputs would be published under one name.
+        StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
     if "" in map(str, inputs):
@@ -115,12 +102,29 @@ def _is_video(name: str) -> bool:
 def _expand(given: str) -> list[SourceRow]:
     if is_local(given):
         return _expand_local(local_path(given))
-    fs, root = open_remote(given)
+    with _reading(given):
+        return _expand_remote(given)
+
+
+@contextmanager
+def _reading(given: str) -> Iterator[None]:
+    """Turn whatever a remote file system says into one line; what it says depends on who wrote it."""
+    try:
+        yield
+    except (InputError, StorageError):
+        raise
+    except Exception as error:
+        why = reason(error) or f"cannot be read ({told(error)}); check the URL, your rights and the network"
+        raise InputError(f"{redact(given)}: {why}") from error
+
+
+def _expand_remote(given: str) -> list[SourceRow]:
+    fs, root = file_system(given)
     if any(sign in root for sign in _MAGIC) and not fs.exists(root):
         fixed = root[: min(root.index(sign) for sign in _MAGIC if sign in root)].rpartition("/")[0]
         return [_row(given, fs, path, fixed) for path in fs.glob(root) if not fs.isdir(path)]
     if fs.isdir(root):
-        every = fs.find(root)
+        every = remote_files(fs, root)
         found = [path for path in every if _is_video(PurePosixPath(path).name)]
         return [_row(given, fs, path, root) for path in [*found, *remote_image_folders(every, SUFFIXES)]]
     return [_row(given, fs, root, root.rpartition("/")[0])]
@@ -128,14 +132,14 @@ def _expand(given: str) -> list[SourceRow]:
 
 def _expand_local(path: Path) -> list[SourceRow]:
     if path.is_dir():
-        found = [Path(folder) / name for folder, _, names in os.walk(path) for name in names if _is_video(name)]
+        found = [Path(folder) / name for folder, _, names in walk(path) for name in names if _is_video(name)]
         return [_local_row(file, path) for file in [*found, *local_image_folders(path, SUFFIXES)]]
     if any(sign in str(path) for sign in _MAGIC) and not path.exists():
         cut = min(str(path).index(sign) for sign in _MAGIC if sign in str(path))
         fixed = Path(str(path)[:cut].rpartition("/")[0] or "/")
-        matches = [Path(match) for match in globbing.glob(str(path), recursive=True)]  # noqa: PTH207
-        folders = [folder for match in matches if match.is_dir() for folder in local_image_folders(match, SUFFIXES)]
-        return [_local_row(match, fixed) for match in [*(m for m in matches if m.is_file()), *folders]]
+        found = matches(str(path))
+        folders = [folder for match in found if match.is_dir() for folder in local_image_folders(match, SUFFIXES)]
+        return [_local_row(match, fixed) for match in [*(m for m in found if m.is_file()), *folders]]
     return [_local_row(path, path.parent)]
 
 
@@ -179,10 +183,9 @@ def _keep_apart(given: str, other: str | Path, what: str) -> None:
         source, target = local_path(given).resolve(), Path(place.root).resolve()
         inside = source.is_dir() and (target == source or source in target.parents)
     else:
-        fs, root = open_remote(given)
-        root = root.rstrip("/")
-        inside = (
-            type(fs) is type(place.fs) and fs.isdir(root) and (place.root == root or place.root.startswith(root + "/"))
-        )
+        with _reading(given):
+            fs, root = file_system(given)
+            root, same = root.rstrip("/"), type(fs) is type(place.fs)
+            inside = same and fs.isdir(root) and (place.root == root or place.root.startswith(root + "/"))
     if inside:
         raise InputError(f"the {what} {place.url} is inside the input {redact(given)}; choose another folder")

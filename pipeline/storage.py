@@ -17,51 +17,32 @@ import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import fsspec
-
+from pipeline.file_systems import reached
 from pipeline.local_files import bring_beside, create, flush, write_beside
 from pipeline.storage_errors import StorageError, plain_errors
 
 BLOCK = 1 << 22
 RANGE = 1 << 25
 """Bytes that are asked for at a time on S3."""
-RETRIES = 12
 _MAGIC = "*?["
-
-
-def file_system(url: str, **options: Any) -> tuple[Any, str]:
-    """Return fsspec's file system for a URL, and the path in it.
-
-    Raises:
-        StorageError: if there is no such protocol, or its package is not installed.
-    """
-    try:
-        fs, path = fsspec.core.url_to_fs(url, **options)
-    except (ValueError, ImportError) as error:
-        raise StorageError(f"{url.partition('://')[0]}://: {' '.join(str(error).split())}; check the URL") from error
-    if hasattr(fs, "retries"):  # s3fs: a minute or more of waiting, each pause longer than the one before
-        fs.retries = RETRIES
-    return fs, path
 
 
 class Storage:
     """The folder at ``url``. Names are relative, with forward slashes.
 
     Raises:
-        StorageError: from any method, when the disk is full or permission is denied.
+        StorageError: from any method, when the disk is full or permission is denied; and if it cannot be reached.
         FileNotFoundError: from ``read``, ``size`` and ``download``.
     """
 
     def __init__(self, url: str | Path) -> None:
         if not str(url):
             raise StorageError("a folder has an empty name; is a variable of the shell not set?")
-        options: dict[str, Any] = {} if "://" not in str(url) else {"use_listings_cache": False}
-        self.fs, root = file_system(str(url), **options)
+        self.fs, root = reached(str(url))
         protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
         self.is_local, self.is_s3 = protocol in ("file", "local"), protocol == "s3"
-        self.root = str(Path(root).absolute()) if self.is_local else root.rstrip("/")
+        self.root = root if self.is_local else root.rstrip("/")
         self.url = self.root if self.is_local else f"{protocol}://{self.root.lstrip('/')}"
 
     def path(self, name: str) -> str:

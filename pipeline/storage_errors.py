@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.faults import line
+from pipeline.places import plain, without_secrets
 
 
 class StorageError(Exception):
@@ -45,9 +49,26 @@ def reason(error: BaseException) -> str | None:
             return _REASONS[seen.errno]
         if isinstance(seen, PermissionError):
             return _REASONS[errno.EACCES]
-        if type(seen).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
-            return "no credentials were found; set them in the environment"
+    return _no_credentials(error)
+
+
+def _no_credentials(error: BaseException) -> str | None:
+    if any(type(seen).__name__ in ("NoCredentialsError", "PartialCredentialsError") for seen in _causes(error)):
+        return "no credentials were found; set them in the environment"
     return None
+
+
+def told(error: BaseException) -> str:
+    """Return what an error of a file system says, in one line, without its number and without what URLs carry."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return without_secrets(line(error))
+    where = f"{plain(str(error.filename))}: " if error.filename else ""
+    return without_secrets(where + " ".join(error.strerror.split()))
+
+
+def broken(error: OSError) -> str:
+    """Return what to say of an error of the workspace or the output that has no reason of its own here."""
+    return f"the workspace or the output failed ({without_secrets(line(error))}); run the same line again"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -73,3 +94,25 @@ def plain_errors(where: str) -> Iterator[None]:
         if why is None or isinstance(error, StorageError):
             raise
         raise StorageError(f"{where}: {why}") from error
+
+
+@contextmanager
+def source_errors(shown: str, scratch: Path | None = None) -> Iterator[None]:
+    """The same for a source: what keeps every source from being read is a ``StorageError``, all else is its own fault.
+
+    Args:
+        shown: the source.
+        scratch: where it is downloaded to, if it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, StorageError):
+            raise
+        if scratch is not None and (why := full(error)):
+            raise StorageError(f"{scratch}: {why}") from error
+        if why := _no_credentials(error):
+            raise StorageError(f"{shown}: {why}") from error
+        if isinstance(error, OSError):
+            raise
+        raise OSError(errno.EIO, f"{shown}: {told(error)}") from error

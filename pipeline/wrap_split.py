@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,14 @@ from pipeline.accounting import Cluster
 from pipeline.artifacts import Artifact, describe
 from pipeline.attempts import Attempt
 from pipeline.events import Item, Reason, Report
-from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
-from pipeline.source_files import check, content_sha256, localise
-from pipeline.storage import Storage, StorageError
+from pipeline.source_files import identify, localise
+from pipeline.storage import Storage
+from pipeline.storage_errors import StorageError, told
 from pipeline.wrapper import Worker
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
@@ -74,8 +75,7 @@ class SplitWorker(Worker):
                 return opened[0]
 
             try:
-                check(source)
-                sha256 = source.sha256 or content_sha256(local(), source.shown)
+                sha256 = identify(source, local, self.job.attempts, partial(self._report_unread, source, RETRIED))
             except StorageError:
                 raise
             except Exception as error:
@@ -241,8 +241,11 @@ class SplitWorker(Worker):
         self.report([replace(record, chunks=chunks), replace(event, facts=facts)])
 
     def _unreadable(self, source: SourceRow, started: float, error: Exception) -> VideoRow:
-        """Report a source that could not even be identified, and so has no fingerprint to charge."""
-        reason = Reason(type(error).__name__, line(error))
-        event = self.witness.event(Item("", "", "", source=source.shown), FAILED, started=started, reason=reason)
-        self.report([VideoRecord(source.shown, source.output, size=max(source.size, 0)), event])
+        """Give up a source that could not even be identified, and so has no fingerprint to charge."""
+        self.report([VideoRecord(source.shown, source.output, size=max(source.size, 0))])
+        self._report_unread(source, FAILED, error, started)
         return VideoRow(source, "failed")
+
+    def _report_unread(self, source: SourceRow, outcome: str, error: Exception, started: float | None = None) -> None:
+        item, reason = Item("", "", "", source=source.shown), Reason(type(error).__name__, told(error))
+        self.report([self.witness.event(item, outcome, started=started, reason=reason)])

@@ -26,19 +26,10 @@ class ItemError(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one worker of a stage needs."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-
-
 class Stage(ABC, Generic[TaskT, ResultT]):
     """One step of a chunk's way through the pipeline."""
 
     name: ClassVar[str]
-    resources: Resources = Resources()
 
     def check(self, here: bool) -> None:
         """Raise what ``setup`` would raise, as far as that is known without loading anything. Called by the driver.

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from models.folder import ModelFolder
 from models.importing import import_diffusers
-from stages.contract import Resources, Result, Stage
+from stages.contract import Result, Stage
 from stages.items import ChunkTask
 from stages.setting import ModelSetting
 
@@ -33,8 +33,6 @@ class NetworkStage(Stage[ChunkTask, Result], Generic[ConfigT]):
         config: the stage's own settings.
         setting: what it shares with the others.
     """
-
-    resources = Resources(cpus=1.0)
 
     def __init__(self, config: ConfigT, setting: ModelSetting) -> None:
         self.config, self.setting = config, setting

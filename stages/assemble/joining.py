@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +126,22 @@ class Joiner:
     def _overlap(self, earlier: Path, later: Path, expected: int) -> Iterator[Any]:
         encoder = open_encoder(self._format)
         count = 0
-        for a, b in zip(read_pictures(earlier), read_pictures(later), strict=True):
+        for a, b in zip_longest(read_pictures(earlier), read_pictures(later)):
+            if a is None or b is None:
+                ended, other = (earlier, later) if a is None else (later, earlier)
+                raise _other_frames(ended if count < expected else other, expected)
             picture = blend(a, b, crossfade_weight(count, expected))
             picture.pts, picture.time_base = count, 1 / self._format.rate
             count += 1
             yield from encoder.encode(picture)
         yield from encoder.encode(None)
         if count != expected:
-            raise AssemblyError(f"{later}: overlaps by {count} frames instead of {expected}; decode the chunk again")
+            raise _other_frames(later, expected)
         self.overlaps += 1
+
+
+def _other_frames(path: Path, expected: int) -> AssemblyError:
+    return AssemblyError(f"{path}: does not hold the {expected} frames of its overlap; decode the chunk again")
 
 
 def first_table(task: AssembleTask) -> FrameTable:

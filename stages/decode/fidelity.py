@@ -1,7 +1,7 @@
 """What the result owes to its source: the low band put back, and figures that say how far the two agree.
 
-Both compare at the source's size, or at half of it where the result is not larger: what lies below is the source's to
-say, what lies above is the networks'.
+Both compare at the source's size, or at half of the result's where the result is less than twice as large, each side
+for itself: what lies below is the source's to say, what lies above is the networks'.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def reduced(frame: Tensor, size: tuple[int, int]) -> Tensor:
     """[1, 3, H, W] at a smaller size, antialiased."""
     if tuple(frame.shape[-2:]) == size:
         return frame
+    if frame.shape[-1] == 1:  # torch 2.13 reduces a single column to one value throughout, but not a single row
+        return reduced(frame.mT.contiguous(), (size[1], size[0])).mT
     return functional.interpolate(frame, size=size, mode="bicubic", align_corners=False, antialias=True)
 
 
@@ -127,8 +129,9 @@ def _array(cells: Tensor) -> NDArray[np.float64]:
 
 
 def _sharpness(frame: Tensor) -> float:
+    """Mean gradient of the luma across and down; there is none across a single column or down a single row."""
     luma = frame.mean(1)
-    return float(luma.diff(dim=-1).abs().mean() + luma.diff(dim=-2).abs().mean())
+    return sum(float(luma.diff(dim=side).abs().mean()) for side in (-1, -2) if luma.shape[side] > 1)
 
 
 def _colour_difference(here: Tensor, there: Tensor) -> float:

@@ -32,7 +32,6 @@ class StreamFacts:
     codec: str
     time_base: Fraction
     language: str | None
-    cover: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,6 @@ def _stream_facts(stream: Any) -> StreamFacts:
         codec=stream.codec_context.name if stream.codec_context is not None else "",
         time_base=Fraction(stream.time_base or 0),
         language=stream.metadata.get("language"),
-        cover=stream.type == "video" and is_cover(stream),
     )
 
 

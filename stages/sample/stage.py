@@ -39,6 +39,7 @@ class SampleStage(NetworkStage[SampleConfig]):
 
     def _check_folder(self) -> None:
         self.folder.check(*_NETWORKS, *self._estimator)
+        self.folder.check_schedule()
 
     def _load(self) -> Work:
         import_networks(self.setting)

@@ -108,6 +108,9 @@ PLACES = {
     "nothing to do": (["empty"], "o", "w", "no video was found in {}/empty"),
     "an unknown protocol": (["nope://x/a.mkv"], "o", "w", "nope://: Protocol not known: nope; check the URL"),
     "an output of unknown protocol": (["library"], "nope://o", "w", "nope://: Protocol not known: nope; check the URL"),
+    "an input that nobody serves": (["ftp://u:p@127.0.0.1:9/x"], "o", "w", "ftp://127.0.0.1:9/x: cannot be read (Conn"),
+    "an output that nobody serves": (["library"], "ftp://u:p@127.0.0.1:9/o", "w", "ftp://127.0.0.1:9/o: cannot be rea"),
+    "a workspace nobody serves": (["library"], "o", "ftp://u:p@127.0.0.1:9/w", "ftp://127.0.0.1:9/w: cannot be reache"),
     "the output is a file": (["library"], "file", "w", "{}/file: a file is where a folder is expected; choose another"),
     "the output is below a file": (["library"], "file/o", "w", "{}/file/o: a file is where a folder is expected; "),
     "the output cannot be made": (["library"], "/proc/o", "w", "/proc/o: the folder cannot be made; choose another"),
@@ -162,3 +165,25 @@ def test_a_line_that_cannot_be_parsed_is_explained(call: Call, words: list[str],
 def test_status_of_what_is_no_workspace_says_so(call: Call, library: Path, tmp_path: Path, name: str) -> None:
     done = call(tmp_path / name, command=status)
     assert complaint(done) == f"{tmp_path / name}: no workspace is there; give the folder that restore was given"
+
+
+def test_status_of_a_workspace_that_nobody_serves_says_so(call: Call) -> None:
+    said = complaint(call("ftp://user:secret@127.0.0.1:9/w", command=status))
+    assert said.startswith("ftp://127.0.0.1:9/w: cannot be reached (Connection refused); check the URL")
+
+
+@pytest.mark.parametrize("place", ["input", "workspace"])
+def test_a_bucket_without_credentials_says_so(
+    call: Call, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    pytest.importorskip("s3fs", reason="s3fs is not installed").S3FileSystem.clear_instance_cache()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    places = {"input": str(library), "workspace": "w", place: "s3://some-bucket/x"}
+    words = [places["input"], "-o", "o", "-w", places["workspace"], "--executor", "local"]
+    said = complaint(call(*words, cwd=tmp_path))
+    assert said.startswith("s3://some-bucket/x")
+    assert said.endswith(": no credentials were found; set them in the environment")

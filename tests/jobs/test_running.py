@@ -26,3 +26,12 @@ def test_only_an_option_that_the_command_has_is_hinted_at(
         raise error("run1: cannot be used")
     assert caught.value.exit_code == 1
     assert capsys.readouterr().err == f"error: run1: cannot be used{hint}\n"
+
+
+def test_a_store_that_does_not_answer_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, running():
+        raise OSError(5, "s3://bucket/run1: Could not connect to the endpoint URL: 'https://u:secret@host/'")
+    assert caught.value.exit_code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: the workspace or the output failed (") and said.count("\n") == 1
+    assert said.endswith("run the same line again\n") and "secret" not in said

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
@@ -78,6 +79,41 @@ def test_every_network_is_captured_as_one_piece(
     assert asked == ["probe", *["reduce-overhead"] * 4]
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+class Doubling(nn.Module):
+    """The cheapest there is to compile."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+def test_a_network_is_compiled_again_for_every_shape_in_whatever_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch gives up after eight shapes, if it is not told otherwise, and a thread at a time is told."""
+    compile_, captured = torch.compile, []
+
+    def note(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        captured.append(tuple(inputs[0].shape))
+        return graph.forward
+
+    def cheap(function: object, **wishes: object) -> object:
+        wishes.pop("mode", None)
+        return compile_(function, backend=note, **wishes)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(torch, "compile", cheap)
+    network = Doubling()
+    compile_networks([network], "kernels")
+    shapes = [(2, size) for size in range(2, 14)]
+
+    def call_all() -> None:
+        # The second limit, on all compilations together, is 256 by default: too many to wait for.
+        with torch._dynamo.config.patch(accumulated_recompile_limit=9):
+            for shape in shapes:
+                torch.testing.assert_close(network(torch.ones(shape)), torch.full(shape, 2.0))
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(call_all).result()
+    assert captured[1:] == shapes  # the first is the probe
 
 
 @pytest.mark.slow

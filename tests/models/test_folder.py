@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
+import diffusers
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.folder import EMBEDDED_FOLDER, ModelFolder
+from models.folder import EMBEDDED_FOLDER, WEIGHTS, ModelFolder
 from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
 from models.structure_encoder import StructureEncoder
@@ -121,6 +124,53 @@ def test_a_unet_that_attends_to_a_prompt_needs_one(folder, tmp_path):
     (tmp_path / "prompt").mkdir()
     save_file({"prompt": torch.ones(1, 77, 4)}, tmp_path / "prompt/prompt.safetensors")
     folder.check("unet")
+
+
+@pytest.mark.parametrize("content", [b'{"_class_name": "Temp', b"", b"\xff\xfe"])
+def test_a_damaged_configuration_is_named(folder, content):
+    file = folder.root / "vae" / "config.json"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"vae/config\.json: damaged or not complete \(.*\); copy or convert"):
+        folder.check("vae")
+
+
+SCHEDULER = {"beta_start": 0.001, "beta_end": 0.01, "num_train_timesteps": 50, "beta_schedule": "scaled_linear"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"prediction_type": "v_prediction"}, "beta schedule and prediction type are .*v_prediction"),
+        ({"beta_start": None}, "beta_start is None"),
+        ({"beta_end": "0.01"}, "beta_end is '0.01'"),
+        ({"beta_end": 1.5}, "beta_end is 1.5"),
+        ({"num_train_timesteps": 0}, "num_train_timesteps is 0"),
+        ({"num_train_timesteps": 10.5}, "num_train_timesteps is 10.5"),
+    ],
+)
+def test_a_schedule_that_cannot_be_used_is_found_without_loading_anything(folder, change, said):
+    folder.check_schedule()
+    file = folder.root / "scheduler/scheduler_config.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(SCHEDULER))
+    folder.check_schedule()
+    file.write_text(json.dumps(SCHEDULER | change))
+    for ask in (folder.check_schedule, folder.schedule):
+        with pytest.raises(ValueError, match=rf"scheduler_config\.json: {said}"):
+            ask()
+
+
+def test_weights_are_called_as_diffusers_calls_them():
+    assert WEIGHTS == diffusers.utils.SAFETENSORS_WEIGHTS_NAME
+
+
+def test_a_folder_is_checked_without_torch():
+    check = (
+        "import sys; from models.folder import ModelFolder; folder = ModelFolder(); "
+        "folder.check('unet', 'structure_encoder', 'vae'); folder.check_schedule(); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 def test_no_folder_means_the_embedded_model():

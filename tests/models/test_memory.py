@@ -43,6 +43,36 @@ def test_without_a_size_it_begins_with_all_there_is() -> None:
     assert tile(fitting(100, asked), 60) == ("done", 60)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_memory_may_run_out_in_other_words(error: Exception) -> None:
+    def call(size: int) -> str:
+        if size > 3:
+            raise error
+        return "done"
+
+    assert Shrinking("a batch", 8)(call, 100) == ("done", 2)
+
+
+def test_any_other_error_is_passed_on_at_once() -> None:
+    asked = []
+
+    def call(size: int) -> None:
+        asked.append(size)
+        raise RuntimeError("the sizes of tensors must match")
+
+    with pytest.raises(RuntimeError, match="must match"):
+        Shrinking("a batch", 8)(call, 100)
+    assert asked == [8]
+
+
 @pytest.mark.parametrize(("size", "most"), [(1, 9), (8, 1), (None, 1)])
 def test_what_does_not_fit_at_all_is_an_error(size: int | None, most: int) -> None:
     with pytest.raises(torch.OutOfMemoryError):

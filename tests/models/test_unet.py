@@ -36,6 +36,13 @@ def test_structure_encoder_matches_the_published_one(golden, structure_encoder, 
         close(structure[:1] if part == "frame0" else structure, expected)
 
 
+@pytest.mark.parametrize("network", [StructureEncoder, DenoisingUNet])
+@pytest.mark.parametrize("head_channels", [24, 64])
+def test_channels_that_make_no_whole_heads_are_refused(network, head_channels):
+    with pytest.raises(ValueError, match=f"32 channels cannot be cut into attention heads of {head_channels}"):
+        network(block_out_channels=(32, 32), head_channels=head_channels)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("run", ["a", "b"])
 def test_unet_matches_the_published_one(golden, structure_encoder, unet, close, run):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks.simulated_stages import SimulatedChunkStage, Simulation
-from pipeline.faults import device_lost, out_of_memory
+from models.out_of_memory import out_of_memory
+from pipeline.faults import device_lost
 from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
 from pipeline.rows import ChunkRow
@@ -24,6 +25,8 @@ CHUNK = Chunk("0" * 16, 0, 0, 0, 5)
         (RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"), True, False),
         (RuntimeError("CUDA error: out of memory"), True, False),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True, False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True, False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True, False),
         (MemoryError(), True, False),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False, True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False, True),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -12,11 +14,21 @@ from image_folders import write_images
 from whole_jobs import write_clip
 
 from pipeline.passed_over import passed_over
+from pipeline.report import RunReport
 from pipeline.source_files import content_sha256, lend, localise
 from pipeline.sources import expand, redact
 from pipeline.storage import Storage
 
-ODD = ("take #1.mov", "take #2.mov", "why?.mov", "clip [1].mov", "C:\\tapes\\x.mov", "100%.mov", "ä ö.mov", "a@b.mov")
+ODD = (
+    "take #1.mov",
+    "take #2.mov",
+    "why?.mov",
+    "clip [1].mov",
+    "C:\\tapes\\x.mov",
+    "100%.mov",
+    "ä ö.mov",
+    "a@b.mov",
+)
 
 
 @pytest.fixture
@@ -42,6 +54,39 @@ def test_every_video_of_a_bucket_is_itself(bucket: str, tmp_path: Path) -> None:
 def test_a_video_of_a_bucket_can_be_named(bucket: str, tmp_path: Path, name: str) -> None:
     (row,) = expand([f"{bucket}/{name}"], tmp_path / "out")
     assert (row.output, row.size) == (name.removesuffix(".mov"), len(name.encode()))
+
+
+def test_two_colons_are_part_of_a_local_name(restore: Callable[..., RunReport], tmp_path: Path) -> None:
+    library = tmp_path / "reel::2"
+    library.mkdir()
+    (library / "take::1.mov").write_text("3 take")
+    (library / "notes.txt").write_text("x")
+    places = {"output": tmp_path / "out::1" / "memory::x", "workspace": f"file://{tmp_path}/work::zip"}
+    assert restore(inputs=[library], **places).ok
+    assert (tmp_path / "out::1" / "memory::x" / "take::1.mkv").is_file()
+    assert (tmp_path / "work::zip" / "manifest").is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal", "library", "out::1", "reel::2", "work::zip"]
+    again = restore(inputs=[library / "take::1.mov"], **places)
+    assert again.ok and not again.computed()
+    assert passed_over([library], expand([library])) == {".txt": 1}
+
+
+def test_two_colons_still_chain_what_can_be_chained(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("lib/x.mov", "in a zip")
+    with lend(f"zip://lib/x.mov::{tmp_path}/a.zip", tmp_path) as local:
+        assert local.read_text() == "in a zip"
+    with fsspec.open("memory://chained/x.mov", "w") as file:
+        file.write("cached")
+    (row,) = expand(["simplecache::memory://chained/x.mov"], tmp_path / "out")
+    assert (row.output, row.size) == ("x", 6)
+
+
+def test_a_name_that_begins_with_a_tilde_is_nobodys_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("~$tape.mkv").write_text("x")
+    (row,) = expand(["~$tape.mkv"], tmp_path / "out")
+    assert row.size == 1
 
 
 def test_no_secret_is_shown_and_no_name_is_cut() -> None:

@@ -11,6 +11,7 @@ from whole_jobs import write_clip
 from pipeline.source_files import check, content_sha256, localise
 from pipeline.sources import InputError, expand, redact
 from stages.contract import ItemError
+from stages.media.probe import open_video
 
 
 def test_a_folder_is_mirrored(library: Path, tmp_path: Path) -> None:
@@ -137,3 +138,14 @@ def test_a_remote_folder_of_images_is_fetched_whole(tmp_path: Path) -> None:
     with localise(row, tmp_path / "scratch") as lent:
         assert content_sha256(lent, "reel") == content_sha256(local, "reel")
     assert not lent.exists()
+
+
+def test_a_remote_folder_of_two_sequences_is_fetched_whole_so_that_it_is_refused(tmp_path: Path) -> None:
+    fs = fsspec.filesystem("memory")
+    root = uuid.uuid4().hex
+    for name in ("A1.dpx", "A2.dpx", "A3.dpx", "B1.dpx", "B2.dpx", "._A1.dpx"):
+        fs.pipe_file(f"/{root}/reel/{name}", b"image")
+    (row,) = expand([f"memory://{root}"], tmp_path / "out")
+    (tmp_path / "scratch").mkdir()
+    with localise(row, tmp_path / "scratch") as lent, pytest.raises(ItemError, match=r"2 of 5 numbered images"):
+        open_video(lent)

@@ -96,6 +96,26 @@ def test_what_no_retry_mends_is_one_clear_line(number: int, words: str) -> None:
         raise FileNotFoundError("x")
 
 
+def test_a_local_path_is_never_a_chain_of_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, folder in (("a::b", "a::b"), (tmp_path / "memory::c", "memory::c"), (f"file://{tmp_path}/d::e", "d::e")):
+        place = Storage(given)
+        place.put("x", b"1")
+        assert place.is_local and place.url == f"{tmp_path}/{folder}" and (tmp_path / folder / "x").read_bytes() == b"1"
+    assert Storage("~").url == str(Path.home())
+
+
+def test_two_colons_in_a_bucket_are_part_of_a_name() -> None:
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    assert Storage("s3://bucket/a::b/c").url == "s3://bucket/a::b/c"  # which asks no server for anything
+
+
+def test_a_place_that_cannot_be_reached_is_one_line_without_secrets() -> None:
+    message = r"^ftp://127\.0\.0\.1:9/x: cannot be reached \(Connection refused\); check the URL, your rights and"
+    with pytest.raises(StorageError, match=message):
+        Storage("ftp://user:secret@127.0.0.1:9/x")
+
+
 @pytest.mark.parametrize("length", [1, 213, 214, 255])
 def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path, length: int) -> None:
     storage = Storage(tmp_path)

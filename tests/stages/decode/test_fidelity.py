@@ -75,5 +75,19 @@ def test_what_was_invented_in_one_place_is_flagged_there() -> None:
     assert float(found["sharpness_gain"]) > 1.2  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("size", [(48, 1), (1, 48), (1, 1)])
+def test_frames_of_one_column_or_row_have_figures_too(size: tuple[int, int]) -> None:
+    source = picture(48, 64)[..., : size[0], : size[1]].clone()
+    found = facts(source, source)
+    assert found["sharpness_gain"] == (0 if size == (1, 1) else pytest.approx(1, abs=0.02))
+    assert all("nan" not in str(value) for value in found.values())
+
+
+def test_a_single_column_is_reduced_as_one_of_many() -> None:
+    column = picture(48, 64)[..., :1].clone()
+    among_many = reduced(column.expand(1, 3, 48, 4).contiguous(), (24, 4))[..., :1]
+    assert torch.allclose(reduced(column, (24, 1)), among_many, atol=1e-6)
+
+
 def test_nothing_is_said_of_no_frames() -> None:
     assert Figures().facts() == {}

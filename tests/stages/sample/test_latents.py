@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from models.tiling import Tile
+from stages.contract import ItemError
 from stages.sample.latents import LATENTS_NAME, Piece, load_pieces, save_pieces
 from stages.sample.noise import ChunkNoise
 
@@ -27,6 +29,18 @@ def test_pieces_keep_their_places_and_their_order(tmp_path: Path) -> None:
     found = load_pieces(tmp_path, 8)
     assert [piece.tile for piece in found] == tiles
     assert all(torch.equal(a.latents, b.latents) for a, b in zip(pieces, found, strict=True))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(("lefts", "name"), [((0,), "latents"), ((0, 720), r"latents\.0\.720")])
+def test_latents_that_are_no_numbers_are_refused_and_not_written(
+    tmp_path: Path, value: float, lefts: tuple[int, ...], name: str
+) -> None:
+    pieces = [Piece(Tile(0, left, 40, left + 40), torch.randn(2, 4, 5, 5)) for left in lefts]
+    pieces[-1].latents[1, 2, 3, 4] = value
+    with pytest.raises(ItemError, match=rf"^{name}: 1 of 200 values .*runtime\.precision.*$"):
+        save_pieces(tmp_path, pieces)
+    assert not list(tmp_path.iterdir())
 
 
 def test_noise_belongs_to_the_frame_of_the_video() -> None:

@@ -1,0 +1,61 @@
+"""The file system of a place, as fsspec has it, except that ``::`` is a chain only where there can be one."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import fsspec
+
+from pipeline.places import is_local, local_path, redact
+from pipeline.storage_errors import StorageError, reason, told
+
+RETRIES = 12
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return fsspec's file system for a place, and the path in it; listings are never remembered.
+
+    Raises:
+        StorageError: if there is no such protocol, or its package is not installed.
+        Exception: what the file system says, if it has to be reached for this and cannot be.
+    """
+    if is_local(url):
+        return fsspec.filesystem("file"), str(local_path(url))
+    try:
+        open_it = fsspec.core.url_to_fs if _is_chain(url) else _open_single
+        fs, path = open_it(url, use_listings_cache=False)
+    except (ValueError, ImportError) as error:
+        raise StorageError(f"{url.partition('://')[0]}://: {' '.join(str(error).split())}; check the URL") from error
+    if hasattr(fs, "retries"):  # s3fs: a minute or more of waiting, each pause longer than the one before
+        fs.retries = RETRIES
+    return fs, path
+
+
+def reached(url: str) -> tuple[Any, str]:
+    """Return the same of a place without which nothing can be done.
+
+    Raises:
+        StorageError: if it cannot be reached, too.
+    """
+    try:
+        return file_system(url)
+    except StorageError:
+        raise
+    except Exception as error:  # each kind has its own: that of FTP, say, connects and logs in right here
+        why = reason(error) or f"cannot be reached ({told(error)}); check the URL, your rights and the network"
+        raise StorageError(f"{redact(url)}: {why}") from error
+
+
+def _is_chain(url: str) -> bool:
+    """Whether ``::`` chains file systems: what comes first stands for another one, like a cache or an archive."""
+    first, mark, _ = url.partition("::")
+    if not mark or "://" not in first:
+        return True
+    kind = fsspec.get_filesystem_class(first.partition("://")[0])
+    return not {"fo", "target_protocol"}.isdisjoint(inspect.signature(kind.__init__).parameters)
+
+
+def _open_single(url: str, **options: Any) -> tuple[Any, str]:
+    kind = fsspec.get_filesystem_class(url.partition("://")[0])
+    return kind(**{**kind._get_kwargs_from_urls(url), **options}), kind._strip_protocol(url)

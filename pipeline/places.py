@@ -1,0 +1,45 @@
+"""The places that people name: whether they are local, where they are then, and how they may be shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+_LOCAL = ("file://", "local://")
+
+
+def is_local(url: str) -> bool:
+    """Whether a place is on a local file system."""
+    return "://" not in url or url.startswith(_LOCAL)
+
+
+def local_path(url: str) -> Path:
+    """Return the path of a local place, absolute but with its symbolic links as they are."""
+    # Not by pathlib: it refuses a name like ``~$tape.mkv``, for want of a user of that name.
+    path = url.partition("://")[2] if "://" in url else os.path.expanduser(url)  # noqa: PTH111
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def plain(name: str) -> str:
+    """Return a name as it is if it is UTF-8, else with its other bytes as ``\\xe9``: manifest and reports are UTF-8."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def redact(url: str) -> str:
+    """Return a URL without user, password and parameters; a local path as it is.
+
+    On the web ``?`` and ``#`` end a path. Elsewhere they belong to names, unless parameters follow (``?key=value``).
+    """
+    protocol, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    web = protocol.rpartition("::")[2] in ("http", "https")
+    rest = re.split(r"[?#]" if web else r"\?(?=[^/?=]+=)", rest, maxsplit=1)[0]
+    host, slash, path = rest.partition("/")
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def without_secrets(text: str) -> str:
+    """Return a message with every URL in it redacted: clients of the web like to quote the one they were given."""
+    return re.sub(r"[\w+.:-]+://[^\s'\"]+", lambda found: redact(found[0]), text)

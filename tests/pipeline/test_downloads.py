@@ -1,0 +1,102 @@
+"""Sources that have to be downloaded, and what may come in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from pipeline import source_files
+from pipeline.config import RunConfig
+from pipeline.places import without_secrets
+from pipeline.report import RunReport
+from pipeline.storage import StorageError
+
+Restore = Callable[..., RunReport]
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def bucket(library: Path) -> str:
+    """The library on a remote file system."""
+    root = f"memory://{uuid.uuid4().hex}"
+    for path in library.rglob("*.m*"):
+        with fsspec.open(f"{root}/{path.relative_to(library)}", "wb") as file:
+            file.write(path.read_bytes())
+    return root
+
+
+@pytest.fixture
+def hiccups(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """What the remote file system will say to those who ask for ``two.mp4``, one after the other."""
+    kind, waiting = type(fsspec.filesystem("memory")), []
+    usual = kind._open
+
+    def hiccup(self: Any, path: str, mode: str = "rb", *args: Any, **options: Any) -> Any:
+        if path.endswith("two.mp4") and mode == "rb" and waiting:
+            raise waiting.pop()
+        return usual(self, path, mode, *args, **options)
+
+    monkeypatch.setattr(kind, "_open", hiccup)
+    monkeypatch.setattr(source_files, "PAUSE", 0.0)
+    return waiting
+
+
+def test_a_disk_that_is_full_while_a_source_is_downloaded_ends_the_run(
+    restore: Restore, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual: Opened = Path.open
+
+    def full(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if mode == "wb" and path.name == "one.mp4":
+            return usual(Path("/dev/full"), mode, buffering=0)
+        return usual(path, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    place = f"{tmp_path}/workspace/scratch"
+    with pytest.raises(StorageError, match=f"^{place}[^:]*: the disk is full; free some space and run the same line"):
+        restore(inputs=[bucket])
+    monkeypatch.undo()
+    assert restore(inputs=[bucket]).ok
+
+
+def test_a_hiccup_of_the_network_during_a_download_is_not_the_end_of_a_video(
+    restore: Restore, bucket: str, hiccups: list[Exception]
+) -> None:
+    hiccups += [ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), TimeoutError("timed out")]
+    report = restore(inputs=[bucket])
+    assert report.ok and report.stages["split"]["retried"] == 2
+
+
+def test_a_source_that_cannot_be_downloaded_is_given_up_and_stops_no_other(
+    restore: Restore, bucket: str, hiccups: list[Exception]
+) -> None:
+    hiccups += [RuntimeError("403, url='https://host/two.mp4?signature=secret'")] * 5
+    report = restore(inputs=[bucket], config=RunConfig.model_validate({"limits": {"attempts": 2}}))
+    (failure,) = report.failures
+    assert failure.source.endswith("two.mp4") and len(hiccups) == 3
+    assert "403" in failure.message and "secret" not in failure.message
+    assert report.videos[failure.source] == "failed" and sum(state == "failed" for state in report.videos.values()) == 1
+
+
+def test_what_may_not_be_read_is_not_asked_for_again(restore: Restore, bucket: str, hiccups: list[Exception]) -> None:
+    hiccups += [PermissionError(errno.EACCES, os.strerror(errno.EACCES))] * 3
+    (failure,) = restore(inputs=[bucket]).failures
+    assert failure.message.endswith("two.mp4: permission denied; give this user read access") and len(hiccups) == 2
+
+
+def test_a_bucket_that_wants_credentials_ends_the_run(restore: Restore, bucket: str, hiccups: list[Exception]) -> None:
+    hiccups += [type("NoCredentialsError", (Exception,), {})("Unable to locate credentials")] * 3
+    with pytest.raises(StorageError, match=r"two\.mp4: no credentials were found; set them in the environment$"):
+        restore(inputs=[bucket])
+
+
+def test_no_url_in_a_message_tells_what_nobody_else_should_know() -> None:
+    said = without_secrets("Cannot connect to 'https://me:pw@host/a.mp4?sig=x' (ftp://me:pw@host:21/b)")
+    assert said == "Cannot connect to 'https://host/a.mp4' (ftp://host:21/b)"
