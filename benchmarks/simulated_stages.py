@@ -30,9 +30,9 @@ class Simulation:
         setup_seconds: stage -> sleep when it is set up.
         chunk_frames: frames per chunk.
         settings: stage -> a number that enters the fingerprint.
-        faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process), "setup" (cannot be set
-            up; index -1), "setup dies" (ends the process then; index -1); and, the first time only, by ``journal``: "once" (raises), "device" (an error of CUDA),
-            "hang", "kill" (ends the process).
+        faults: (stage, chunk index) -> "item" (ItemError), "raise", "die" (ends the process); with index -1, "setup"
+            (cannot be set up) and "setup dies" (ends the process then); and, the first time only, by ``journal``:
+            "once" (raises), "device" (an error of CUDA), "hang", "kill" (ends the process).
         journal: a file that gets a line for every run of a stage; None for none.
         bytes: size of each chunk's artifact.
         files: stage -> files of each chunk's artifact; one where nothing is said.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from jobs.console import complain, show, tell
+from jobs.console import complain, show, tell, warn
 from jobs.demo import SAMPLE
 from jobs.excerpt import excerpt
 from jobs.options import (
@@ -64,6 +65,7 @@ def calibrate(
     from pipeline.config import ConfigError
     from pipeline.planning.calibration import CalibrationError, read_off
     from pipeline.storage import StorageError
+    from pipeline.wrapper import SetupError
     from stages.contract import ItemError
 
     try:
@@ -87,7 +89,7 @@ def calibrate(
             if not report.ok:
                 return conclude(report)
             return _write(read_off(place / "workspace"), output)
-    except (CalibrationError, ConfigError, StorageError, ItemError, OSError) as error:
+    except (CalibrationError, ConfigError, StorageError, SetupError, ItemError, OSError) as error:
         return complain(error)
 
 
@@ -103,6 +105,13 @@ def _write(calibration: Calibration, output: Path) -> int:
         per_frame = f"{each.seconds / each.frames:.4g}", f"{each.bytes / each.frames:.0f}"
         table.add_row(each.stage, str(each.pixels), str(each.frames), *per_frame)
     show(table, "calibrated", calibration=calibration.model_dump(mode="json"))
+    others = [node for node in calibration.nodes if node != platform.node()]
+    if others:
+        warn(
+            f"the networks ran on {', '.join(others)}, and the device named is that of {platform.node()}; if they are "
+            "of different kinds, the hours are of no use: calibrate there",
+            nodes=others,
+        )
     tell(f"written to {output}; 'reelift plan' reads it from there", output=str(output))
     return 0
 

@@ -58,11 +58,22 @@ def going_on() -> Iterator[None]:
 
 def tell_how_to_go_on() -> None:
     """Say that nothing is lost, and the line that goes on."""
-    tell(f"Stopped. The same command line goes on from here:\n  {this_line()}", resume=this_line())
+    told = f"Stopped. The same command line goes on from here:\n  {this_line()}"
+    if any(_without_secrets(word) != word for word in sys.argv[1:]):
+        told += "\n(put back what is left out of its URLs: users, passwords, parameters)"
+    tell(told, resume=this_line())
 
 
 def this_line() -> str:
-    """The command line of this process, as one would type it."""
+    """The command line of this process, as one would type it, without what is secret in its URLs."""
     program = Path(sys.argv[0])
     words = ["python", "-m", f"jobs.{program.stem}"] if program.suffix == ".py" else [program.name]
-    return shlex.join([*words, *sys.argv[1:]])
+    return shlex.join([*words, *map(_without_secrets, sys.argv[1:])])
+
+
+def _without_secrets(word: str) -> str:
+    from pipeline.sources import redact
+
+    # Of --output=URL the URL alone: what is secret in it depends on how it begins.
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{redact(value)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, 
 from jobs.outcome import conclude
 from jobs.running import run_again, running
 from stages.wording import counted
+
+if TYPE_CHECKING:
+    from pipeline.rows import SourceRow
 
 EXAMPLES = """
 reelift retry run1/
@@ -66,9 +69,16 @@ def retry(
             if as_json:
                 print(json.dumps(RunReport.of_nothing(workspace, before.output).to_json(), indent=2))
             return 0
-        report = run_again(before, workspace, executor, takeover, progress, only=lambda source: source.shown in chosen)
+        found: set[str] = set()
+
+        def is_chosen(source: SourceRow) -> bool:
+            found.add(source.shown)
+            return source.shown in chosen
+
+        report = run_again(before, workspace, executor, takeover, progress, only=is_chosen)
     code = conclude(report, as_json)
-    gone = sorted(chosen.keys() - report.videos.keys())
+    # Not those that the report lacks: a run that was stopped has settled none of the rest.
+    gone = sorted(chosen.keys() - found)
     for source in gone:
         complain(f"{source}: failed before, and is not among the inputs any more; put it back")
     return code or (2 if gone else 0)

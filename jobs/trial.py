@@ -55,6 +55,7 @@ def restore_excerpts(
         typer.Exit: if it was stopped, or the call or its surroundings are wrong.
     """
     from pipeline.planning.calibration import read_off
+    from pipeline.sidecars import BAG
 
     wanted = choose(found, count)
     clips = _cut(rows, wanted, seconds, folder)
@@ -64,9 +65,11 @@ def restore_excerpts(
     states = {Path(source).name: state for source, state in report.videos.items()} if report else {}
     restored = [each for each in clips if states.get(each[0].name, "failed") != "failed"]
     for clip, frames in restored:
+        # A bag is not switched off for this: what is measured here counts for just these settings.
         picture = folder / f"{clip.stem}.png"
-        side_by_side(clip, folder / "restored" / clip.name, picture, frames // 2)
-        tell(f"look at {picture} and {folder / 'restored' / clip.name}", picture=str(picture))
+        video = folder / "restored" / (f"{clip.stem}{BAG}/data" if settings.assemble.bag else "") / clip.name
+        side_by_side(clip, video, picture, frames // 2)
+        tell(f"look at {picture} and {video}", picture=str(picture))
     if not restored:
         warn("no excerpt could be restored, so nothing was measured")
     return read_off(folder / "workspace") if restored else None, len(restored) == len(wanted)

@@ -126,6 +126,8 @@ class MotionGuidedUpscalePipeline:
             RuntimeError: the frames could not be restored.
         """
         clip = _clip(frames)
+        # In a bag the video would lie elsewhere, and no file of this run is for keeps.
+        config = self.config.model_copy(update={"assemble": self.config.assemble.model_copy(update={"bag": False})})
         with tempfile.TemporaryDirectory(prefix="reelift-") as folder:
             place = Path(folder)
             with FrameWriter(
@@ -133,9 +135,7 @@ class MotionGuidedUpscalePipeline:
             ) as writer:
                 for frame in clip:
                     writer.write(frame)
-            report = run(
-                self.config, [place / "frames.mkv"], place / "restored", place / "workspace", progress=progress
-            )
+            report = run(config, [place / "frames.mkv"], place / "restored", place / "workspace", progress=progress)
             if not report.ok:
                 raise RuntimeError(f"the frames could not be restored: {report.failures[0].message}")
             return np.stack(list(read_frames(place / "restored" / "frames.mkv")))

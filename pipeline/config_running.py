@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.choices import Compilation
 
+_LONGEST_SECONDS = 10**9
+"""31 years; the clocks that end an attempt do not count ten times as far."""
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """Read infinity as what it means; it cannot be kept, since no clock counts as far."""
+    if seconds is not None and seconds != math.inf and seconds > _LONGEST_SECONDS:
+        raise ValueError(f"at most {_LONGEST_SECONDS}; null or .inf for no limit")
+    return None if seconds == math.inf else seconds
+
+
+Seconds = Annotated[Annotated[float, Field(gt=0)] | None, AfterValidator(_bounded)]
+
 
 class Timeouts(BaseModel):
-    """Seconds that an attempt may take before it is ended, with its worker, and counts as failed.
+    """Seconds that an attempt may take before it is ended, with its worker, and counts as failed; null: no limit.
 
     On Ray always; with ``--executor local`` if one is set, or the run before died at its work.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    split: float = Field(14_400, gt=0, description="From one chunk of a video to its next.")
-    flow: float = Field(14_400, gt=0, description="A chunk.")
-    sample: float = Field(14_400, gt=0, description="A chunk.")
-    decode: float = Field(14_400, gt=0, description="A chunk.")
-    assemble: float = Field(86_400, gt=0, description="A video.")
+    split: Seconds = Field(14_400, description="From one chunk of a video to its next; null: no limit.")
+    flow: Seconds = Field(14_400, description="A chunk; null: no limit.")
+    sample: Seconds = Field(14_400, description="A chunk; null: no limit.")
+    decode: Seconds = Field(14_400, description="A chunk; null: no limit.")
+    assemble: Seconds = Field(86_400, description="A video; null: no limit.")
 
 
 class Limits(BaseModel):
@@ -37,7 +51,9 @@ class Limits(BaseModel):
         description="Chunks that split may be ahead of decode on Ray, so that it does not race through the library "
         "while the GPUs are at its beginning; null: eight per worker.",
     )
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="Seconds that an attempt may take.")
+    timeouts: Timeouts = Field(
+        default_factory=Timeouts, description="Seconds that an attempt may take; null: no limit."
+    )
     scratch_bytes: int | None = Field(
         None,
         ge=1,

@@ -40,4 +40,4 @@ class Job:
     ahead: int | None = None
     keep_artifacts: bool = True
     scratch_bytes: int | None = None
-    timeouts: Mapping[str, float] = field(default_factory=dict)
+    timeouts: Mapping[str, float | None] = field(default_factory=dict)

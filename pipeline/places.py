@@ -21,6 +21,11 @@ def local_path(url: str) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
+def anywhere(path: str | Path | None) -> str | None:
+    """Return a local path as it can be read from any folder; None stays."""
+    return None if path is None else str(local_path(str(path)))
+
+
 def plain(name: str) -> str:
     """Return a name as it is if it is UTF-8, else with its other bytes as ``\\xe9``: manifest and reports are UTF-8."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -17,12 +17,12 @@ from pipeline.faults import line
 from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
 from pipeline.manifest import ManifestWriter
+from pipeline.places import anywhere, is_local, local_path, plain, redact
 from pipeline.recorded import identified, recorded
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
 from pipeline.schemas import GAVE_UP, Event, VideoRecord
-from pipeline.source_files import plain
-from pipeline.sources import expand, redact
+from pipeline.sources import expand
 from pipeline.stage_factories import stage_factories
 from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError
@@ -156,10 +156,12 @@ def keeps(limits: Limits) -> bool:
 
 
 def resolve(config: RunConfig, inputs: Sequence[str | Path], output: str) -> dict[str, Any]:
-    """Return what ``run.yaml`` records: the whole configuration, and where it was pointed."""
+    """Return what ``run.yaml`` records: the whole configuration, and where it was pointed, to be read from anywhere."""
+    places = (str(local_path(str(given))) if is_local(str(given)) else str(given) for given in inputs)
     return {
         **config.model_dump(mode="json"),
-        "inputs": [redact(plain(str(given))) for given in inputs],
+        "model": anywhere(config.model),
+        "inputs": [redact(plain(place)) for place in places],
         "output": redact(output),
     }
 

@@ -95,8 +95,9 @@ def check(source: SourceRow) -> None:
     try:
         size, version = look(source.url)
     except FileNotFoundError as error:
-        advice = "check the path" if source.size < 0 else "it was there when the run began"
-        raise ItemError(f"{source.shown}: no such file; {advice}") from error
+        if source.size < 0:
+            raise ItemError(f"{source.shown}: no such file; check the path") from error
+        raise ItemError(f"{source.shown}: no such file; it was there when the run began") from error
     except PermissionError as error:
         raise ItemError(f"{source.shown}: permission denied; give this user read access") from error
     if source.size < 0:

@@ -56,11 +56,13 @@ class Storage:
         return f"{self.root}/{name}" if name else self.root
 
     def prepare(self) -> None:
-        """Make a local folder and write a file into it for a moment, so that what would fail in the end fails now.
+        """Make a local folder, and write a file there or on S3 for a moment: what would fail in the end fails now.
 
         Raises:
             StorageError: if it cannot be made or written.
         """
+        if self.is_s3:
+            self._try_bucket()
         if not self.is_local:
             return
         with plain_errors(self.url):
@@ -69,6 +71,15 @@ class Storage:
                 write_beside(Path(self.path("writable")), b"", durable=False).unlink()
             except FileNotFoundError as error:
                 raise StorageError(f"{self.url}: the folder cannot be made; choose another folder") from error
+
+    def _try_bucket(self) -> None:
+        with plain_errors(self.url):
+            try:
+                self.fs.pipe_file(self.path("writable"), b"")
+            except FileNotFoundError as error:
+                raise StorageError(f"{self.url}: no such bucket; check the URL") from error
+        with suppress(Exception):  # some buckets let nothing be removed
+            self.fs.rm_file(self.path("writable"))
 
     def boundary(self, operation: str, name: str) -> None:
         """Called right before and right after each change becomes visible. Does nothing; tests kill the run here."""

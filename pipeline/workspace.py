@@ -20,6 +20,7 @@ import yaml
 
 from pipeline.artifacts import Artifacts
 from pipeline.attempts import Attempts
+from pipeline.places import anywhere
 from pipeline.storage import Storage, StorageError, plain_errors
 
 RUN = "run.yaml"
@@ -84,6 +85,8 @@ class Workspace:
             ChangedError: if settings that decide the bytes differ.
         """
         old = self.settings()
+        if old:  # a relative path was written once
+            old["model"] = anywhere(old.get("model"))
         changed = [
             (key, before, after)
             for key, before, after in differences(old, resolved)

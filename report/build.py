@@ -134,6 +134,7 @@ def build_report(
 
 def _is_meant(video: VideoAccount, pattern: str) -> bool:
     end = "/".join(video.source.split("/")[-pattern.count("/") - 1 :])
+    pattern = pattern.replace("[", "[[]")  # brackets belong to names, "tape [1].mov"
     return any(fnmatch(name, pattern) for name in (video.output, video.source, end))
 
 

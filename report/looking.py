@@ -64,10 +64,13 @@ def look(
     looks = Looks()
     looks.provenance = _provenance(output, record)
     master, fixity_name = _named(record, ".mkv"), _named(record, ".framemd5")
-    if master is None:
+    missing = [name for name in (master, fixity_name) if name and not output.is_file(name)]
+    for name in missing:
+        looks.problems.append(f"{name} is not in {output.url} any more; run restore again, which makes what is missing")
+    if master is None or master in missing:
         return looks
     try:
-        fixity = output.read(fixity_name).decode() if fixity_name else None
+        fixity = output.read(fixity_name).decode() if fixity_name and fixity_name not in missing else None
         with local_file(output, master, scratch) as path:
             restored = Restored.open(path, fixity)
             looks.times = restored.times
@@ -76,8 +79,6 @@ def look(
                 footage = _Footage(restored, given, artifacts, scratch)
                 _measure(looks, footage, shots, settings)
                 _take_pictures(looks, footage, shots, settings)
-    except FileNotFoundError:
-        looks.problems.append(f"{master} is not in {output.url} any more; run the same line again")
     except (ItemError, StorageError, OSError, ValueError) as error:
         looks.problems.append(line(error))
     return looks

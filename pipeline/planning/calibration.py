@@ -48,10 +48,11 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    device: str = Field(..., description="what the networks ran on")
+    device: str = Field(..., description="what networks run on where the run was read off")
     gpu: bool = Field(..., description="whether that is a GPU")
     measured: str = Field(..., description="date")
     workspace: str = Field(..., description="the run that it was read off")
+    nodes: tuple[str, ...] = Field((), description="names of the machines that the networks ran on")
     settings: dict[str, str] = Field(..., description="stage -> digest of its parameters and weights")
     measurements: tuple[Measurement, ...] = Field(..., description="what was measured")
 
@@ -103,8 +104,13 @@ def load(path: str | Path) -> Calibration:
 def read_off(workspace: str | Path) -> Calibration:
     """Return the calibration that a finished run is.
 
+    The manifest has the names of the machines, not their devices: the device is that of the machine that reads.
+
     Raises:
-        CalibrationError: if it made nothing, or its chunks have been deleted.
+        CalibrationError: if it made nothing, its chunks have been deleted, or its device is none that is here.
+        ConfigError: if its settings cannot be used.
+        SetupError: if its model is not here.
+        StorageError: if the workspace cannot be read.
     """
     from pipeline.run import make_recipe
     from pipeline.stage_factories import stage_factories
@@ -115,17 +121,21 @@ def read_off(workspace: str | Path) -> Calibration:
         raise CalibrationError(f"{place.url}: no workspace is there; give the folder that restore was given")
     config = validate({name: value for name, value in resolved.items() if name not in ("inputs", "output")}, place.url)
     recipe = make_recipe(stage_factories(config))
+    try:
+        device, gpu = device_name(config)
+    except ValueError as error:
+        raise CalibrationError(f"{place.url}: {error}; read it off on a machine like the one that ran it") from None
     measurements = measure(place.storage, config, recipe)
     if {each.stage for each in measurements} != set(STAGES):
         raise CalibrationError(
             f"{place.url}: this run did not take a video through all stages, or its chunks are deleted; calibrate anew"
         )
-    device, gpu = device_name(config)
     return Calibration(
         device=device,
         gpu=gpu,
         measured=date.today().isoformat(),
         workspace=place.url,
+        nodes=tuple(sorted(_nodes(place.storage, recipe))),
         settings=settings_of(recipe),
         measurements=tuple(measurements),
     )
@@ -171,6 +181,17 @@ def measure(storage: Storage, config: RunConfig, recipe: Recipe) -> list[Measure
     ]
 
 
+def _nodes(storage: Storage, recipe: Recipe) -> set[str]:
+    """Names of the machines that ran networks with these settings."""
+    plans = _plans(storage, recipe)
+    return {
+        row["node"].partition("/")[0]  # what follows is Ray's own name of it
+        for table in manifest.read(storage, "events", ("stage", "outcome", "plan", "node"))
+        for row in table.to_pylist()
+        if row["stage"] in CHUNK_STAGES and row["outcome"] == DONE and row["plan"] in plans[row["stage"]]
+    }
+
+
 def _plans(storage: Storage, recipe: Recipe) -> dict[str, set[str]]:
     """Stage -> its plans of all videos that were read."""
     plans: dict[str, set[str]] = {stage: set() for stage in STAGES}
@@ -186,25 +207,19 @@ def canvas_pixels(width: int, height: int, config: RunConfig) -> int:
     from models.folder import ModelFolder
     from stages.geometry import canvas_of
 
-    table = FrameTable.model_validate(
-        {
-            "first": 0,
-            "time_base": "1/25",
-            "pts": (0,),
-            "durations": (1,),
-            "width": width,
-            "height": height,
-            "pix_fmt": "yuv420p",
-            "rate": "25",
-            "colour": {"matrix": 1, "range": 1},
-        }
-    )
+    facts = {"first": 0, "time_base": "1/25", "pts": (0,), "durations": (1,), "width": width, "height": height}
+    facts |= {"pix_fmt": "yuv420p", "rate": "25", "colour": {"matrix": 1, "range": 1}}
+    table = FrameTable.model_validate(facts)
     rows, columns = canvas_of(table, config.setting, ModelFolder(config.model)).padded
     return rows * columns
 
 
 def device_name(config: RunConfig) -> tuple[str, bool]:
-    """Return what the networks run on here, and whether that is a GPU."""
+    """Return what the networks run on here, and whether that is a GPU.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
     import torch
 
     from models.device import choose_device

@@ -6,12 +6,19 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from whole_jobs import ROOT, Line, check_restored, committed, environment, events, status, tree, write_clip
+
+from jobs.invocation import run_function
+from jobs.options import ExecutorName
+from jobs.retry import retry
+from pipeline.stopping import Stop
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +59,32 @@ def test_what_failed_is_retried_and_nothing_else(line: Line) -> None:
     (library / "worse.mkv").unlink()
     gone = reelift("retry", workspace, "--executor", "local")
     assert gone.returncode == 2 and "worse.mkv: failed before, and is not among the inputs any more" in gone.stderr
+
+
+def test_a_retry_that_is_stopped_accuses_no_video_that_is_left(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    for name in ("a.mkv", "b.mkv", "c.mkv"):
+        (library / name).write_text("no video")
+    line = Line([library], tmp_path / "restored", tmp_path / "workspace", model)
+    assert line.run().returncode == 2
+    (library / "c.mkv").unlink()
+
+    @contextmanager
+    def asked(stop: Stop) -> Iterator[None]:
+        stop.ask()
+        yield
+
+    monkeypatch.setattr("jobs.running.patient", asked)
+    monkeypatch.setattr("sys.argv", ["retry"])
+    with pytest.raises(SystemExit) as ended:
+        run_function(lambda: retry(str(tmp_path / "workspace"), executor=ExecutorName.local), "retry")
+    said = capsys.readouterr().err
+    assert ended.value.code == 130 and "2 left" in said
+    accused = [line for line in said.splitlines() if "is not among the inputs any more" in line]
+    assert len(accused) == 1 and "c.mkv: failed before" in accused[0]
 
 
 def test_nothing_to_retry_is_no_failure(line: Line) -> None:

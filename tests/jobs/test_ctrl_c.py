@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from whole_jobs import Line, committed, made_twice, status, write_clip
 
-from jobs.interrupt import going_on, patient, this_line
+from jobs.console import LogFormat, reset_manner, set_manner
+from jobs.interrupt import going_on, patient, tell_how_to_go_on, this_line
 from jobs.invocation import run_function
 from pipeline.stopping import Stop
 
@@ -37,6 +38,24 @@ def test_the_first_asks_and_the_second_ends(number: signal.Signals) -> None:
 def test_the_line_that_goes_on_can_be_pasted(monkeypatch: pytest.MonkeyPatch, words: list[str], line: str) -> None:
     monkeypatch.setattr(sys, "argv", words)
     assert this_line() == line
+
+
+def test_passwords_in_urls_are_not_printed_and_the_line_says_that_they_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sftp://user:secret@host/tapes", "--output=s3://key:secret@bucket/out", "https://host/a.mov?token=secret"]
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/reelift", "restore", *words, "-w", "run1"])
+    tell_how_to_go_on()
+    said = capsys.readouterr().err
+    assert "secret" not in said and "user:" not in said
+    assert "  reelift restore sftp://host/tapes --output=s3://bucket/out https://host/a.mov -w run1\n" in said
+    assert "put back what is left out of its URLs: users, passwords, parameters" in said
+    set_manner(log_format=LogFormat.json)
+    try:
+        tell_how_to_go_on()
+    finally:
+        reset_manner()
+    assert "secret" not in capsys.readouterr().err
 
 
 def interrupted() -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +150,15 @@ def test_an_excerpt_that_cannot_be_restored_leaves_the_figures_of_the_others(
     assert json.loads(out)["estimate"]["pools"]["sample"]["worker_hours"] > 0
 
 
+def test_a_sample_in_bags_is_looked_at_there_and_measured(call: Call, place: Place, tmp_path: Path) -> None:
+    words = [place.library / "b.mkv", *place.settings, "--sample", 0.2, "--workers", 1]
+    code, _, err = call(plan, *words, "--set", "assemble.bag=true")
+    assert code == 0 and "worker-hours" in err, err
+    assert (tmp_path / "sample" / "00-b.png").exists()
+    shown = next(line for line in err.splitlines() if line.startswith("look at "))
+    assert (tmp_path / shown.rpartition(" ")[2]).is_file()
+
+
 def test_a_sample_that_is_stopped_ends_the_plan_as_stopped(
     call: Call, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,3 +231,40 @@ def test_wrong_calls_are_one_line(call: Call, place: Place, words: list[str], me
 def test_calibrating_from_what_is_no_run_is_refused(call: Call, tmp_path: Path) -> None:
     code, _, err = call(calibrate, "--from", tmp_path)
     assert code == 1 and "no workspace is there" in err
+
+
+@pytest.fixture
+def finished(call: Call, place: Place, tmp_path: Path) -> Path:
+    """A workspace whose run is done."""
+    words = [place.library / "b.mkv", "-o", tmp_path / "out", "-w", tmp_path / "work", *place.settings]
+    assert call(restore, *words, "--executor", "local")[0] == 0
+    return tmp_path / "work"
+
+
+def test_reading_a_run_of_other_machines_says_so(
+    call: Call, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = call(calibrate, "--from", finished)
+    assert code == 0 and "warning" not in err, err
+    ran = platform.node()
+    assert json.loads((tmp_path / "calibration.json").read_text())["nodes"] == [ran]
+    monkeypatch.setattr("platform.node", lambda: "a-laptop")
+    code, _, err = call(calibrate, "--from", finished)
+    (warning,) = [line for line in err.splitlines() if line.startswith("warning")]
+    assert code == 0 and f"the networks ran on {ran}, and the device named is that of a-laptop" in warning
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("model: .*", "model: /gone/model", "/gone/model"),
+        ("device: .*", "device: mtia", "device 'mtia' cannot be used"),
+    ],
+)
+def test_a_run_that_cannot_be_read_here_is_one_line(
+    call: Call, finished: Path, old: str, new: str, message: str
+) -> None:
+    record = finished / "run.yaml"
+    record.write_text(re.sub(old, new, record.read_text()))
+    code, _, err = call(calibrate, "--from", finished)
+    assert code == 1 and message in err and err.count("\n") == 1, err

@@ -50,6 +50,14 @@ def test_bytes_mean_the_same_as_fractions() -> None:
     np.testing.assert_array_equal(upscale(given), upscale(given / 255))
 
 
+def test_frames_come_back_whatever_is_wished_for_beside_a_published_file() -> None:
+    wishes = {"framemd5": True, "derivatives": [{"kind": "png"}], "bag": True}
+    upscale = MotionGuidedUpscalePipeline.from_pretrained(settings={**LEAN, "assemble": wishes})
+    given = moving(2)
+    plain = MotionGuidedUpscalePipeline.from_pretrained(settings=LEAN)
+    np.testing.assert_array_equal(upscale(given), plain(given))
+
+
 @pytest.mark.parametrize(
     ("frames", "complaint"),
     [

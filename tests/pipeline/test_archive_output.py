@@ -306,6 +306,18 @@ def test_a_bag_validates_and_resumes(tmp_path: Path) -> None:
     assert any(verdict.differences for verdict in verify(tmp_path / "workspace"))
 
 
+def test_with_other_settings_nothing_of_the_old_result_stays(tmp_path: Path) -> None:
+    library(tmp_path)
+    wishes = ["assemble.derivatives=[{kind: h264}, {kind: png}]", "assemble.sha256=false", "assemble.provenance=false"]
+    go(tmp_path, load_config(overrides=wishes))
+    places = [tmp_path / "library"], tmp_path / "restored", tmp_path / "workspace"
+    for wish, wanted in (("bag=true", {"clip.bag"}), ("framemd5=false", {"clip.mkv"})):
+        config = load_config(overrides=["assemble.sha256=false", "assemble.provenance=false", f"assemble.{wish}"])
+        assert run(config, *places, stages=cheap_stages(config, scale=2), allow_changed=True).ok
+        assert {path.name for path in (tmp_path / "restored").iterdir()} == wanted
+        assert all(not verdict.differences for verdict in verify(tmp_path / "workspace"))
+
+
 def test_odd_sizes_and_colours_have_derivatives_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library(tmp_path, f"{odd_clips.moving('25', 0.2)},format=gbrp,crop=63:47 -c:v ffv1 -pix_fmt bgr0 clip.mkv")
     go(tmp_path, load_config(overrides=["assemble.derivatives=[{kind: h264}, {kind: png}]"]))

@@ -53,6 +53,31 @@ def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
         (["seed=[1"], r"not YAML"),
         (["sample=3"], r"sample is 3"),
         (["split.chunk_frames=6"], r"split: chunk_frames \(6\) must be more than"),
+        (["sample.pixel_tile=100", "sample.pixel_stride=90"], r"sample\.pixel_tile is 100; allowed: a multiple of 8"),
+        (["sample.pixel_tile=16", "sample.pixel_stride=16"], r"sample\.pixel_tile is 16; allowed: .* equal to 40"),
+        (["sample.steps=50", "sample.start=0.01"], r"sample: steps \(50\) .* the 11 that start \(0\.01\) .* ddim: "),
+        (["fidelity=0", "sample.steps=102"], r"sample: steps \(102\) .* the 101 that start \(0\.1\) leaves"),
+        (
+            ["sample.steps=30", "sample.start=0.02", "sample.solver=unipc"],
+            r"sample: steps \(30\) .* the 20 that start \(0\.02\) leaves .* unipc: lower steps or raise start",
+        ),
+        (
+            ["assemble.derivatives=[{kind: h265, quality: 52}]"],
+            r"assemble\.derivatives\.0: quality of h265 is 52; it goes from 0 to 51",
+        ),
+        (
+            ["assemble.derivatives=[{kind: av1}, {kind: h264, quality: 60}]"],
+            r"assemble\.derivatives\.1: quality of h264 is 60; it goes from 0 to 51",
+        ),
+        (
+            ["assemble.derivatives=[{kind: png, quality: 20}]"],
+            r"assemble\.derivatives\.0: png has no quality; leave it out",
+        ),
+        (["assemble.derivatives=[{kind: prores, quality: 0}]"], r"assemble\.derivatives\.0: prores has no quality"),
+        (
+            ["assemble.derivatives=[{kind: h264}, {kind: dpx}, {kind: h264, quality: 30}]"],
+            r"assemble\.derivatives is \[.*\]; allowed: each kind once, .* h264 is there twice",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, overrides: list[str], words: str) -> None:
@@ -61,6 +86,20 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, overrides: list[str],
     with pytest.raises(ConfigError, match=words) as caught:
         load_config(file, overrides)
     assert "\n" not in str(caught.value)
+
+
+def test_the_largest_settings_that_work_are_taken() -> None:
+    config = load_config(
+        overrides=[
+            "sample.steps=20",
+            "sample.start=0.02",
+            "sample.solver=unipc",
+            "sample.pixel_tile=40",
+            "sample.pixel_stride=40",
+            "assemble.derivatives=[{kind: h264, quality: 51}, {kind: h265, quality: 51}, {kind: av1, quality: 63}]",
+        ]
+    )
+    assert config.sample.steps == 20 and len(config.assemble.derivatives) == 3
 
 
 @pytest.mark.parametrize(
@@ -117,6 +156,22 @@ def test_an_error_in_a_file_names_its_line(tmp_path: Path, text: str, words: str
     with pytest.raises(ConfigError, match=words) as caught:
         load_config(file)
     assert str(caught.value).startswith(f"{file}, ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", [".inf", "null"])
+def test_no_limit_of_time_can_be_written_as_null_or_as_infinity(word: str) -> None:
+    config = load_config(overrides=[f"limits.timeouts.sample={word}"])
+    assert config.limits.timeouts.sample is None and config.limits.timeouts.flow == 14_400
+    assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("word", ["1e10", "-.inf", ".nan", "0"])
+def test_a_limit_of_time_that_no_clock_counts_is_refused(word: str) -> None:
+    with pytest.raises(ConfigError, match=r"limits\.timeouts\.sample is .*; allowed: ") as caught:
+        load_config(overrides=[f"limits.timeouts.sample={word}"])
+    assert "\n" not in str(caught.value)
+    if word == "1e10":
+        assert "at most 1000000000; null or .inf for no limit" in str(caught.value)
 
 
 def test_every_value_is_shown_with_its_origin(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pipeline.report import RunReport
 from pipeline.sources import InputError
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
-from pipeline.workspace import ChangedError
+from pipeline.workspace import ChangedError, Workspace
 from pipeline.wrapper import SetupError
 
 Restore = Callable[..., RunReport]
@@ -235,6 +235,18 @@ def test_an_artifact_that_cannot_be_read_ends_the_run_in_one_line(
     monkeypatch.setattr("pipeline.artifacts.Artifacts.lookup", bad_sectors)
     with pytest.raises(StorageError, match=r"failed \(\[Errno 5\] Input/output error\); run the same line again$"):
         restore()
+
+
+def test_the_record_of_a_run_names_its_places_from_anywhere(
+    restore: Restore, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(library.parent)
+    restore(inputs=[library.name], config=RunConfig(model=Path("my-model")))
+    recorded = Workspace(tmp_path / "workspace").settings()
+    assert recorded["inputs"] == [str(library)] and recorded["model"] == str(library.parent / "my-model")
+    place = tmp_path / "workspace" / "run.yaml"
+    place.write_text(place.read_text().replace(str(library.parent / "my-model"), "my-model"))
+    assert restore(config=RunConfig(model=Path("my-model"))).count("reused") == 3, "as it was recorded before"
 
 
 def test_progress_reaches_the_total_in_every_stage(restore: Restore) -> None:

@@ -20,7 +20,7 @@ from pipeline.artifacts import digest
 from pipeline.epoch import BusyError, Epoch
 from pipeline.report import RunReport
 from pipeline.status import status
-from pipeline.storage import Storage
+from pipeline.storage import Storage, StorageError
 
 Restore = Callable[..., RunReport]
 
@@ -167,3 +167,16 @@ def test_a_claim_whose_answer_is_lost_is_still_ones_own(s3: Proxy, place: str) -
         Epoch.claim(storage)
     second = Epoch.claim(storage, takeover=True)
     assert (first.number, second.number) == (1, 2)
+
+
+def test_an_output_that_is_no_bucket_is_told_of_before_anything_is_made(
+    restore: Restore, s3: Proxy, tmp_path: Path
+) -> None:
+    with pytest.raises(StorageError, match=r"^s3://nowhere-at-all/restored: no such bucket; check the URL$"):
+        restore(output="s3://nowhere-at-all/restored")
+    assert not (tmp_path / "journal").exists()
+
+
+def test_a_place_that_is_prepared_stays_empty(s3: Proxy, place: str) -> None:
+    Storage(f"{place}/restored").prepare()
+    assert tree(Storage(place)) == {}

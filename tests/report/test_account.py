@@ -92,6 +92,17 @@ def test_a_video_is_named_by_its_place_or_its_path(tmp_path: Path, pattern: str,
     assert build_report(tmp_path / "run", settings=NOTHING, only=pattern).made == made
 
 
+def test_brackets_in_a_name_are_themselves(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    for name in ("tape [1].mp4", "tape 1.mp4", "tape [2].mp4"):
+        (tmp_path / "library" / name).write_text(f"3 {name}")
+    restore(tmp_path, Simulation())
+    assert build_report(tmp_path / "run", settings=NOTHING, only="tape [1].mp4").made == 1
+    assert build_report(tmp_path / "run", settings=NOTHING, only="tape [?]").made == 1  # the other one is made
+    with pytest.raises(InputError, match="no video of this run is called"):
+        build_report(tmp_path / "run", settings=NOTHING, only="tape [12].mp4")
+
+
 def test_a_name_that_no_video_has_is_refused(tmp_path: Path) -> None:
     restore(tmp_path, Simulation())
     with pytest.raises(InputError, match=r"no video of this run is called 1994\*; "):
