@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -26,31 +26,41 @@ _LONGEST_NUMBER = 18
 
 @dataclass(frozen=True, slots=True)
 class ImageSequence:
-    """Numbered images of one kind.
+    """The numbered images of a folder: of one kind, unless there is a conflict.
 
     Attributes:
-        names: file names in order of their numbers.
+        names: file names in order of their numbers; those that belong to no sequence come last.
         missing: (place in ``names`` before which images are missing, how many, their numbers as text).
+        conflict: "" if all of them are one sequence, else which are not and what to do, in one line. Such a folder
+            cannot be opened, since images would be left out. It is hashed and downloaded whole all the same, so that it
+            is refused wherever it lies, and counts as changed once it is in order.
     """
 
     names: tuple[str, ...]
     missing: tuple[tuple[int, int, str], ...]
+    conflict: str = ""
 
 
 def find_sequence(names: Iterable[str]) -> ImageSequence | None:
-    """The images among the file names of one folder: those of the largest group with one prefix and suffix.
+    """The numbered images among the file names of one folder: a sequence is what has one prefix and one suffix.
 
-    None where fewer than two are numbered.
+    Suffixes in small and large letters are the same. Files whose names begin with "." (macOS puts one, ``._name``,
+    beside every file) and images without a number are passed over. Where images of another prefix or suffix, or two
+    of one number, lie beside the largest sequence, ``conflict`` says so.
+
+    None where there are no two images of one prefix and suffix.
     """
-    groups: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    groups: dict[tuple[str, str], dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    numbered = []
     for name in sorted(names):
-        match = _NUMBERED.match(name)
-        if match and match["suffix"].lower() in SUFFIXES and len(match["number"]) <= _LONGEST_NUMBER:
-            groups[match["prefix"], match["suffix"]].setdefault(int(match["number"]), name)
-    if not groups:
-        return None
-    group = max(groups.values(), key=len)
-    if len(group) < _FEWEST:
+        match = None if name.startswith(".") else _NUMBERED.match(name)
+        if not match or match["suffix"].lower() not in SUFFIXES:
+            continue
+        numbered.append(name)
+        if len(match["number"]) <= _LONGEST_NUMBER:
+            groups[match["prefix"], match["suffix"].lower()][int(match["number"])].append(name)
+    group = max(groups.values(), key=len, default={})
+    if sum(map(len, group.values())) < _FEWEST:
         return None
     numbers = sorted(group)
     missing = tuple(
@@ -58,7 +68,28 @@ def find_sequence(names: Iterable[str]) -> ImageSequence | None:
         for place, (earlier, later) in enumerate(pairwise(numbers), 1)
         if later - earlier > 1
     )
-    return ImageSequence(tuple(group[number] for number in numbers), missing)
+    found = tuple(group[number][0] for number in numbers)
+    kept = set(found)
+    others = tuple(name for name in numbered if name not in kept)
+    return ImageSequence((*found, *others), missing, _conflict(group, found, others))
+
+
+def _conflict(group: Mapping[int, Sequence[str]], found: Sequence[str], others: Sequence[str]) -> str:
+    for same in group.values():
+        if len(same) > 1:
+            return f"{_shown(same[0])} and {_shown(same[1])} have the same number; move one of them to another folder"
+    if not others:
+        return ""
+    return (
+        f"the sequence {_shown(found[0])} to {_shown(found[-1])} would leave out {len(others)} of "
+        f"{len(found) + len(others)} numbered images, {_shown(others[0])} first; move what is not of it to another "
+        "folder"
+    )
+
+
+def _shown(name: str) -> str:
+    """The name in UTF-8, as manifest and terminal want it; other bytes as ``\\xe9``."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 class SequenceContainer:
@@ -66,12 +97,18 @@ class SequenceContainer:
 
     Attributes:
         missing: images that the numbering lacks.
+
+    Raises:
+        ItemError: there is no sequence, images of it would be left out (``ImageSequence.conflict``), or the first
+            cannot be opened.
     """
 
     def __init__(self, folder: Path, rate: Fraction) -> None:
         sequence = find_sequence(path.name for path in folder.iterdir() if path.is_file())
         if sequence is None:
             raise ItemError(f"{folder.name}: no numbered DPX, PNG or TIFF images in this folder")
+        if sequence.conflict:
+            raise ItemError(f"{folder.name}: {sequence.conflict}")
         self.missing = tuple(
             Damage(frame=place, seconds=float(place / rate), what=f"image {numbers} of the sequence is missing")
             for place, _, numbers in sequence.missing
@@ -87,7 +124,9 @@ class SequenceContainer:
         except (av.error.FFmpegError, ValueError) as error:
             self._links.cleanup()
             reason = getattr(error, "strerror", None) or error
-            raise ItemError(f"{folder.name}: {sequence.names[0]} cannot be opened as an image ({reason})") from None
+            raise ItemError(
+                f"{folder.name}: {_shown(sequence.names[0])} cannot be opened as an image ({reason})"
+            ) from None
         self.name = file_url(folder)
 
     def __getattr__(self, name: str) -> Any:

@@ -7,8 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.choices import Solver
+from models.noise_levels import first_index, most_steps
 
 USUAL_BATCH = 4
+LEAST_PIXEL_TILE = 40
+"""Five latent pixels: halved three times, as in the full model, each level still has a width of its own."""
 
 
 class GuidanceConfig(BaseModel):
@@ -56,7 +59,12 @@ class SampleConfig(BaseModel):
         description="Largest side in latent pixels of what is encoded at once; see decode.tile. With pixel tiles, of "
         "each of them.",
     )
-    steps: int = Field(3, ge=1, le=1000, description="Denoising steps.")
+    steps: int = Field(
+        3,
+        ge=1,
+        le=1000,
+        description="Denoising steps, no more than there are noise levels up to start: of 1000, start has its share.",
+    )
     start: float = Field(
         0.3, gt=0.0, le=1.0, description="Noise level to start from: 1 is all of the schedule, as published."
     )
@@ -80,9 +88,10 @@ class SampleConfig(BaseModel):
     )
     pixel_tile: int | None = Field(
         None,
-        ge=16,
+        ge=LEAST_PIXEL_TILE,
+        multiple_of=8,
         description="Cut a canvas with a side longer than this, in pixels, into tiles that are encoded, sampled, "
-        "decoded and colour-corrected each by itself, as published with 960; null never cuts.",
+        "decoded and colour-corrected each by itself, as published with 960; a multiple of 8; null never cuts.",
     )
     pixel_stride: int = Field(
         750, ge=16, description="From one pixel tile to the next; where they overlap, restored frames are averaged."
@@ -115,6 +124,16 @@ class SampleConfig(BaseModel):
         "has room for, found anew by every worker: results then differ by rounding between machines.",
     )
     guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> SampleConfig:
+        most = most_steps(self.solver, first_index(self.start))
+        if self.steps > most:
+            raise ValueError(
+                f"steps ({self.steps}) are more than the {most} that start ({self.start:g}) leaves room for with "
+                f"{self.solver}: lower steps or raise start"
+            )
+        return self
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> SampleConfig:

@@ -73,10 +73,60 @@ def test_an_image_that_is_damaged_is_named(tmp_path: Path, go: Go) -> None:
 
 def test_numbers_decide_the_order_not_the_alphabet() -> None:
     names = [f"scan{n}.tif" for n in (10, 9, 2, 11, 1)]
-    found = find_sequence([*names, "cover.tif", "other1.png"])
+    found = find_sequence([*names, "cover.tif", "notes1.jpg"])
     assert found is not None and found.names == ("scan1.tif", "scan2.tif", "scan9.tif", "scan10.tif", "scan11.tif")
-    assert found.missing == ((2, 6, "3 to 8"),)
+    assert found.missing == ((2, 6, "3 to 8"),) and found.conflict == ""
     assert find_sequence(["one.png", "readme.txt", "x1.jpg", "x2.jpg"]) is None
+
+
+def test_what_a_mac_puts_beside_every_image_is_no_image(tmp_path: Path, go: Go) -> None:
+    found = find_sequence(["._A0001.dpx", "._A0002.dpx", "._A0003.dpx", "A0001.dpx", "A0002.dpx"])
+    assert found is not None and (found.names, found.conflict) == (("A0001.dpx", "A0002.dpx"), "")
+    assert find_sequence(["._A0001.dpx", "._A0002.dpx"]) is None
+    folder = write_images(tmp_path / "reel", "png", frames=3)
+    for image in list(folder.iterdir()):
+        (folder / f"._{image.name}").write_bytes(b"\0\x05\x16\x07")
+    account = read_table(go(folder, scale=1, chunk_frames=20).task.split[-1]).account
+    assert account.damage == () and account.decoded == 3
+
+
+def test_suffixes_in_small_and_large_letters_are_one_sequence(tmp_path: Path, go: Go) -> None:
+    folder = write_images(tmp_path / "reel", "png", frames=4)
+    for image in sorted(folder.iterdir())[1::2]:
+        image.rename(image.with_suffix(".PNG"))
+    account = read_table(go(folder, scale=1, chunk_frames=20).task.split[-1]).account
+    assert account.damage == () and account.decoded == 4
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (
+            "A1.dpx A2.dpx A3.dpx B1.dpx B2.dpx",
+            r"the sequence A1\.dpx to A3\.dpx would leave out 2 of 5 .*, B1\.dpx first; move",
+        ),
+        (
+            "A1.dpx A2.dpx A3.dpx A1.tif",
+            r"the sequence A1\.dpx to A3\.dpx would leave out 1 of 4 .*, A1\.tif first; move",
+        ),
+        (f"A1.dpx A2.dpx A{10**18}.dpx", rf"the sequence A1\.dpx to A2\.dpx would leave out 1 of 3 .*, A{10**18}\.dpx"),
+        ("A1.dpx A01.dpx A2.dpx", r"A01\.dpx and A1\.dpx have the same number; move one of them"),
+        ("A1.dpx A2.dpx \udce91.dpx", r"the sequence A1\.dpx to A2\.dpx .*, \\xe91\.dpx first; move"),
+        ("A1.dpx A1.DPX", r"A1\.DPX and A1\.dpx have the same number; move one of them"),
+    ],
+)
+def test_a_folder_of_which_images_would_be_left_out_is_refused_in_one_line(
+    tmp_path: Path, split: Callable[..., Any], names: str, what: str
+) -> None:
+    folder = tmp_path / "reel"
+    folder.mkdir()
+    for name in names.split():
+        (folder / name).write_bytes(b"image")
+    found = find_sequence(names.split())
+    assert found is not None and sorted(found.names) == sorted(names.split())
+    with pytest.raises(ItemError, match=f"^reel: {what}") as caught:
+        split(folder)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_images_is_refused_in_one_line(tmp_path: Path, split: Callable[..., Any]) -> None:
