@@ -5,8 +5,8 @@
 Scheduler, collector, driver and manifest are the run's own; the workers answer at once and write nothing, so what is
 measured is what all workers together cannot exceed. They run on the same cores: a driver with a machine of its own is
 faster. Videos have 750 chunks each, so more chunks are more videos; the driver's resident memory, taken after each
-quarter, should stay the same. ``--ray-data`` sends as many rows through three pools of Ray Data, whose workers do
-nothing at all, beside it.
+quarter, should stay the same. ``--ray-data`` sends a sixth as many rows through three pools of Ray Data, whose workers
+do nothing at all, beside it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Everything that is to be measured on a GPU, one program after the other, with the full-size networks.
 
-    python -m benchmarks.gpu [--parts sampler-512 decoder ...] [--seconds 540] [--output benchmarks/results]
+    python -m benchmarks.gpu [--parts sampler-512 networks ...] [--seconds 540] [--output benchmarks/results]
 
 Every part is a benchmark of its own in a process of its own: what one of them breaks does not stop the others, and what
 it found is on disk when the next begins. ``--seconds`` bounds all of them together, for machines that are lent by the

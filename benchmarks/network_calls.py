@@ -12,6 +12,7 @@ from benchmarks.sampler_case import Networks, randomise
 from models.choices import Compilation
 from models.compiling import compile_networks
 from models.raft import RAFT
+from models.winograd import use_winograd
 
 WINDOW, SCALE = 5, 4
 
@@ -35,6 +36,7 @@ class Bench:
         compilation: of the networks.
         tile: of the autoencoder, in latent pixels; None is all at once.
         batch: tiles times windows of a denoising step.
+        winograd: whether convolutions may take fewer multiplications, where a CPU can (``models.winograd``).
     """
 
     def __init__(
@@ -46,16 +48,19 @@ class Bench:
         compilation: Compilation,
         tile: int | None,
         batch: int,
+        winograd: bool = True,
     ) -> None:
         self.device, self.dtype, self.tile, self.batch = device, dtype, tile, batch
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.networks = Networks.build(size).placed(device, dtype, layout, copied=True)
         vae = self.networks.vae
         compiled = (self.networks.unet, self.networks.structure_encoder, vae.encoder, vae.decoder)
-        compile_networks(compiled, compilation)
         raft = RAFT().eval()
         randomise(raft, 1)
         self.raft = raft.to(device)  # always in float32, as the flow stage runs it
+        if winograd:
+            use_winograd((*compiled, self.raft))
+        compile_networks(compiled, compilation)
 
     def call(self, part: str, height: int, width: int, latent_tile: int) -> Call:
         """The call that a row times."""

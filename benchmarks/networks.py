@@ -4,8 +4,9 @@
 
 Rows: encoder and decoder of the VAE (a window of 5 frames), one denoising step of a batch of tiles, and RAFT both ways
 between two frames of the input (a quarter of the output). "plain" is float32 under autocast to float16 on a GPU, as the
-published system runs; "ours" is bfloat16 throughout, channels last; "compiled" is that with ``--compile``. Weights are
-random: they cost the same time. Needs torch, diffusers and safetensors alone.
+published system runs, with its layers; "ours" is bfloat16 throughout, channels last (on a CPU float32, with
+convolutions in fewer multiplications); "compiled" is that with ``--compile``. Weights are random: they cost the same
+time. Needs torch, diffusers and safetensors alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from benchmarks.machine import machine
 from benchmarks.matrix_rate import matrix_rate
 from benchmarks.network_calls import Bench, Call
 from benchmarks.peak_memory import forget_peak, peak_bytes
+from benchmarks.plain_reference import published_layers
 from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES
 from models.choices import Compilation
@@ -105,12 +108,13 @@ def rows(options: argparse.Namespace, device: torch.device) -> Iterator[Found]:
     for way, dtype, computed_in, compilation in ways:
         plain = way == "plain"
         batch, tile = (1, None) if plain else (options.batch, options.tile)
-        bench = Bench(options.size, device, dtype, cuda and not plain, compilation, tile, batch)
+        bench = Bench(options.size, device, dtype, cuda and not plain, compilation, tile, batch, winograd=not plain)
         for part in options.parts:
             rate = rates[torch.float32 if part == "flow" else computed_in]
             side = options.step_tile * bench.networks.vae.downscale
             for frame in [(side, side)] if part == "step" else options.frames:
-                with torch.autocast(device.type, torch.float16, enabled=plain and cuda and part != "flow"):
+                halved = torch.autocast(device.type, torch.float16, enabled=plain and cuda and part != "flow")
+                with halved, published_layers() if plain else nullcontext():
                     found = _row(bench, part, frame, way, options)
                 if found.way != "compiled":
                     counted[part, found.frame] = found.operations

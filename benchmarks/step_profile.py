@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.machine import machine
@@ -82,15 +83,7 @@ def measure(options: argparse.Namespace, device: torch.device) -> dict[str, Any]
         for _ in range(options.rounds):
             call.run()
         _wait(device)
-    shares: dict[str, float] = dict.fromkeys((*KINDS, OTHER), 0.0)
-    spade, top = 0.0, []
-    for event in profiler.key_averages():
-        own = (event.self_device_time_total if cuda else event.self_cpu_time_total) / 1e6 / options.rounds
-        if event.key == MARK:
-            spade = (event.device_time_total if cuda else event.cpu_time_total) / 1e6 / options.rounds
-        elif own > 0 and (event.key.startswith("aten::") or not cuda):
-            shares[kind_of(event.key)] += own
-            top.append((event.key, own, event.count // options.rounds))
+    shares, spade, top = tally(profiler.key_averages(), cuda, options.rounds)
     busy = sum(shares.values())
     return {
         "seconds": seconds,
@@ -103,6 +96,35 @@ def measure(options: argparse.Namespace, device: torch.device) -> dict[str, Any]
             {"name": name, "seconds": own, "calls": calls} for name, own, calls in sorted(top, key=lambda t: -t[1])[:15]
         ],
     }
+
+
+def tally(
+    events: Iterable[Any], cuda: bool, rounds: int
+) -> tuple[dict[str, float], float, list[tuple[str, float, int]]]:
+    """Sum what the profiler saw.
+
+    Args:
+        events: its averages by key.
+        cuda: whether the time of the GPU counts, or that of the CPU.
+        rounds: that it saw.
+
+    Returns:
+        Seconds of a round by kind; those within SPADE; (operator, seconds, calls) of a round. On a GPU, what ran there
+        under no operator's name (kernels of torch's compiler, and what a CUDA graph replays) is "other".
+    """
+    shares: dict[str, float] = dict.fromkeys((*KINDS, OTHER), 0.0)
+    spade, kernels, top = 0.0, 0.0, []
+    for event in events:
+        own = (event.self_device_time_total if cuda else event.self_cpu_time_total) / 1e6 / rounds
+        if event.key == MARK:
+            spade = (event.device_time_total if cuda else event.cpu_time_total) / 1e6 / rounds
+        elif cuda and event.device_type == DeviceType.CUDA:
+            kernels += own
+        elif own > 0 and (event.key.startswith("aten::") or not cuda):
+            shares[kind_of(event.key)] += own
+            top.append((event.key, own, event.count // rounds))
+    shares[OTHER] += max(0.0, kernels - sum(shares.values()))
+    return shares, spade, top
 
 
 def _seconds(run: Any, device: torch.device, rounds: int) -> float:

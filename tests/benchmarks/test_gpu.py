@@ -6,9 +6,11 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.autograd import DeviceType
 
 from benchmarks import drift, gpu, networks, step_profile, too_little_memory
 
@@ -70,6 +72,28 @@ def test_the_profile_of_a_step_adds_up(tmp_path: Path) -> None:
     assert sum(found["shares"].values()) == pytest.approx(1)
     assert found["shares"]["convolutions"] > 0.2 and 0 < found["spade_share"] < 1
     assert found["idle_share"] is None
+
+
+def test_kernels_that_no_operator_launched_count_as_work_of_the_gpu() -> None:
+    def event(key: str, device: DeviceType, own: float) -> SimpleNamespace:
+        return SimpleNamespace(
+            key=key,
+            device_type=device,
+            self_device_time_total=own,
+            device_time_total=own,
+            self_cpu_time_total=1,
+            count=2,
+        )
+
+    events = [
+        event("aten::conv2d", DeviceType.CPU, 3e6),
+        event("implicit_gemm", DeviceType.CUDA, 3e6),
+        event("triton_fused", DeviceType.CUDA, 5e6),
+        event("cudaLaunchKernel", DeviceType.CPU, 0.0),
+    ]
+    shares, _, top = step_profile.tally(events, cuda=True, rounds=2)
+    assert sum(shares.values()) == 4 and shares["convolutions"] == 1.5
+    assert top == [("aten::conv2d", 1.5, 1)]
 
 
 @pytest.mark.parametrize(
