@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from training.archive import age_colours
 from training.degradations import Degradation, degrade
+from training.tensors import open_tensors
 
 DEFAULT_MIX: Mapping[Degradation, float] = {
     Degradation.clean: 0.15,
@@ -47,9 +47,11 @@ class ClipDataset:
         if not index.exists():
             raise ValueError(f"{folder}: not a prepared folder (no index.json); run `reelift prepare-data` first")
         self.seed, self.mix, self.held_out = seed, dict(mix), held_out
+        content = json.loads(index.read_text())
+        self.folder, self.size, self.frames = folder, int(content["size"]), int(content["frames"])
         places = [
             (folder / f"{shard['name']}.safetensors", row)
-            for shard in json.loads(index.read_text())["shards"]
+            for shard in content["shards"]
             for row, kept in enumerate(shard["held_out"])
             if kept == held_out
         ]
@@ -66,10 +68,26 @@ class ClipDataset:
         """Every clip once."""
         return (self[index] for index in range(len(self)))
 
+    def require(self, side: int, frames: int) -> None:
+        """See that crops of so many pixels and frames can be cut out of every clip.
+
+        Raises:
+            ValueError: if the clips were prepared smaller or shorter.
+        """
+        if side > self.size or frames > self.frames:
+            raise ValueError(
+                f"{self.folder}: holds clips of {self.size}x{self.size} with {self.frames} frames, the recipe wants "
+                f"side: {side}, frames: {frames}; lower those, or prepare another folder with --size and --frames"
+            )
+
     def clean(self, index: int) -> Tensor:
-        """The clip as it was prepared: ``[T, 3, H, W]`` in [0, 1]."""
+        """The clip as it was prepared: ``[T, 3, H, W]`` in [0, 1].
+
+        Raises:
+            ValueError: if its file is damaged.
+        """
         path, row = self._places[index % len(self)]
-        with safe_open(path, "pt") as shard:
+        with open_tensors(path) as shard:
             clip: Tensor = shard.get_slice("clips")[row : row + 1][0]
         return clip.float() / 255
 
@@ -78,6 +96,7 @@ class ClipDataset:
 
         Raises:
             IndexError: for a negative index.
+            ValueError: if the clip's file is damaged.
         """
         if index < 0:
             raise IndexError(f"clips are numbered from 0, not {index}")

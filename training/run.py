@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +28,7 @@ from training.decoder import DecoderNetworks, decoder_pictures, decoder_step
 from training.denoiser import Denoiser, denoiser_step
 from training.estimate import estimate_pictures, estimate_step, with_cleaning
 from training.estimates import CPU, EstimateDataset
-from training.loop import TrainingLoop
+from training.loop import TrainingLoop, never
 from training.perceptual import perceptual_judge
 from training.recipe import Recipe
 
@@ -36,6 +37,8 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
 """What Accelerate calls them."""
+PARTS = ("initial_estimate", "vae", "unet", "structure_encoder")
+"""What the stages write."""
 
 
 def train(
@@ -45,6 +48,7 @@ def train(
     checkpoints: Path,
     seconds: float = math.inf,
     device: torch.device = CPU,
+    stop: Callable[[], bool] = never,
 ) -> bool:
     """Train one stage for at most ``seconds`` and save its networks into the model folder.
 
@@ -56,15 +60,21 @@ def train(
         checkpoints: state is kept in ``checkpoints/<stage>``; an interrupted stage goes on from there.
         seconds: length of this slice.
         device: where the arithmetic runs.
+        stop: asked before every step whether this slice shall end.
 
     Returns:
         whether the recipe's last step has been reached.
+
+    Raises:
+        FileNotFoundError, ValueError: data or model folder lack something, or ``checkpoints`` hold the state of another
+            recipe, network or model folder.
     """
+    _put_back(model)
     torch.manual_seed(recipe.seed)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # where Accelerate goes by itself
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=PRECISIONS[recipe.precision])
-    piece = _Slice(recipe, data, model, checkpoints / recipe.stage, accelerator, seconds)
+    piece = _Slice(recipe, data, model, checkpoints / recipe.stage, accelerator, seconds, stop)
     return STAGES[recipe.stage](piece)
 
 
@@ -78,6 +88,7 @@ class _Slice:
     checkpoints: Path
     accelerator: Accelerator
     seconds: float
+    stop: Callable[[], bool]
 
     @property
     def folder(self) -> ModelFolder:
@@ -85,10 +96,10 @@ class _Slice:
 
     @property
     def clips(self) -> EstimateDataset:
-        return EstimateDataset(self.data)
+        return EstimateDataset(self.data, self.recipe.clips)
 
     def loop(self, network: nn.Module) -> TrainingLoop:
-        return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator)
+        return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator, self.model)
 
     def frozen(self, network: NetworkT) -> NetworkT:
         """The network on the device, in evaluation mode, without gradients."""
@@ -96,16 +107,34 @@ class _Slice:
         return network.to(self.accelerator.device).eval().requires_grad_(False)
 
     def save(self, network: ModelMixin, part: str) -> None:
-        """Replace a part that this stage itself starts from: as a whole, and a link rather than what it leads to."""
-        folder, draft, old = (self.model / name for name in (part, f"{part}.draft", f"{part}.old"))
+        """Replace a part as a whole, so that a kill leaves the old one or the new one, and a link rather than its end.
+
+        Other stages start from it, and some this one itself.
+        """
+        folder, draft, old = (self.model / name for name in (part, f".{part}.draft", f".{part}.old"))
+        _remove(draft)
         network.save_pretrained(draft)
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.is_symlink():
-            folder.unlink()
-        else:
+        _remove(old)
+        if folder.is_symlink() or folder.exists():
             folder.rename(old)
         draft.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or a link alone, if it is there."""
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def _put_back(model: Path) -> None:
+    """Undo a replacement that was killed between the old part's renaming and the new one's."""
+    for part in PARTS:
+        folder, old = model / part, model / f".{part}.old"
+        if (old.is_symlink() or old.exists()) and not (folder.is_symlink() or folder.exists()):
+            old.rename(folder)
 
 
 def _estimate(piece: _Slice) -> bool:
@@ -114,7 +143,7 @@ def _estimate(piece: _Slice) -> bool:
     network = with_cleaning(network, piece.recipe.cleaning_channels, piece.recipe.cleaning_blocks).train()
     loop = piece.loop(network)
     pictures = estimate_pictures(network, clips, piece.recipe)
-    loop.run(estimate_step(network, clips, piece.recipe), piece.seconds, pictures)
+    loop.run(estimate_step(network, clips, piece.recipe), piece.seconds, pictures, piece.stop)
     loop.apply_average()
     piece.save(network, "initial_estimate")
     return loop.finished
@@ -124,10 +153,10 @@ def _autoencoder(piece: _Slice) -> bool:
     vae = TemporalVAE(**EMBEDDED.vae).train()
     loop = piece.loop(vae)
     pictures = autoencoder_pictures(vae, piece.clips, piece.recipe)
-    loop.run(autoencoder_step(vae, piece.clips, piece.recipe), piece.seconds, pictures)
+    loop.run(autoencoder_step(vae, piece.clips, piece.recipe), piece.seconds, pictures, piece.stop)
     loop.apply_average()
     vae.eval().register_to_config(scaling_factor=measure_scaling_factor(vae, piece.clips))
-    vae.save_pretrained(piece.model / "vae")
+    piece.save(vae, "vae")
     return loop.finished
 
 
@@ -136,10 +165,10 @@ def _denoiser(piece: _Slice) -> bool:
     denoiser = Denoiser(DenoisingUNet(**EMBEDDED.unet), StructureEncoder(**EMBEDDED.structure_encoder)).train()
     loop = piece.loop(denoiser)
     pictures = decoder_pictures(DecoderNetworks(vae, denoiser, schedule), piece.clips, piece.recipe)
-    loop.run(denoiser_step(denoiser, vae, schedule, piece.clips, piece.recipe), piece.seconds, pictures)
+    loop.run(denoiser_step(denoiser, vae, schedule, piece.clips, piece.recipe), piece.seconds, pictures, piece.stop)
     loop.apply_average()
-    denoiser.unet.save_pretrained(piece.model / "unet")
-    denoiser.structure_encoder.save_pretrained(piece.model / "structure_encoder")
+    piece.save(denoiser.unet, "unet")
+    piece.save(denoiser.structure_encoder, "structure_encoder")
     return loop.finished
 
 
@@ -157,9 +186,9 @@ def _decoder(piece: _Slice) -> bool:
     loop = piece.loop(trained)
     networks = DecoderNetworks(vae, denoiser, schedule, flow, features, channel_weights, discriminator)
     pictures = decoder_pictures(networks, piece.clips, piece.recipe)
-    loop.run(decoder_step(networks, piece.clips, piece.recipe), piece.seconds, pictures)
+    loop.run(decoder_step(networks, piece.clips, piece.recipe), piece.seconds, pictures, piece.stop)
     loop.apply_average()
-    vae.save_pretrained(piece.model / "vae")
+    piece.save(vae, "vae")
     return loop.finished
 
 
@@ -167,7 +196,9 @@ STAGES = {"estimate": _estimate, "autoencoder": _autoencoder, "denoiser": _denoi
 
 
 def last_losses(checkpoints: Path, stage: str, count: int = 50) -> dict[str, float]:
-    """Mean of each logged value over the last ``count`` steps of a stage; nothing if it has taken none."""
+    """Mean of each value that all of the last ``count`` steps of a stage have logged; nothing if it has taken none."""
     log = checkpoints / stage / "log.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()[-count:]] if log.exists() else []
-    return {name: sum(row[name] for row in rows) / len(rows) for name in (rows[0] if rows else ())}
+    # Terms come and go: the discriminator's begin at a step of their own.
+    names = [name for name in (rows[0] if rows else ()) if all(name in row for row in rows)]
+    return {name: sum(row[name] for row in rows) / len(rows) for name in names}

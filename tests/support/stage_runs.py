@@ -6,6 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import torch
+
+from models.basicvsr import BasicVSR
 from models.folder import EMBEDDED_FOLDER
 from training.recipe import Recipe, load_recipe
 
@@ -27,4 +30,11 @@ def model_folder(path: Path) -> Path:
     """A copy of the shipped networks: each stage reads those before it."""
     for part in ("vae", "unet", "structure_encoder", "flow"):
         shutil.copytree(EMBEDDED_FOLDER / part, path / part)
+    return path
+
+
+def small_model(path: Path) -> Path:
+    """A model folder with nothing but a small initial estimate."""
+    torch.manual_seed(5)
+    BasicVSR(channels=8, num_blocks=1).save_pretrained(path / "initial_estimate")
     return path

@@ -34,5 +34,5 @@ def prepared(tmp_path: Path) -> Path:
     folder.mkdir()
     save_file({"clips": (clips * 255).to(torch.uint8).contiguous()}, folder / "photo-0000.safetensors")
     shard = {"name": "photo-0000", "clips": 3, "held_out": [False, False, True]}
-    (folder / "index.json").write_text(json.dumps({"shards": [shard]}))
+    (folder / "index.json").write_text(json.dumps({"size": 64, "frames": 5, "shards": [shard]}))
     return folder

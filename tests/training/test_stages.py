@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import torch
 from stage_runs import losses, model_folder, recipe
 
 from models.folder import EMBEDDED_FOLDER, ModelFolder
+from models.vae import TemporalVAE
 from training.decoder import drawn_fusion_weight
-from training.run import train
+from training.run import last_losses, train
 
 STAGES = ("autoencoder", "denoiser", "decoder")
+WRITTEN = [("autoencoder", "vae"), ("denoiser", "unet"), ("denoiser", "structure_encoder"), ("decoder", "vae")]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -68,3 +71,61 @@ def test_the_drawn_weight_reaches_the_decoder(clips: Path, tmp_path: Path) -> No
             tmp_path / str(share),
         )
     assert losses(tmp_path / "0.0", "decoder") != losses(tmp_path / "1.0", "decoder")
+
+
+@pytest.mark.parametrize(("stage", "part"), WRITTEN)
+def test_what_a_linked_part_leads_to_is_not_written_to(stage: str, part: str, clips: Path, tmp_path: Path) -> None:
+    model, shared = model_folder(tmp_path / "model"), tmp_path / "shared"
+    shared.mkdir()
+    (model / part).rename(shared / part)
+    (model / part).symlink_to(shared / part)
+    stored = {file: file.read_bytes() for file in shared.rglob("*.*")}
+    train(recipe(stage), clips, model, tmp_path / "checkpoints", seconds=0.0)
+    assert {file: file.read_bytes() for file in shared.rglob("*.*")} == stored
+    assert not (model / part).is_symlink() and ModelFolder(model).digest(part)
+    assert sorted(path.name for path in model.iterdir()) == ["flow", "structure_encoder", "unet", "vae"]
+
+
+def test_a_kill_while_a_part_is_written_leaves_the_old_one_and_the_same_line_goes_on(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_folder(tmp_path / "model")
+    before = ModelFolder(model).digest("vae")
+
+    def killed(vae: TemporalVAE, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"half of it")
+        (folder / "of another time").touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TemporalVAE, "save_pretrained", killed)
+        train(recipe("decoder"), clips, model, tmp_path / "checkpoints", seconds=0.0)
+    assert ModelFolder(model).digest("vae") == before
+    train(recipe("decoder"), clips, model, tmp_path / "checkpoints", seconds=0.0)
+    assert ModelFolder(model).vae()
+    assert sorted(path.name for path in (model / "vae").iterdir()) == [
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+    ]
+
+
+def test_a_kill_between_the_old_part_and_the_new_one_loses_neither(clips: Path, tmp_path: Path) -> None:
+    model = model_folder(tmp_path / "model")
+    before = ModelFolder(model).digest("structure_encoder")
+    (model / "vae").rename(model / ".vae.old")
+    train(recipe("decoder"), clips, model, tmp_path / "checkpoints", seconds=0.0)
+    assert ModelFolder(model).vae() and not (model / ".vae.old").exists()
+    assert ModelFolder(model).digest("structure_encoder") == before
+
+
+def test_the_autoencoder_needs_no_earlier_one(clips: Path, tmp_path: Path) -> None:
+    train(recipe("autoencoder"), clips, tmp_path / "model", tmp_path / "checkpoints", seconds=0.0)
+    assert ModelFolder(tmp_path / "model").vae()
+
+
+def test_losses_that_not_all_of_the_last_steps_have_are_left_out(tmp_path: Path) -> None:
+    rows = [{"step": 1, "loss": 2.0, "kl": 1.0}, {"step": 2, "loss": 4.0, "noise": 1.0}]
+    (tmp_path / "decoder").mkdir()
+    (tmp_path / "decoder" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert last_losses(tmp_path, "decoder") == {"step": 1.5, "loss": 3.0}

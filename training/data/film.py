@@ -42,9 +42,8 @@ def film_clips(
     with open_video(path) as container:
         stream = video_stream(container, path.name)
         stream.thread_type = "AUTO"
+        _check_shape(stream, size)
         shape = (stream.height, stream.width)
-        if round(min(shape) * min(SCALES)) < size:
-            raise ItemError(f"{shape[1]}x{shape[0]} is too small for clips of {size} pixels")
         for index, frame in enumerate(container.decode(stream)):
             place = index % every
             if (frame.height, frame.width) != shape:
@@ -59,6 +58,22 @@ def film_clips(
                     yield clip, {"film": path.name, "first_frame": index - frames + 1}, held_out
             if place >= frames - 1:
                 held.clear()
+
+
+def check_room(path: Path, size: int) -> None:
+    """See that clips of ``size`` pixels can be cut out of a film, without decoding any of it.
+
+    Raises:
+        ItemError: if it is no video, or its frames are too small.
+        av.error.FFmpegError: if it cannot be read.
+    """
+    with open_video(path) as container:
+        _check_shape(video_stream(container, path.name), size)
+
+
+def _check_shape(stream: Any, size: int) -> None:
+    if round(min(stream.height, stream.width) * min(SCALES)) < size:
+        raise ItemError(f"{stream.width}x{stream.height} is too small for clips of {size} pixels")
 
 
 def _cut(film: Tensor, size: int, generator: torch.Generator) -> Tensor | None:

@@ -32,8 +32,8 @@ def own_clips(
 ) -> Iterator[tuple[Tensor, dict[str, Any], bool]]:
     """Cut clips out of every video below ``folder``; see ``film_clips`` for the numbers and for what is yielded.
 
-    A file that gives no clip (not a video, too small, too short, still) or that breaks off is named to ``report`` in
-    one line with the reason.
+    A file that gives no clip (not a video, too small, too short, still), cannot be read or breaks off is named to
+    ``report`` in one line with the reason.
 
     Raises:
         ValueError: if the folder is empty, or none of its files gives a clip.
@@ -45,7 +45,7 @@ def own_clips(
             for clip, record, held_out in film_clips(path, size, frames, every, seed):
                 count += 1
                 yield clip, {**record, "film": name}, held_out
-        except (ItemError, av.error.FFmpegError, ValueError) as error:
+        except (ItemError, av.error.FFmpegError, ValueError, OSError) as error:
             reason = f"after {count} clips: {error}" if count else f"left out: {error}"
             report(f"{name}: {' '.join(reason.split())}")
         else:

@@ -17,6 +17,9 @@ from training.data.motion import MARGIN, draw_motion, draw_shape, render
 SCALES = (0.5, 0.35, 0.25, 0.18)
 SMALL = 1024
 LAYER_SIDE = 420
+"""Side of the layer in front, if the clips are no larger than 256 pixels."""
+LAYER_ROOM = 164
+"""By how much a layer is larger than larger clips, so that it can move as far before them."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def photo_clip(
     record: dict[str, Any] = {"photograph": name, "motion": asdict(motion), "shutter": shutter}
     if float(torch.rand((), generator=generator)) < 0.35:
         near_name, near = _choose(photographs, generator)
-        side = min(LAYER_SIDE, *near.shape[-2:])
+        side = min(max(LAYER_SIDE, size + LAYER_ROOM), *near.shape[-2:])
         top = int(torch.randint(near.shape[-2] - side + 1, (), generator=generator))
         left = int(torch.randint(near.shape[-1] - side + 1, (), generator=generator))
         layer = torch.cat((near[:, top : top + side, left : left + side], draw_shape(side, generator)))
