@@ -23,6 +23,7 @@ from whole_jobs import environment
 
 TOKEN = secrets.token_hex(32)  # the head and whoever talks to it must know it
 BIN = Path(sys.executable).parent
+STARTS = 3
 RAY_WORKERS_END = 20000  # Ray gives its workers the ports from 10002 to 19999
 
 
@@ -62,35 +63,46 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def ray_head(gpus: int = 0) -> Iterator[Head]:
     """Start a head, with so many made-up GPUs; it is stopped at the end (no other Ray with it, as by ``ray stop``)."""
-    head, dashboard, client, agent, http, metrics = free_ports(6)
-    ports = [f"--port={head}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
-    ports += [f"--dashboard-agent-grpc-port={agent}", f"--dashboard-agent-listen-port={http}"]
-    ports += [f"--metrics-export-port={metrics}"]
-    size = ["--num-cpus=2", f"--num-gpus={gpus}", f"--object-store-memory={200 << 20}", "--disable-usage-stats"]
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:  # sockets need a short path
-        words = [str(BIN / "ray"), "start", "--head", "--block", f"--temp-dir={place}", *ports, *size]
-        with (Path(place) / "head.log").open("wb") as log:
-            at_once = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
-            process = subprocess.Popen(
-                words, env=surroundings() | at_once, stdout=log, stderr=log, start_new_session=True
-            )
+        process, head = _started(Path(place), gpus)
         try:
-            wait_for(f"http://127.0.0.1:{dashboard}/api/version", process)
-            yield Head(f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{head}", f"127.0.0.1:{metrics}")
+            yield head
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
-    """Wait until something answers there."""
+def _started(place: Path, gpus: int) -> tuple[subprocess.Popen[bytes], Head]:
+    """The head, once it takes jobs. It ends itself where the machine is too busy to start all of it in time."""
+    for _ in range(STARTS):
+        head, dashboard, client, agent, http, metrics = free_ports(6)
+        ports = [f"--port={head}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+        ports += [f"--dashboard-agent-grpc-port={agent}", f"--dashboard-agent-listen-port={http}"]
+        ports += [f"--metrics-export-port={metrics}"]
+        size = ["--num-cpus=2", f"--num-gpus={gpus}", f"--object-store-memory={200 << 20}", "--disable-usage-stats"]
+        words = [str(BIN / "ray"), "start", "--head", "--block", f"--temp-dir={place}", *ports, *size]
+        with (place / "head.log").open("ab") as log:
+            at_once = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
+            process = subprocess.Popen(
+                words, env=surroundings() | at_once, stdout=log, stderr=log, start_new_session=True
+            )
+        places = (f"http://127.0.0.1:{dashboard}/api/version", f"http://127.0.0.1:{http}/api/local_raylet_healthz")
+        if all(answers(url, process) for url in places):
+            return process, Head(f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{head}", f"127.0.0.1:{metrics}")
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    pytest.fail(f"Ray's head did not start: {(place / 'head.log').read_text()[-2000:]}")
+
+
+def answers(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> bool:
+    """Wait until something answers there; whether it did, while the process lived."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         try:
             urllib.request.urlopen(url, timeout=5).close()
-            return
+            return True
         except urllib.error.HTTPError:
-            return  # it is there, and asks for the token
+            return True  # it is there, and asks for the token
         except OSError:
             time.sleep(0.5)
-    pytest.fail(f"nothing answers at {url}")
+    return False
