@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ray_head import Head, free_ports, ray_head, surroundings, wait_for
+from ray_head import Head, answers, free_ports, ray_head, surroundings
 from whole_jobs import ROOT, events
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def prometheus(target: str, place: Path) -> Iterator[str]:
         [*words, f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(f"http://127.0.0.1:{port}/-/ready", process)
+        assert answers(f"http://127.0.0.1:{port}/-/ready", process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
