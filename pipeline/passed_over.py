@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from pipeline.places import is_local, local_path, plain
+from pipeline.places import is_local, local_path
 from pipeline.rows import SourceRow
 from pipeline.searching import walk
 from pipeline.sources import SUFFIXES
 from pipeline.storage import Storage
 from stages.media.sequence import SUFFIXES as IMAGES
+from stages.wording import plain
 
 
 def linked_folders(inputs: Sequence[str | Path]) -> list[str]:

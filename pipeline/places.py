@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 _LOCAL = ("file://", "local://")
+MAGIC = "*?["
+"""The signs that make a glob of a name."""
 
 
 def is_local(url: str) -> bool:
@@ -24,11 +26,6 @@ def local_path(url: str) -> Path:
 def anywhere(path: str | Path | None) -> str | None:
     """Return a local path as it can be read from any folder; None stays."""
     return None if path is None else str(local_path(str(path)))
-
-
-def plain(name: str) -> str:
-    """Return a name as it is if it is UTF-8, else with its other bytes as ``\\xe9``: manifest and reports are UTF-8."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def redact(url: str) -> str:

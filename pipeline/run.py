@@ -17,7 +17,7 @@ from pipeline.faults import line
 from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
 from pipeline.manifest import ManifestWriter
-from pipeline.places import anywhere, is_local, local_path, plain, redact
+from pipeline.places import anywhere, is_local, local_path, redact
 from pipeline.recorded import identified, recorded
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
@@ -29,6 +29,7 @@ from pipeline.storage import Storage, StorageError
 from pipeline.storage_errors import broken
 from pipeline.workspace import Workspace
 from pipeline.wrapper import SetupError
+from stages.wording import plain
 
 
 def run(

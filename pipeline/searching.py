@@ -13,9 +13,8 @@ from typing import Any
 
 from fsspec.spec import AbstractFileSystem
 
-from pipeline.places import plain
-
-_MAGIC = "*?["
+from pipeline.places import MAGIC
+from stages.wording import plain
 
 
 class InputError(Exception):
@@ -39,7 +38,7 @@ def matches(pattern: str) -> list[Path]:
     """
     parts = PurePath(pattern).parts
     for number, part in enumerate(parts):
-        if any(sign in part for sign in _MAGIC):
+        if any(sign in part for sign in MAGIC):
             # ``**`` lists the folders below, too; they are what it matches itself.
             through = os.path.join("", *parts[: number + (part == "**")])  # noqa: PTH118
             for folder in glob.glob(f"{through.rstrip('/')}/", recursive=True):  # noqa: PTH207

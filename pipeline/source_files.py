@@ -12,11 +12,12 @@ from typing import Any
 from pipeline.artifacts import digest_file
 from pipeline.file_systems import file_system
 from pipeline.image_folders import fetch_folder, folder_sha256, look_at_folder, look_at_remote_folder
-from pipeline.places import is_local, local_path, plain, redact
+from pipeline.places import is_local, local_path, redact
 from pipeline.rows import SourceRow
 from pipeline.storage import BLOCK
 from pipeline.storage_errors import source_errors
 from stages.contract import ItemError
+from stages.wording import plain
 
 PAUSE = 1.0
 """Seconds before a source that could not be read is tried again; twice as many each time."""

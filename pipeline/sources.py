@@ -10,12 +10,13 @@ from typing import Any
 
 from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
-from pipeline.places import is_local, local_path, plain, redact
+from pipeline.places import MAGIC, is_local, local_path, redact
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
 from pipeline.source_files import look
 from pipeline.storage import Storage
 from pipeline.storage_errors import StorageError, reason, told
+from stages.wording import plain
 
 SUFFIXES = frozenset(
     [
@@ -24,7 +25,6 @@ SUFFIXES = frozenset(
         *(".dif", ".divx", ".m2p", ".mpe", ".vob", ".webm", ".wmv", ".y4m"),
     ]
 )
-_MAGIC = "*?["
 
 
 def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str | Path = "") -> list[SourceRow]:
@@ -120,8 +120,8 @@ def _reading(given: str) -> Iterator[None]:
 
 def _expand_remote(given: str) -> list[SourceRow]:
     fs, root = file_system(given)
-    if any(sign in root for sign in _MAGIC) and not fs.exists(root):
-        fixed = root[: min(root.index(sign) for sign in _MAGIC if sign in root)].rpartition("/")[0]
+    if any(sign in root for sign in MAGIC) and not fs.exists(root):
+        fixed = root[: min(root.index(sign) for sign in MAGIC if sign in root)].rpartition("/")[0]
         return [_row(given, fs, path, fixed) for path in fs.glob(root) if not fs.isdir(path)]
     if fs.isdir(root):
         every = remote_files(fs, root)
@@ -134,8 +134,8 @@ def _expand_local(path: Path) -> list[SourceRow]:
     if path.is_dir():
         found = [Path(folder) / name for folder, _, names in walk(path) for name in names if _is_video(name)]
         return [_local_row(file, path) for file in [*found, *local_image_folders(path, SUFFIXES)]]
-    if any(sign in str(path) for sign in _MAGIC) and not path.exists():
-        cut = min(str(path).index(sign) for sign in _MAGIC if sign in str(path))
+    if any(sign in str(path) for sign in MAGIC) and not path.exists():
+        cut = min(str(path).index(sign) for sign in MAGIC if sign in str(path))
         fixed = Path(str(path)[:cut].rpartition("/")[0] or "/")
         found = matches(str(path))
         folders = [folder for match in found if match.is_dir() for folder in local_image_folders(match, SUFFIXES)]

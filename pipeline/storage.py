@@ -20,12 +20,12 @@ from pathlib import Path
 
 from pipeline.file_systems import reached
 from pipeline.local_files import bring_beside, create, flush, write_beside
+from pipeline.places import MAGIC
 from pipeline.storage_errors import StorageError, plain_errors
 
 BLOCK = 1 << 22
 RANGE = 1 << 25
 """Bytes that are asked for at a time on S3."""
-_MAGIC = "*?["
 
 
 class Storage:
@@ -180,7 +180,7 @@ class Storage:
         with plain_errors(f"{self.url}/{name}"), suppress(FileNotFoundError):
             self.boundary("remove", name)
             found = [] if self.is_local else self.fs.find(self.path(name))
-            if any(sign in path for path in found for sign in _MAGIC):
+            if any(sign in path for path in found for sign in MAGIC):
                 for path in found:  # fsspec would take the path itself for a pattern
                     self.fs.rm_file(path)
             elif not self.is_s3:

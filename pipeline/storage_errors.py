@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.faults import line
-from pipeline.places import plain, without_secrets
+from pipeline.places import without_secrets
+from stages.wording import plain
 
 
 class StorageError(Exception):

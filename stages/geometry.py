@@ -7,11 +7,9 @@ from fractions import Fraction
 
 from models.canvas import REFERENCE_SCALE, Canvas, canvas_for_output, fit_canvas, reference_canvas
 from models.folder import ModelFolder
+from models.latent_size import LEAST_LATENT_WIDTH
 from stages.media.table import FrameTable
 from stages.setting import ModelSetting
-
-LEAST_LATENT_WIDTH = 5
-"""Halved three times, it still has a width of its own at each level, by which structure conditions are told apart."""
 
 
 def canvas_of(table: FrameTable, setting: ModelSetting, folder: ModelFolder) -> Canvas:

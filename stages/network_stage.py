@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,15 +13,10 @@ from stages.contract import Result, Stage
 from stages.items import ChunkTask
 from stages.setting import ModelSetting
 
+if TYPE_CHECKING:
+    from stages.network_work import NetworkWork
+
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
-
-
-class Work(Protocol):
-    """What a stage does with its networks, once they are loaded."""
-
-    def run(self, task: ChunkTask) -> Result:
-        """See ``Stage.run``."""
-        ...
 
 
 class NetworkStage(Stage[ChunkTask, Result], Generic[ConfigT]):
@@ -37,7 +32,7 @@ class NetworkStage(Stage[ChunkTask, Result], Generic[ConfigT]):
     def __init__(self, config: ConfigT, setting: ModelSetting) -> None:
         self.config, self.setting = config, setting
         self.folder = ModelFolder(setting.model)
-        self._work: Work | None = None
+        self._work: NetworkWork[Any] | None = None
 
     def check(self, here: bool) -> None:
         """See ``Stage.check``."""
@@ -66,7 +61,7 @@ class NetworkStage(Stage[ChunkTask, Result], Generic[ConfigT]):
         """Make sure that the model folder has what ``_load`` will load."""
 
     @abstractmethod
-    def _load(self) -> Work:
+    def _load(self) -> NetworkWork[ConfigT]:
         """Import what does the work, and load its networks."""
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models.canvas import REFERENCE_SCALE, Canvas, flow_frames
 from models.colour_fix import adain, wavelet
-from models.folder import ModelFolder
 from models.memory import Shrinking
 from stages.contract import Result
 from stages.decode.config import DecodeConfig
@@ -22,30 +21,19 @@ from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
 from stages.decode.writing import write_beside
-from stages.device import LEAST_TILE, compiled, placed, prepare_device, quickened
+from stages.device import LEAST_TILE, compiled, placed, quickened
 from stages.geometry import canvas_of, reduction_to_source
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, OutputFormat, output_format, read_frames
 from stages.media.table import read_table
+from stages.network_work import NetworkWork
 from stages.sample.latents import ESTIMATE_NAME, load_pieces
-from stages.setting import ModelSetting
 
 
-class Decoding:
-    """The networks of the decode stage, and what is done with them.
+class Decoding(NetworkWork[DecodeConfig]):
+    """The autoencoder of the decode stage."""
 
-    Args:
-        config: the stage's settings.
-        setting: what it shares with other stages.
-
-    Raises:
-        FileNotFoundError, ValueError: the autoencoder, or the device, is not there.
-    """
-
-    def __init__(self, config: DecodeConfig, setting: ModelSetting) -> None:
-        self.config, self.setting = config, setting
-        self.folder = ModelFolder(setting.model)
-        self.device, self.dtype = prepare_device(self.setting)
+    def _load(self) -> None:
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
         self.tile = Shrinking("decode.tile", self.config.tile, LEAST_TILE)
         quickened(self.setting, self.vae.encoder, self.vae.decoder)

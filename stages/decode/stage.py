@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stages.decode.config import DecodeConfig
-from stages.network_stage import NetworkStage, Work, import_networks
+from stages.network_stage import NetworkStage, import_networks
+
+if TYPE_CHECKING:
+    from stages.network_work import NetworkWork
 
 
 class DecodeStage(NetworkStage[DecodeConfig]):
@@ -33,7 +36,7 @@ class DecodeStage(NetworkStage[DecodeConfig]):
     def _check_folder(self) -> None:
         self.folder.check("vae")
 
-    def _load(self) -> Work:
+    def _load(self) -> NetworkWork[DecodeConfig]:
         import_networks(self.setting)
         from stages.decode.decoding import Decoding
 

@@ -9,35 +9,22 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.canvas import Canvas, flow_frames
-from models.folder import ModelFolder
 from models.warping import occlusion_masks, resize_flow
 from stages.contract import Result
-from stages.device import prepare_device
 from stages.flow.config import FlowConfig
 from stages.flow.estimators import load_estimator
 from stages.geometry import canvas_of, reduction_to_source
 from stages.items import ChunkTask
 from stages.media.frames import read_frames
 from stages.media.table import read_table
-from stages.setting import ModelSetting
+from stages.network_work import NetworkWork
 
 
-class Estimating:
-    """The estimator of the flow stage, and what is done with it.
+class Estimating(NetworkWork[FlowConfig]):
+    """The estimator of the flow stage."""
 
-    Args:
-        config: the stage's settings.
-        setting: what it shares with other stages.
-
-    Raises:
-        FileNotFoundError, ValueError: the estimator, or the device, is not there.
-    """
-
-    def __init__(self, config: FlowConfig, setting: ModelSetting) -> None:
-        self.config, self.setting = config, setting
-        self.folder = ModelFolder(setting.model)
-        self.device, _ = prepare_device(setting)
-        self._estimate = load_estimator(config, self.folder, self.device, setting.winograd)
+    def _load(self) -> None:
+        self._estimate = load_estimator(self.config, self.folder, self.device, self.setting.winograd)
 
     @torch.inference_mode()
     def run(self, task: ChunkTask) -> Result:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stages.flow.config import FlowConfig
-from stages.network_stage import NetworkStage, Work, import_networks
+from stages.network_stage import NetworkStage, import_networks
+
+if TYPE_CHECKING:
+    from stages.network_work import NetworkWork
 
 
 class FlowStage(NetworkStage[FlowConfig]):
@@ -34,7 +37,7 @@ class FlowStage(NetworkStage[FlowConfig]):
         if self.config.estimator != "dis":
             self.folder.check_flow(self.config.estimator)
 
-    def _load(self) -> Work:
+    def _load(self) -> NetworkWork[FlowConfig]:
         if self.config.estimator != "dis":
             import_networks(self.setting)
         from stages.flow.estimating import Estimating

@@ -17,6 +17,7 @@ import av
 from stages.contract import ItemError
 from stages.media.account import Damage
 from stages.media.ffmpeg import file_url
+from stages.wording import plain
 
 SUFFIXES = frozenset([".dpx", ".png", ".tif", ".tiff"])
 _NUMBERED = re.compile(r"^(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.[^.]+)$")
@@ -77,19 +78,14 @@ def find_sequence(names: Iterable[str]) -> ImageSequence | None:
 def _conflict(group: Mapping[int, Sequence[str]], found: Sequence[str], others: Sequence[str]) -> str:
     for same in group.values():
         if len(same) > 1:
-            return f"{_shown(same[0])} and {_shown(same[1])} have the same number; move one of them to another folder"
+            return f"{plain(same[0])} and {plain(same[1])} have the same number; move one of them to another folder"
     if not others:
         return ""
     return (
-        f"the sequence {_shown(found[0])} to {_shown(found[-1])} would leave out {len(others)} of "
-        f"{len(found) + len(others)} numbered images, {_shown(others[0])} first; move what is not of it to another "
+        f"the sequence {plain(found[0])} to {plain(found[-1])} would leave out {len(others)} of "
+        f"{len(found) + len(others)} numbered images, {plain(others[0])} first; move what is not of it to another "
         "folder"
     )
-
-
-def _shown(name: str) -> str:
-    """The name in UTF-8, as manifest and terminal want it; other bytes as ``\\xe9``."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 class SequenceContainer:
@@ -125,7 +121,7 @@ class SequenceContainer:
             self._links.cleanup()
             reason = getattr(error, "strerror", None) or error
             raise ItemError(
-                f"{folder.name}: {_shown(sequence.names[0])} cannot be opened as an image ({reason})"
+                f"{folder.name}: {plain(sequence.names[0])} cannot be opened as an image ({reason})"
             ) from None
         self.name = file_url(folder)
 

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.choices import Solver
+from models.latent_size import LEAST_LATENT_WIDTH
 from models.noise_levels import first_index, most_steps
 
 USUAL_BATCH = 4
-LEAST_PIXEL_TILE = 40
-"""Five latent pixels: halved three times, as in the full model, each level still has a width of its own."""
+LEAST_PIXEL_TILE = 8 * LEAST_LATENT_WIDTH
 
 
 class GuidanceConfig(BaseModel):

@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
-from models.folder import ModelFolder
 from models.memory import Shrinking
 from models.motion import Motion
 from models.sampler import sample_chunk
@@ -19,36 +18,25 @@ from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames
 from models.windowed import WindowSettings, fitting_batches
 from stages.contract import Result
-from stages.device import LEAST_TILE, compiled, placed, prepare_device, quickened
+from stages.device import LEAST_TILE, compiled, placed, quickened
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
 from stages.media.table import read_table
+from stages.network_work import NetworkWork
 from stages.sample.config import USUAL_BATCH, SampleConfig
 from stages.sample.estimate import quantise, recurrent_estimates
 from stages.sample.latents import ESTIMATE_NAME, Piece, save_pieces
 from stages.sample.noise import ChunkNoise
 from stages.sample.outer_tiles import OuterTile, outer_tiles
-from stages.setting import ModelSetting
 
 ESTIMATE_BITS = 10
 
 
-class Sampling:
-    """The networks of the sample stage, and what is done with them.
+class Sampling(NetworkWork[SampleConfig]):
+    """The networks of the sample stage."""
 
-    Args:
-        config: the stage's settings.
-        setting: what it shares with other stages.
-
-    Raises:
-        FileNotFoundError, ValueError: a network, or the device, is not there.
-    """
-
-    def __init__(self, config: SampleConfig, setting: ModelSetting) -> None:
-        self.config, self.setting = config, setting
-        self.folder = ModelFolder(setting.model)
-        self.device, self.dtype = prepare_device(self.setting)
+    def _load(self) -> None:
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
         self.encode_tile = Shrinking("sample.encode_tile", self.config.encode_tile, LEAST_TILE)
         self.batches = fitting_batches(self._batch(), self.device)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.network_stage import NetworkStage, Work, import_networks
+from stages.network_stage import NetworkStage, import_networks
 from stages.sample.config import SampleConfig
+
+if TYPE_CHECKING:
+    from stages.network_work import NetworkWork
 
 _NETWORKS = ("unet", "structure_encoder", "vae")
 
@@ -41,7 +44,7 @@ class SampleStage(NetworkStage[SampleConfig]):
         self.folder.check(*_NETWORKS, *self._estimator)
         self.folder.check_schedule()
 
-    def _load(self) -> Work:
+    def _load(self) -> NetworkWork[SampleConfig]:
         import_networks(self.setting)
         from stages.sample.sampling import Sampling
 

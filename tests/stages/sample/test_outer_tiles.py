@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from models.motion import Motion
 from models.tiling import Tile
-from stages.geometry import LEAST_LATENT_WIDTH
-from stages.sample.config import LEAST_PIXEL_TILE
 from stages.sample.outer_tiles import OuterTile, outer_tiles
 
 
@@ -59,10 +57,6 @@ def test_motion_is_cropped_not_computed_anew() -> None:
     crop = OuterTile(Tile(0, 0, 80, 80), Tile(2, 5, 12, 15)).crop_motion(Motion(flow, -flow, mask, 1 - mask))
     assert torch.equal(crop.forward, flow[..., 2:12, 5:15]) and torch.equal(crop.backward, -crop.forward)
     assert torch.equal(crop.backward_occlusion, 1 - mask[..., 2:12, 5:15])
-
-
-def test_the_smallest_tile_is_as_wide_as_the_narrowest_canvas() -> None:
-    assert LEAST_PIXEL_TILE == 8 * LEAST_LATENT_WIDTH
 
 
 def test_a_tile_that_the_latents_cannot_have_is_refused() -> None:
