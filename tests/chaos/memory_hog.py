@@ -54,7 +54,7 @@ def main(library: Path, output: Path, workspace: Path) -> None:
     video = hashlib.sha256(bad.read_bytes()).hexdigest()[:16]
     stages = {**simulation.factories(), "sample": partial(make_hungry, simulation, video)}
     pools = {"sample": {"min": 2, "labels": {"memory": "short"}}}
-    config = RunConfig.model_validate({"pools": pools, "runtime": {"threads": 1}})
+    config = RunConfig.model_validate({"pools": pools, "runtime": {"threads": 1}, "limits": {"attempts": 2}})
     report = run(config, [library], output, workspace, RayExecutor(config.pools), stages=stages)
     print(json.dumps(report.to_json()))
 

@@ -54,13 +54,14 @@ def test_items_that_kill_their_workers_are_given_up_and_no_neighbour_is_charged(
         faults={("split", 2): "die", ("assemble", -1): "die"},
         setup_seconds={"assemble": 3.0},  # so long a dead assemble worker answers every call with an error
     )
-    report = restore(simulation, executor=executor)
+    config = RunConfig.model_validate({"limits": {"attempts": 2}})
+    report = restore(simulation, executor=executor, config=config)
     assert sorted(report.videos.values()) == ["failed"] * 3
-    assert {(f.outcome, f.error_class, f.attempts) for f in report.failures} == {("gave_up", "WorkerDied", 3)}
+    assert {(f.outcome, f.error_class, f.attempts) for f in report.failures} == {("gave_up", "WorkerDied", 2)}
     assert Counter(failure.stage for failure in report.failures) == {"split": 1, "assemble": 2}
     journal = Counter((tmp_path / "journal").read_text().splitlines())
     deadly = [count for line, count in journal.items() if line.startswith(("split 2 ", "assemble -1 "))]
-    assert deadly == [3] * 3 and report.stages["split"]["died"] == 3 and report.stages["assemble"]["died"] == 6
+    assert deadly == [2] * 3 and report.stages["split"]["died"] == 2 and report.stages["assemble"]["died"] == 4
     again = restore(executor=executor)
     assert again.ok and status(str(tmp_path / "workspace"))["videos"]["failed"] == 0
 
