@@ -10,6 +10,8 @@ import av
 import cv2
 import numpy as np
 
+from stages.media.probe import open_video
+
 _GAP = 8
 _BAND = 36
 
@@ -26,6 +28,7 @@ def side_by_side(source: Path, restored: Path, picture: Path, frame: int) -> Non
         frame: number of the frame of ``restored``.
 
     Raises:
+        ItemError: if one of the videos cannot be opened.
         ValueError: if there is no such frame, or the source has none at all.
     """
     right, time = _frame(restored, frame)
@@ -59,6 +62,6 @@ def _frame_at(video: Path, wanted: Fraction) -> np.ndarray:
 
 
 def _frames(video: Path) -> Iterator[tuple[av.VideoFrame, Fraction]]:
-    with av.open(str(video)) as container:
+    with open_video(video) as container:
         for frame in container.decode(video=0):
             yield frame, Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)

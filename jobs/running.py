@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ def running(*options: str) -> Iterator[RunProgress]:
     """
     from pipeline.config import ConfigError
     from pipeline.epoch import BusyError, FencedError
+    from pipeline.events import Reason
     from pipeline.sources import InputError
     from pipeline.storage_errors import StorageError, broken
     from pipeline.workspace import ChangedError
@@ -47,7 +47,7 @@ def running(*options: str) -> Iterator[RunProgress]:
         option, way = ways.get(type(error), ("", ""))
         raise typer.Exit(complain(f"{error}{way if option in options else ''}")) from None
     except OSError as error:  # a store that answers no more, say, when the run has not even begun
-        detail("".join(traceback.format_exception(error)))
+        detail(Reason.of(error).traceback)
         raise typer.Exit(complain(broken(error))) from None
 
 

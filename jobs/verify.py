@@ -37,19 +37,23 @@ def verify(
         found = verify_all(place)
         for verdict in found:
             verdicts.append(verdict)
+            where = verdict.video or verdict.source
+            if verdict.unchecked:
+                show(Text(f"{where}: {verdict.unchecked}", style="yellow"), verdict.unchecked, "warning", video=where)
             for difference in verdict.differences:
-                where = verdict.video or verdict.source
                 show(Text(f"{where}: {difference}", style="red"), difference, level="warning", video=where)
     except (StorageError, OSError) as error:
         return complain(error)
     wrong = sum(bool(verdict.differences) for verdict in verdicts)
+    unchecked = sum(bool(verdict.unchecked) for verdict in verdicts)
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
         missing = found.unpublished
-        ending = f"; {counted(missing, 'video')} of this run not restored, see 'reelift status'" if missing else ""
-        told = f"{counted(len(verdicts), 'video')} verified: {len(verdicts) - wrong} whole, {wrong} not{ending}"
-        tell(told, wrong=wrong, unpublished=missing)
+        told = f"{counted(len(verdicts), 'video')} verified: {len(verdicts) - wrong} whole, {wrong} not"
+        told += f"; {unchecked} not checked against the source" if unchecked else ""
+        told += f"; {counted(missing, 'video')} of this run not restored, see 'reelift status'" if missing else ""
+        tell(told, wrong=wrong, unchecked=unchecked, unpublished=missing)
     return 2 if wrong else 0
 
 

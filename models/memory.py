@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
@@ -14,19 +16,36 @@ from models.reductions import Reduction, note
 
 ResultT = TypeVar("ResultT")
 LOG = logging.getLogger(__name__)
+_halved: ContextVar[dict[str, int] | None] = ContextVar("_halved", default=None)
+
+
+@contextmanager
+def halved_sizes() -> Iterator[dict[str, int]]:
+    """Lend a dictionary that gets the smallest size of what this thread does with less within this block.
+
+    By what they are sizes of (``Shrinking.what``). Unlike ``reductions.noting`` it tells also of calls whose size was
+    halved at an earlier one.
+    """
+    found: dict[str, int] = {}
+    token = _halved.set(found)
+    try:
+        yield found
+    finally:
+        _halved.reset(token)
 
 
 class Shrinking:
     """A size that is halved, for good, whenever a call of that size runs out of memory.
 
     Args:
-        what: it is a size of, in words, for the log.
+        what: it is a size of, in words, for the log and the account.
         size: to begin with; None is as large as there is use for.
         least: below this it is not halved; the error is passed on.
     """
 
     def __init__(self, what: str, size: int | None, least: int = 1) -> None:
         self.what, self.size, self.least = what, size, least
+        self._short = False
 
     def __call__(self, call: Callable[[int], ResultT], most: int) -> tuple[ResultT, int]:
         """Return ``call(size)`` and the size: the largest that fits.
@@ -42,18 +61,25 @@ class Shrinking:
         while True:
             size = most if self.size is None else min(self.size, most)
             try:
-                return call(size), size
+                result = call(size)
+                self._tell(size, most)
+                return result, size
             except Exception as error:
                 if size <= self.least or not out_of_memory(error):
                     raise
                 kind = type(error).__name__
             # Outside of the handler, where the failed call's tensors are no longer held by its traceback.
-            self.size = max(self.least, size // 2)
+            self.size, self._short = max(self.least, size // 2), True
             reduction = Reduction(self.what, size, self.size, kind)
             note(reduction)
             LOG.warning("%s", reduction)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def _tell(self, size: int, most: int) -> None:
+        told = _halved.get()
+        if told is not None and self._short and size < most:
+            told[self.what] = min(size, told.get(self.what, size))
 
 
 MOST = 64
@@ -95,10 +121,11 @@ class ShrinkingByCall:
         what: see ``Shrinking``.
         size: see ``Shrinking``.
         device: where it is given and ``size`` is not, sizes are found from its free memory (``Fitting``).
+        least: see ``Shrinking``; of those that are found it is 1.
     """
 
-    def __init__(self, what: str, size: int | None, device: torch.device | None = None) -> None:
-        self.what, self.size, self._device = what, size, device
+    def __init__(self, what: str, size: int | None, device: torch.device | None = None, least: int = 1) -> None:
+        self.what, self.size, self._device, self._least = what, size, device, least
         self._kinds: dict[tuple[int, ...], Shrinking] = {}
 
     def of(self, *kind: int) -> Shrinking:
@@ -107,7 +134,7 @@ class ShrinkingByCall:
             if self.size is None and self._device is not None:
                 self._kinds[kind] = Fitting(self.what, self._device)
             else:
-                self._kinds[kind] = Shrinking(self.what, self.size)
+                self._kinds[kind] = Shrinking(self.what, self.size, self._least)
         return self._kinds[kind]
 
     @property

@@ -61,7 +61,7 @@ class Accounts:
         if the row was to blame."""
 
     def begin(self, item: Item) -> Attempt | None:
-        """Count an attempt and return it, or report ``gave_up`` and return None if the limit is reached."""
+        """Count an attempt and return it; None if the limit is reached, which is reported unless it was already."""
         witness = self.witness
         first = self.attempts.first(item.fingerprint, witness.worker, witness.node, time.time())
         if first:
@@ -71,6 +71,8 @@ class Accounts:
         for attempt in past:
             outcome = attempt.outcome or self._found_dead(item, attempt)
             charged += outcome not in FREE
+        if charged >= self.job.attempts and past[-1].outcome in (GAVE_UP, TIMED_OUT):
+            return None  # whoever made the last attempt has told why
         if charged >= self.job.attempts or len(past) >= self.job.attempts + MOST_FREE:
             event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=self._why_given_up(past, charged))
             self.report([replace(event, attempt=charged)])
@@ -82,9 +84,7 @@ class Accounts:
             free = len(past) - charged
             return Reason("Preempted", f"given up after {len(past)} attempts, {free} of them cut short from outside")
         error_class, how = "WorkerDied", "took its worker with it"
-        if past[-1].outcome == TIMED_OUT:
-            error_class, how = "TimedOut", "took too long"
-        elif past[-1].worker in self.lost and not past[-1].outcome:
+        if past[-1].worker in self.lost and not past[-1].outcome:
             error_class, how = OUT_OF_MEMORY, "ran out of memory, and Ray ended its worker"
         return Reason(error_class, f"given up after {charged} attempts; the last one {how}")
 
@@ -98,7 +98,8 @@ class Accounts:
 
         Raises:
             StorageError: if the error means that nothing can succeed.
-            ElsewhereError: if another worker shall try it.
+            ElsewhereError: if another worker shall have it: for the next attempt, or, where this one can work no more,
+                to find it given up.
         """
         if isinstance(error, StorageError):
             raise error
@@ -110,20 +111,26 @@ class Accounts:
         spent = self.cluster is not None and device_lost(error)
         if isinstance(error, ItemError):
             outcome = FAILED
-        elif spent:
-            outcome = RETRIED  # by whoever comes after this worker, who gives it up if it was the last attempt
         event = self.witness.event(item, outcome, attempt=attempt, clock=clock, reason=Reason.of(error))
         self._end(item, attempt, replace(event, attempt=charged) if outcome == GAVE_UP else event)
-        if self.cluster is not None and outcome == RETRIED:
+        if self.cluster is not None and (spent or outcome == RETRIED):
             raise ElsewhereError(spent) from error
         return outcome
 
     def overdue(self, item: Item, attempt: Attempt, clock: float, where: str) -> None:
-        """Report an attempt that takes too long; ``where`` is what it is doing."""
+        """Report an attempt that takes too long, and the item as given up if it was the last; ``where`` it hangs."""
         stage = self.witness.stage
         message = f"took longer than {self.job.timeouts[stage]:g} s (limits.timeouts.{stage})"
         reason = Reason("TimedOut", message, where)
-        self._end(item, attempt, self.witness.event(item, TIMED_OUT, attempt=attempt, clock=clock, reason=reason))
+        events = [self.witness.event(item, TIMED_OUT, attempt=attempt, clock=clock, reason=reason)]
+        charged = self.attempts.charged(item.fingerprint)
+        if charged >= self.job.attempts:
+            reason = replace(reason, message=f"given up after {charged} attempts; the last one took too long")
+            given_up = self.witness.event(item, GAVE_UP, attempt=attempt, reason=reason)
+            events.append(replace(given_up, attempt=charged))
+        self.report(events)
+        # Not as given up: whoever looks for attempts that ended with their worker must find this one.
+        self.attempts.end(item.fingerprint, attempt, TIMED_OUT, events[0].id)
 
     def reduced(self, item: Item, attempt: Attempt, found: Sequence[Reduction]) -> None:
         """Report what an attempt did with less when memory was short; nothing is charged for it."""

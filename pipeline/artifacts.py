@@ -11,7 +11,7 @@
 
 Two workers may commit the same fingerprint at once (a driver that was replaced leaves workers behind). The first
 ``artifact.json`` stays if it verifies; files are replaced whole, so the worst outcome is a hash that does not agree,
-which ``lookup`` reports and removes, and the stage runs again.
+which ``lookup`` reports and removes, and the stage runs again. So it does with a file that the disk cannot read.
 """
 
 from __future__ import annotations
@@ -71,14 +71,17 @@ class Artifact:
         """Read ``artifact.json``.
 
         Raises:
-            ValueError: if it is not one.
+            ValueError: if it is not one, or names no files: every stage writes some.
         """
         try:
             record = json.loads(data)
             files = tuple(ArtifactFile(str(f["name"]), int(f["size"]), str(f["sha256"])) for f in record["files"])
-            return cls(str(record["stage"]), str(record["fingerprint"]), files, dict(record["facts"]))
+            artifact = cls(str(record["stage"]), str(record["fingerprint"]), files, dict(record["facts"]))
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"not an artifact record: {error}") from error
+        if not files:
+            raise ValueError("not an artifact record: it names no files")
+        return artifact
 
 
 def digest(blocks: Iterable[bytes]) -> tuple[int, str]:
@@ -97,15 +100,28 @@ def digest_file(path: Path) -> tuple[int, str]:
 
 
 def damage(storage: Storage, name: str, file: ArtifactFile, verify: Literal["full", "size"]) -> str:
-    """Say what is wrong with what ``storage`` has for ``file`` under ``name``; "" if it is as it was written."""
+    """Say what is wrong with what ``storage`` has for ``file`` under ``name``; "" if it is as it was written.
+
+    Raises:
+        StorageError, OSError: if the storage fails, and not this one file.
+    """
     try:
         # What is read whole need not be asked for its size before.
         size, sha256 = (storage.size(name), file.sha256) if verify == "size" else digest(storage.blocks(name))
     except FileNotFoundError:
         return "is missing"
+    except OSError as error:
+        return _unread(storage, error)
     if size != file.size:
         return f"has {size} bytes instead of {file.size}"
     return "" if sha256 == file.sha256 else "does not have the SHA-256 it was written with"
+
+
+def _unread(storage: Storage, error: OSError) -> str:
+    """Say that a file cannot be read if the error is of that file alone; else raise it again."""
+    if why := storage.bad_sector(error):
+        return f"cannot be read ({why})"
+    raise error
 
 
 def describe(folder: Path) -> tuple[ArtifactFile, ...]:
@@ -139,10 +155,14 @@ class Artifacts:
         return f"artifacts/{stage}/{fingerprint[:2]}/{fingerprint}"
 
     def lookup(self, stage: str, fingerprint: str) -> Artifact | None:
-        """Return the artifact if it is committed and whole. A damaged one is reported and removed."""
+        """Return the artifact if it is committed and whole. A damaged one is reported and removed.
+
+        Raises:
+            StorageError, OSError: if the storage cannot be read, or what is damaged not be removed for want of rights.
+        """
         folder = self.folder(stage, fingerprint)
         try:
-            artifact = Artifact.from_json(self.storage.read(f"{folder}/{RECORD}"))
+            artifact = self._read(folder)
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -159,9 +179,14 @@ class Artifacts:
         """Move all files of the local ``folder`` into place, then write the record. See the crash windows above.
 
         Raises:
-            ValueError: if the stage wrote a file named ``artifact.json``.
+            ValueError: if the stage wrote a file named ``artifact.json``, or there is no file in the folder, or no
+                folder: a newer driver sweeps those of an older one's workers.
         """
         files = describe(folder)
+        if not files:
+            raise ValueError(
+                f"{folder}: stage {stage} left no file there, or a newer run swept it; run the same line again"
+            )
         if any(file.name == RECORD for file in files):
             raise ValueError(f"stage {stage} wrote a file named {RECORD}, which is reserved")
         existing = self.lookup(stage, fingerprint)
@@ -178,7 +203,7 @@ class Artifacts:
     def record(self, stage: str, fingerprint: str) -> Artifact | None:
         """Return what ``artifact.json`` says, without looking at the files."""
         try:
-            return Artifact.from_json(self.storage.read(f"{self.folder(stage, fingerprint)}/{RECORD}"))
+            return self._read(self.folder(stage, fingerprint))
         except (FileNotFoundError, ValueError):
             return None
 
@@ -197,7 +222,7 @@ class Artifacts:
             if not (path / RECORD).is_file():
                 raise FileNotFoundError(f"no {stage} artifact {fingerprint} in {self.storage.url}")
             return path
-        artifact = Artifact.from_json(self.storage.read(f"{folder}/{RECORD}"))
+        artifact = self._read(folder)
         local = self.scratch / f"{stage}-{fingerprint}"
         for file in artifact.files:
             self.storage.download(f"{folder}/{file.name}", local / file.name)
@@ -210,11 +235,27 @@ class Artifacts:
         if not self.storage.is_local and folder.is_relative_to(self.scratch):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def remove(self, stage: str, fingerprint: str) -> None:
-        """Remove an artifact: the record first, so that a crash in between leaves nothing that looks committed."""
+    def remove(self, stage: str, fingerprint: str) -> str:
+        """Remove an artifact: the record first, so that a crash in between leaves nothing that looks committed.
+
+        Returns:
+            Why the disk cannot, "" if it could. What stays is written over by the next commit.
+        """
         folder = self.folder(stage, fingerprint)
-        self.storage.remove_file(f"{folder}/{RECORD}")
-        self.storage.remove(folder)
+        try:
+            self.storage.remove_file(f"{folder}/{RECORD}")
+            self.storage.remove(folder)
+        except OSError as error:
+            if why := self.storage.bad_sector(error):
+                return why
+            raise
+        return ""
+
+    def _read(self, folder: str) -> Artifact:
+        try:
+            return Artifact.from_json(self.storage.read(f"{folder}/{RECORD}"))
+        except OSError as error:
+            raise ValueError(f"{RECORD} {_unread(self.storage, error)}") from error
 
     def _clear(self, target: str, names: set[str]) -> None:
         """Remove what a commit that crashed left in a folder which stages will read in place."""
@@ -225,5 +266,5 @@ class Artifacts:
                     path.unlink()
 
     def _discard(self, stage: str, fingerprint: str, what: str) -> None:
-        self.remove(stage, fingerprint)
-        self.on_damage(stage, fingerprint, what)
+        why = self.remove(stage, fingerprint)
+        self.on_damage(stage, fingerprint, f"{what}; it cannot be removed either ({why})" if why else what)

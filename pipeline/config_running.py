@@ -9,14 +9,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.choices import Compilation
 
-_LONGEST_SECONDS = 10**9
+LONGEST_SECONDS = 10**9
 """31 years; the clocks that end an attempt do not count ten times as far."""
 
 
 def _bounded(seconds: float | None) -> float | None:
     """Read infinity as what it means; it cannot be kept, since no clock counts as far."""
-    if seconds is not None and seconds != math.inf and seconds > _LONGEST_SECONDS:
-        raise ValueError(f"at most {_LONGEST_SECONDS}; null or .inf for no limit")
+    if seconds is not None and seconds != math.inf and seconds > LONGEST_SECONDS:
+        raise ValueError(f"at most {LONGEST_SECONDS}; null or .inf for no limit")
     return None if seconds == math.inf else seconds
 
 
@@ -31,7 +31,11 @@ class Timeouts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    split: Seconds = Field(14_400, description="From one chunk of a video to its next; null: no limit.")
+    split: Seconds = Field(
+        14_400,
+        description="From one chunk of a video to its next, and to the first, which a survey of the whole source comes "
+        "before, as long for every gigabyte of the source, at least once; null: no limit.",
+    )
     flow: Seconds = Field(14_400, description="A chunk; null: no limit.")
     sample: Seconds = Field(14_400, description="A chunk; null: no limit.")
     decode: Seconds = Field(14_400, description="A chunk; null: no limit.")

@@ -24,6 +24,7 @@ import time
 import uuid
 from bisect import bisect_left
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from pipeline.storage import Storage, StorageError
 ROOT = "manifest/epochs"
 BEAT_SECONDS = 15.0
 DEAD_SECONDS = 120.0
+PROC = Path("/proc")
 _HELD: set[str] = set()
 
 
@@ -44,17 +46,22 @@ class BusyError(StorageError):
     """Another driver is at work on this workspace."""
 
 
-def process_identity() -> str:
-    """Return a text that no other process ever has: boot, process number, start time (where Linux tells them)."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}:{os.getpid()}:{_started(os.getpid())}"
-    except OSError:
-        return f"{socket.gethostname()}:{os.getpid()}"
+def machine_identity() -> str:
+    """Return boot and PID namespace, where process numbers mean the same; the host's name where Linux tells no boot."""
+    machine = socket.gethostname()
+    with suppress(OSError):
+        machine = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        machine += f"/{(PROC / 'self/ns/pid').stat().st_ino}"
+    return machine
 
 
-def _started(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+def process_identity(pid: int = 0) -> str:
+    """Return a text that no other process ever has: machine, process number (0: this one's), start time (on Linux)."""
+    pid = pid or os.getpid()
+    identity = f"{machine_identity()}:{pid}"
+    with suppress(OSError):
+        identity += ":" + (PROC / f"{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return identity
 
 
 class Epoch:
@@ -72,7 +79,7 @@ class Epoch:
             takeover: replace a driver that still seems alive.
 
         Raises:
-            BusyError: if the last driver seems alive (same host: its process runs; other host: it gave a sign of life
+            BusyError: if the last driver seems alive (same machine: its process runs; else: it gave a sign of life
                 within two minutes) and ``takeover`` is false; or if another driver claimed at the same moment.
             StorageError: if the store does not honour the condition of a put.
         """
@@ -176,7 +183,7 @@ class Epoch:
         claim = _load(storage, old._name("json"))
         if claim.get("process") == process_identity():
             alive = claim.get("token") in _HELD
-        elif claim.get("host") == socket.gethostname():
+        elif str(claim.get("process", "")).startswith(f"{machine_identity()}:"):
             alive = _runs(int(claim.get("pid", -1)), str(claim.get("process", "")))
         else:
             beat = _load(storage, old._name("alive")).get("time", claim.get("claimed", 0.0))
@@ -243,8 +250,4 @@ def _runs(pid: int, identity: str) -> bool:
         return False
     except (PermissionError, OSError):
         return True
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return identity == f"{boot}:{pid}:{_started(pid)}"
-    except OSError:
-        return True
+    return identity == process_identity(pid)

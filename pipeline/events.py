@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
 from pipeline.faults import line
+from pipeline.places import without_secrets
 from pipeline.schemas import Event, Record, moment, since
 
 Report = Callable[[Sequence[Record]], None]
@@ -47,8 +48,9 @@ class Reason:
 
     @classmethod
     def of(cls, error: Exception) -> Reason:
-        """Return what an exception says."""
-        return cls(type(error).__name__, line(error), "".join(traceback.format_exception(error)))
+        """Return what an exception says, and what caused it, without what URLs carry."""
+        told = "".join(traceback.format_exception(error))
+        return cls(type(error).__name__, without_secrets(line(error)), without_secrets(told))
 
 
 @dataclass(frozen=True, slots=True)

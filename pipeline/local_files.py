@@ -39,8 +39,8 @@ def bring_beside(source: Path, target: Path) -> Path:
     if source.stat().st_dev == target.parent.stat().st_dev:
         moving = source
     else:
-        for left in target.parent.glob(f"{globbing.escape(_beginning(target))}.*.partial"):
-            left.unlink(missing_ok=True)  # of a copy that crashed
+        for left in target.parent.glob(f"{globbing.escape(_beginning(target))}.{'[0-9a-f]' * 32}.partial"):
+            left.unlink(missing_ok=True)  # of a copy of ours that crashed
         moving = _name_beside(target)
         try:
             shutil.copyfile(source, moving)

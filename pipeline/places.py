@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 _LOCAL = ("file://", "local://")
 MAGIC = "*?["
@@ -26,6 +27,11 @@ def local_path(url: str) -> Path:
 def anywhere(path: str | Path | None) -> str | None:
     """Return a local path as it can be read from any folder; None stays."""
     return None if path is None else str(local_path(str(path)))
+
+
+def same_host(fs: Any, url: str, other: str) -> bool:
+    """Whether one of fsspec's file systems takes the same from two URLs besides the path: host, port, user, if any."""
+    return bool(type(fs)._get_kwargs_from_urls(url) == type(fs)._get_kwargs_from_urls(other))
 
 
 def redact(url: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.artifacts import Artifact, ArtifactFile
 from pipeline.fingerprint import Recipe
@@ -19,6 +23,8 @@ from stages.media.probe import probe
 from stages.media.table import read_table
 
 FORMAT = "reelift-provenance/1"
+_BY_STAGE = {"device": "devices", "reduced": "reduced"}
+"""Facts that several stages have of a chunk, each its own, and what they are called in the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Making:
         recipe: identities of all stages.
         chunks: all of its chunks.
         tables: the folder that split wrote, for each chunk.
-        records: for each chunk, stage -> its artifact.
+        records: looks up the artifacts of a chunk: stage -> artifact.
         facts: what assemble had to say.
         files: what is to be published, this account aside.
         trouble: attempts that failed, of this run.
@@ -44,7 +50,7 @@ class Making:
     recipe: Recipe
     chunks: Sequence[Chunk]
     tables: Sequence[Path]
-    records: Sequence[Mapping[str, Artifact]]
+    records: Callable[[Chunk], Mapping[str, Artifact]]
     facts: Mapping[str, Fact]
     files: Sequence[ArtifactFile]
     trouble: Sequence[Mapping[str, Any]]
@@ -64,7 +70,7 @@ def tags(source: SourceRow) -> dict[str, str]:
 
 
 def account(making: Making) -> dict[str, Any]:
-    """The account as plain JSON."""
+    """The account as plain JSON, but for what it says of every chunk and shot: see ``write_account``."""
     identities = making.recipe.identities
     table = read_table(making.tables[-1])
     seed = next((i.parameters["seed"] for i in identities.values() if "seed" in i.parameters), None)
@@ -92,8 +98,6 @@ def account(making: Making) -> dict[str, Any]:
             for name, identity in identities.items()
         },
         "versions": versions(),
-        "chunks": [_chunk(chunk, records) for chunk, records in zip(making.chunks, making.records, strict=True)],
-        "shots": shot_figures(making.chunks, making.records),
         "attempts_that_failed": [dict(each) for each in making.trouble],
         "made": {
             "began": _moment(making.started),
@@ -103,9 +107,41 @@ def account(making: Making) -> dict[str, Any]:
     }
 
 
-def to_json(value: Mapping[str, Any]) -> bytes:
-    """The account as it is written."""
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+def write_account(path: Path, told: Mapping[str, Any], making: Making) -> None:
+    """Write the account as JSON, chunks and shots last, a line each; those of one chunk are in memory at a time.
+
+    Args:
+        path: the file.
+        told: all the rest, see ``account``.
+        making: see there.
+    """
+    with path.open("w", encoding="utf-8") as file, tempfile.TemporaryFile("w+", encoding="utf-8") as later:
+        file.write(json.dumps(told, indent=1, ensure_ascii=False).removesuffix("\n}"))
+        file.write(',\n "chunks": [')
+        chunk_rows, shot_rows = _Rows(file), _Rows(later)
+        for shot, chunks in groupby(making.chunks, key=lambda chunk: chunk.shot):
+            figures = ShotFigures(shot)
+            for chunk in chunks:
+                records = making.records(chunk)
+                chunk_rows.write(_chunk(chunk, records))
+                figures.add(chunk, records)
+            if figures.frames:
+                shot_rows.write(figures.told())
+        file.write('],\n "shots": [')
+        later.seek(0)
+        shutil.copyfileobj(later, file)
+        file.write("]\n}\n")
+
+
+class _Rows:
+    """The rows of a list in JSON, a line each."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._comma = file, ""
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        self._file.write(f"{self._comma}\n  {json.dumps(row, ensure_ascii=False)}")
+        self._comma = ","
 
 
 def _moment(seconds: float) -> str:
@@ -134,37 +170,55 @@ def _contents(path: Path) -> dict[str, Any]:
     }
 
 
-def shot_figures(chunks: Sequence[Chunk], records: Sequence[Mapping[str, Artifact]]) -> list[dict[str, Any]]:
-    """The figures of decode by shot: means over its frames, the worst of maps, a flag if any chunk has one."""
-    shots: dict[int, list[tuple[Chunk, Mapping[str, Fact]]]] = {}
-    for chunk, made in zip(chunks, records, strict=True):
-        if "decode" in made and "ciede2000" in made["decode"].facts:
-            shots.setdefault(chunk.shot, []).append((chunk, made["decode"].facts))
-    return [_shot(number, parts) for number, parts in shots.items()]
+class ShotFigures:
+    """The figures of decode for one shot: means over its frames, the worst of maps, a flag if any chunk has one.
+
+    Attributes:
+        frames: of the chunks that have figures, shared ones counted twice.
+    """
+
+    def __init__(self, shot: int) -> None:
+        self.frames = 0
+        self._shot, self._first, self._end = shot, 0, 0
+        self._sums = dict.fromkeys(("downscale_db", "ciede2000", "sharpness_gain"), 0.0)
+        self._least = math.inf
+        self._maps: dict[str, list[list[float]]] = {}
+        self._flagged = False
+
+    def add(self, chunk: Chunk, records: Mapping[str, Artifact]) -> None:
+        """Add a chunk of the shot, the next in order, if decode has figures of it."""
+        facts = records["decode"].facts if "decode" in records else {}
+        if "ciede2000" not in facts:
+            return
+        self._first, self._end = self._first if self.frames else chunk.start, chunk.stop
+        self.frames += len(chunk)
+        for name in self._sums:
+            self._sums[name] += len(chunk) * float(facts[name])
+        self._least = min(self._least, float(facts["downscale_db_worst"]))
+        for name in ("residual", "beyond_source"):
+            cells = [[float(cell) for cell in row.split()] for row in str(facts[name]).split(";")]
+            self._maps[name] = _worst(cells, self._maps.get(name, cells))
+        self._flagged |= bool(facts["flagged"])
+
+    def told(self) -> dict[str, Any]:
+        """The figures as plain JSON."""
+        means = {name: round(total / self.frames, 3) for name, total in self._sums.items()}
+        return {
+            "shot": self._shot,
+            "first_frame": self._first,
+            "end_frame": self._end,
+            "downscale_db": means["downscale_db"],
+            "downscale_db_worst": self._least,
+            "ciede2000": means["ciede2000"],
+            "sharpness_gain": means["sharpness_gain"],
+            "residual_percent": self._maps["residual"],
+            "beyond_source_percent": self._maps["beyond_source"],
+            "flagged": self._flagged,
+        }
 
 
-def _shot(number: int, parts: Sequence[tuple[Chunk, Mapping[str, Fact]]]) -> dict[str, Any]:
-    frames = sum(len(chunk) for chunk, _ in parts)
-
-    def mean(name: str) -> float:
-        return round(sum(len(chunk) * float(facts[name]) for chunk, facts in parts) / frames, 3)
-
-    def worst(name: str) -> list[list[float]]:
-        maps = [[[float(cell) for cell in row.split()] for row in str(facts[name]).split(";")] for _, facts in parts]
-        return [[max(cells) for cells in zip(*rows, strict=True)] for rows in zip(*maps, strict=True)]
-
-    return {
-        "shot": number,
-        "first_frame": parts[0][0].start,
-        "end_frame": parts[-1][0].stop,
-        "downscale_db": mean("downscale_db"),
-        "downscale_db_worst": min(float(facts["downscale_db_worst"]) for _, facts in parts),
-        "ciede2000": mean("ciede2000"),
-        "sharpness_gain": mean("sharpness_gain"),
-        "residual_percent": worst("residual"),
-        "beyond_source_percent": worst("beyond_source"),
-        "flagged": any(bool(facts["flagged"]) for _, facts in parts),
-    }
+def _worst(one: list[list[float]], other: list[list[float]]) -> list[list[float]]:
+    return [[max(cells) for cells in zip(*rows, strict=True)] for rows in zip(one, other, strict=True)]
 
 
 def _chunk(chunk: Chunk, records: Mapping[str, Artifact]) -> dict[str, Any]:
@@ -176,5 +230,11 @@ def _chunk(chunk: Chunk, records: Mapping[str, Artifact]) -> dict[str, Any]:
         "shared_before": chunk.head,
         "shared_after": chunk.tail,
         "artifacts": {stage: record.fingerprint for stage, record in records.items()},
-        "figures": {name: value for record in records.values() for name, value in record.facts.items()},
+        "figures": {
+            name: value for record in records.values() for name, value in record.facts.items() if name not in _BY_STAGE
+        },
+        **{
+            key: {stage: record.facts[name] for stage, record in records.items() if name in record.facts}
+            for name, key in _BY_STAGE.items()
+        },
     }

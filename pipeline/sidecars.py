@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.artifacts import describe
 from pipeline.premis import premis
-from pipeline.provenance import Making, account, to_json
+from pipeline.provenance import Making, account, write_account
 from pipeline.sums import sums_row
 
 SUMS = ".sha256"
@@ -25,7 +25,7 @@ def write_sidecars(folder: Path, name: str, making: Making) -> None:
     wanted = making.recipe.identities["assemble"].parameters
     if wanted.get("provenance"):
         told = account(replace(making, files=describe(folder)))
-        (folder / f"{name}{PROVENANCE}").write_bytes(to_json(told))
+        write_account(folder / f"{name}{PROVENANCE}", told, making)
         (folder / f"{name}{PREMIS}").write_bytes(premis(told))
     if wanted.get("sha256"):
         rows = [sums_row(file.sha256, file.name) for file in describe(folder)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
-from pipeline.places import MAGIC, is_local, local_path, redact
+from pipeline.places import MAGIC, is_local, local_path, redact, same_host
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
 from pipeline.source_files import look
@@ -159,13 +159,21 @@ def _local_row(path: Path, root: Path) -> SourceRow:
 
 def _row(given: str, fs: Any, path: str, root: str) -> SourceRow:
     # Unstripping loses what the URL itself carried (credentials, a query), so a lone file keeps the URL as given.
-    url = given if path == root or given.rstrip("/").endswith(path) else fs.unstrip_protocol(path)
+    url = given if path == root or given.rstrip("/").endswith(path) else _address(given, fs, path)
     try:
         size, version = look(url)
     except OSError:
         size, version = -1, ""
     relative = path.removeprefix(root).lstrip("/") or PurePosixPath(path).name
     return SourceRow(url, redact(url), _place(relative), size, version)
+
+
+def _address(given: str, fs: Any, path: str) -> str:
+    """Return the URL of a path that was found: with the host of the one given, where it is no part of the path."""
+    url, stem, root = str(fs.unstrip_protocol(path)), given.rstrip("/"), fs._strip_protocol(given).strip("/")
+    if same_host(fs, url, given) or not stem.endswith(root):
+        return url
+    return f"{stem.removesuffix(root).rstrip('/')}/{path.lstrip('/')}"
 
 
 def _place(relative: str) -> str:

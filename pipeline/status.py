@@ -85,7 +85,8 @@ def fold(storage: Storage) -> Fold:
 def status(workspace: str | Storage) -> dict[str, Any]:
     """Return the state of a workspace as plain JSON.
 
-    ``videos``: total, done, failed, left. ``stages``: for each stage done, failed, left (chunks; videos for split's
+    ``videos``: total, done, failed, left; one that was begun anew with other settings is left until it is published
+    with them. ``stages``: for each stage done, failed, left (chunks; videos for split's
     and assemble's ``standing``) and the seconds spent on it; ``left`` counts what is known: chunks of videos that are
     not split yet are unknown, but ``standing`` has an estimate of them (``expected``), and the pace.
     ``failures``: what stands failed, with attempts, class, message and traceback. ``damage``: source -> what of it
@@ -122,7 +123,7 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "videos": videos,
         "stages": stages,
         "failures": [asdict(failure) for failure in _named(storage, tally)],
-        "damage": dict(tally.damage),
+        "damage": {source: what for source, what in tally.damage.items() if tally.is_done(source)},
     }
 
 
@@ -134,13 +135,16 @@ def standings(state: Mapping[str, Any]) -> list[StageStanding]:
 
 
 def failed_sources(storage: Storage, tally: Tally) -> set[str]:
-    """Return the sources that cannot be published as things stand: failed themselves, or with a failed chunk."""
+    """Return the sources that cannot be published as things stand: failed themselves, or with a failed chunk.
+
+    Not those that are: of sources that share their content, one may have been published before a chunk failed.
+    """
     broken = set(tally.failed_sources())
     videos = {failure.video for failure in tally.failures.values() if failure.chunk >= 0}
     if videos:
         for table in manifest.read(storage, "videos", ("source", "video")):
             for source, video in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
-                if video in videos:
+                if video in videos and not tally.is_done(source):
                     broken.add(source)
     return broken
 

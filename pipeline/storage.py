@@ -14,14 +14,15 @@ never a part.
 from __future__ import annotations
 
 import errno
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pipeline.file_systems import reached
 from pipeline.local_files import bring_beside, create, flush, write_beside
-from pipeline.places import MAGIC
-from pipeline.storage_errors import StorageError, plain_errors
+from pipeline.places import MAGIC, redact, same_host
+from pipeline.storage_errors import StorageError, bad_sector, plain_errors
 
 BLOCK = 1 << 22
 RANGE = 1 << 25
@@ -30,6 +31,10 @@ RANGE = 1 << 25
 
 class Storage:
     """The folder at ``url``. Names are relative, with forward slashes.
+
+    Attributes:
+        url: as it is shown; it leads here again, but for credentials where this is ``only_read``.
+        only_read: whether this is neither a local folder nor one in an object store, but on FTP, say: no put is atomic.
 
     Raises:
         StorageError: from any method, when the disk is full or permission is denied; and if it cannot be reached.
@@ -44,6 +49,11 @@ class Storage:
         self.is_local, self.is_s3 = protocol in ("file", "local"), protocol == "s3"
         self.root = root if self.is_local else root.rstrip("/")
         self.url = self.root if self.is_local else f"{protocol}://{self.root.lstrip('/')}"
+        # Where protocol and path do not lead back, the URL has a host, as that of FTP, or is a chain of file systems.
+        back = type(self.fs)._strip_protocol(self.url).rstrip("/") == self.root
+        self.only_read = not self.is_local and not (back and same_host(self.fs, str(url), self.url))
+        if self.only_read:
+            self.url = redact(str(url)).rstrip("/")
 
     def path(self, name: str) -> str:
         """Return the file system's own path of ``name``.
@@ -59,8 +69,13 @@ class Storage:
         """Make a local folder, and write a file there or on S3 for a moment: what would fail in the end fails now.
 
         Raises:
-            StorageError: if it cannot be made or written.
+            StorageError: if it cannot be made or written, or is ``only_read``.
         """
+        if self.only_read:
+            raise StorageError(
+                f"{self.url}: only inputs may have a URL of this kind; for output and workspace give a folder (a "
+                "mounted share is one), or a place in an object store (s3://, gs://, az://)"
+            )
         if self.is_s3:
             self._try_bucket()
         if not self.is_local:
@@ -73,13 +88,21 @@ class Storage:
                 raise StorageError(f"{self.url}: the folder cannot be made; choose another folder") from error
 
     def _try_bucket(self) -> None:
+        name = self.path(f"writable.{uuid.uuid4().hex}.partial")  # which is nobody else's
         with plain_errors(self.url):
             try:
-                self.fs.pipe_file(self.path("writable"), b"")
+                self.fs.pipe_file(name, b"")
             except FileNotFoundError as error:
                 raise StorageError(f"{self.url}: no such bucket; check the URL") from error
         with suppress(Exception):  # some buckets let nothing be removed
-            self.fs.rm_file(self.path("writable"))
+            self.fs.rm_file(name)
+
+    def bad_sector(self, error: OSError) -> str:
+        """Return what an error says if one file here is bad and not the storage; "" for any other.
+
+        Only of a local disk: elsewhere the same numbers speak of a connection that was lost.
+        """
+        return bad_sector(error) if self.is_local else ""
 
     def boundary(self, operation: str, name: str) -> None:
         """Called right before and right after each change becomes visible. Does nothing; tests kill the run here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ _FULL = {
     errno.ENOSPC: "the disk is full; free some space and run the same line again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same line again",
 }
+_BAD_SECTOR = {errno.EIO, errno.EBADMSG, errno.ENODATA, errno.EILSEQ, getattr(errno, "EUCLEAN", errno.EIO)}
+"""What local file systems say of a file that their disk cannot read or that does not agree with their checksums."""
 _WORDS = {"no space left on device": errno.ENOSPC, "disk quota exceeded": errno.EDQUOT}
 """What ffmpeg and safetensors say, who have no numbers for it."""
 _REASONS = {
@@ -57,6 +60,12 @@ def _no_credentials(error: BaseException) -> str | None:
     if any(type(seen).__name__ in ("NoCredentialsError", "PartialCredentialsError") for seen in _causes(error)):
         return "no credentials were found; set them in the environment"
     return None
+
+
+def bad_sector(error: OSError) -> str:
+    """Return what an error says if it is of one file on a local disk and all others may be well; "" for any other."""
+    number = error.errno or 0
+    return os.strerror(number) if number in _BAD_SECTOR else ""
 
 
 def told(error: BaseException) -> str:

@@ -2,7 +2,8 @@
 
 A chunk's state at a stage is one bit in an integer per video and stage, so a million chunks fit in a megabyte. The
 last event about an item counts. When a stage's plan of a video changes (other settings), what that stage and the later
-ones did before is forgotten.
+ones did before is forgotten, and the video is done no more until it is published anew. So it is when its source was
+split, or split again: a run does not do that to a video which is published as it would be.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Tally:
     damage: dict[str, str] = field(default_factory=dict)
     _chunks: dict[str, dict[str, _Bits]] = field(default_factory=dict)
     _videos: dict[str, dict[str, str]] = field(default_factory=dict)
+    _published: dict[str, tuple[str, int]] = field(default_factory=dict)  # source -> video, and _anew of it by then
+    _anew: Counter[str] = field(default_factory=Counter)  # video -> how often a plan of it has changed
     _done: Counter[str] = field(default_factory=Counter)
     _failed: Counter[str] = field(default_factory=Counter)
 
@@ -72,13 +75,10 @@ class Tally:
         if event.outcome not in SETTLED:
             return False
         good = event.outcome in GOOD
+        changed = self._add_chunk(event, good) if event.chunk >= 0 else self._add_video(event, good)
         self._note_failure(event, good)
         self._note_damage(event, good)
-        if event.chunk >= 0:
-            return self._add_chunk(event, good)
-        stages = self._videos.setdefault(event.source, {})
-        before, stages[event.stage] = stages.get(event.stage), DONE if good else FAILED
-        return before != stages[event.stage]
+        return changed
 
     def done(self, stage: str) -> int:
         """Return the number of chunks that the stage has done."""
@@ -98,7 +98,14 @@ class Tally:
 
     def videos(self, stage: str, state: str) -> int:
         """Return the number of sources in a state (``DONE`` or ``FAILED``) at split or assemble."""
+        if (stage, state) == ("assemble", DONE):
+            return sum(map(self.is_done, self._published))
         return sum(stages.get(stage) == state for stages in self._videos.values())
+
+    def is_done(self, source: str) -> bool:
+        """Whether a source is published, and nothing was begun since that will publish it anew."""
+        video, anew = self._published.get(source, ("", -1))
+        return self._anew[video] == anew
 
     def failed_sources(self) -> dict[str, str]:
         """Return the sources that failed at split or assemble, with the stage."""
@@ -133,10 +140,23 @@ class Tally:
         stages = self._chunks.setdefault(video, {})
         bits = stages.get(stage)
         if bits is None or self.begins_anew(stage, video, plan):
+            if bits is not None:
+                self._anew[video] += 1
             for later in STAGES[STAGES.index(stage) :]:
-                self._forget(stages, later)
+                self._forget(stages, later, video)
             bits = stages[stage] = _Bits(plan)
         return bits
+
+    def _add_video(self, event: Any, good: bool) -> bool:
+        stages = self._videos.setdefault(event.source, {})
+        if event.stage == "assemble" and good:
+            self._published[event.source] = (event.video, self._anew[event.video])
+            stages.pop("split", None)  # it may have been published without being split again after a failure
+            self.failures.pop(("split", event.source, -1), None)
+        else:
+            self._published.pop(event.source, None)
+        before, stages[event.stage] = stages.get(event.stage), DONE if good else FAILED
+        return before != stages[event.stage]
 
     def _add_chunk(self, event: Any, good: bool) -> bool:
         bits = self._of(event.stage, event.video, event.plan)
@@ -148,11 +168,13 @@ class Tally:
         bits.failed = bits.failed & ~bit if good else bits.failed | bit
         return before != (bits.done & bit, bits.failed & bit)
 
-    def _forget(self, stages: dict[str, _Bits], stage: str) -> None:
+    def _forget(self, stages: dict[str, _Bits], stage: str, video: str) -> None:
         bits = stages.pop(stage, None)
         if bits is not None:
             self._done[stage] -= bits.done.bit_count()
             self._failed[stage] -= bits.failed.bit_count()
+            for chunk in range(bits.failed.bit_length()):
+                self.failures.pop((stage, video, chunk), None)
 
     def _note_damage(self, event: Any, good: bool) -> None:
         if event.stage == "assemble":

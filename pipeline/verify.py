@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import pyarrow.compute as pc
+
 from pipeline import manifest
 from pipeline.artifacts import Artifact, Artifacts, digest
 from pipeline.faults import line
 from pipeline.publish import STAGE, SUFFIX
-from pipeline.schemas import DONE, REUSED
+from pipeline.published import Publication, Publications
 from pipeline.sidecars import BAG, SUMS
 from pipeline.source_files import content_sha256, lend
 from pipeline.storage import Storage, StorageError
@@ -25,8 +27,13 @@ from stages.split.config import SplitConfig
 from stages.verification import against_captions, against_fixity, against_source
 
 FIXITY = ".framemd5"
+_UNKEPT = "not checked against its source, whose address carried credentials that are not kept"
 _MOST = 20
 """Files of one video that are named one by one; the others, images of a sequence mostly, are counted."""
+
+
+class _UnreadError(Exception):
+    """The source cannot be had as it was. One line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,13 @@ class Verdict:
         video: its path below the output folder.
         source: what it was made from, "" where only the output is known.
         differences: one line each; empty if everything is as it must be.
+        unchecked: why it was not held against its source, in one line; "" if it was.
     """
 
     video: str
     source: str
     differences: tuple[str, ...]
+    unchecked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,8 @@ def verify(place: str | Path) -> Verification:
     """Verify a workspace, or an output folder by itself.
 
     Of a workspace, every published video is checked for: size and SHA-256 of all its files, its framemd5, and frames,
-    timestamps and audio packets of its source. Of an output folder: framemd5, SHA-256 sums and bags.
+    timestamps and audio packets of its source, as that was read for it. Of an output folder: framemd5, SHA-256 sums
+    and bags.
 
     Raises:
         StorageError: if there is neither (some of it while iterating).
@@ -72,8 +82,9 @@ def verify(place: str | Path) -> Verification:
     storage = Storage(place)
     if not storage.exists("manifest"):
         return Verification(_verify_output(storage))
-    plans, sources = _published(storage), _sources(storage)
-    return Verification(_verify_workspace(Workspace(place), plans, sources), len(sources.keys() - plans.keys()))
+    published, sources = _published(storage), _sources(storage)
+    unpublished = len(sources.keys() - published.keys())
+    return Verification(_verify_workspace(Workspace(place), published, sources), unpublished)
 
 
 def _verify_output(storage: Storage) -> Iterator[Verdict]:
@@ -95,38 +106,44 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
         yield Verdict(name, "", tuple(against_bag(storage, name.removesuffix("bagit.txt"))))
 
 
-def _verify_workspace(workspace: Workspace, plans: Mapping[str, str], sources: Mapping[str, str]) -> Iterator[Verdict]:
+def _verify_workspace(
+    workspace: Workspace, published: Mapping[str, Publication], sources: Mapping[str, str]
+) -> Iterator[Verdict]:
     settings = workspace.settings()
     if "output" not in settings:
         raise StorageError(f"{workspace.url}/run.yaml does not say where the output is; restore it")
     output = Storage(settings["output"])
-    config = SplitConfig.model_validate(settings["split"])
     artifacts = Artifacts(workspace.storage, Path(tempfile.gettempdir()))
-    for source, plan in sorted(plans.items()):
-        record = artifacts.record(STAGE, plan)
+    for source, publication in sorted(published.items()):
+        record = artifacts.record(STAGE, publication.plan)
         if record is None:
             yield Verdict("", source, ("the workspace has lost the record of it; run restore again",))
             continue
         video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
-        differences = shortened(_against_record(output, record), _MOST)
+        differences, unchecked = shortened(_against_record(output, record), _MOST), ""
         if not differences:  # the rest would only say the same again, at length
-            shift = int(record.facts.get("shift_ms", 0))
+            shift, config = int(record.facts.get("shift_ms", 0)), publication.split(settings)
             with _local(output, video) as restored, _captions(output, record) as captions:
-                differences = [
-                    *_against_sidecar(output, record, restored),
-                    *_against_source(restored, captions, shift, source, sources.get(source, ""), config),
-                ]
-        yield Verdict(video, source, tuple(differences))
+                differences = _against_sidecar(output, record, restored)
+                try:
+                    differences += _against_source(restored, captions, shift, source, sources.get(source, ""), config)
+                except (_UnreadError, StorageError) as error:
+                    if publication.redacted:
+                        unchecked = f"{_UNKEPT} ({error})"
+                    elif isinstance(error, StorageError):
+                        raise
+                    else:
+                        differences.append(str(error))
+        yield Verdict(video, source, tuple(differences), unchecked)
 
 
-def _published(storage: Storage) -> dict[str, str]:
-    """Fingerprint of the published video of each source, the newest where there are several."""
-    plans: dict[str, str] = {}
-    for table in manifest.read(storage, "events", ("stage", "outcome", "source", "plan")):
-        for event in table.to_pylist():
-            if event["stage"] == STAGE and event["outcome"] in (DONE, REUSED):
-                plans[event["source"]] = event["plan"]
-    return plans
+def _published(storage: Storage) -> dict[str, Publication]:
+    """What is published of each source, the newest where there is more than one."""
+    found = Publications()
+    for table in manifest.read(storage, "events", ("stage", "outcome", "source", "plan", "chunk", "facts")):
+        for event in table.filter(pc.less(table["chunk"], 0)).to_pylist():
+            found.add(event)
+    return found.newest
 
 
 def _sources(storage: Storage) -> dict[str, str]:
@@ -181,16 +198,22 @@ def _captions(output: Storage, record: Artifact) -> Iterator[Path | None]:
 def _against_source(
     restored: Path, captions: Path | None, shift: int, source: str, sha256: str, config: SplitConfig
 ) -> list[str]:
+    """Return what differs.
+
+    Raises:
+        _UnreadError: if the source cannot be had as it was.
+        StorageError: if the disk is full, or the bucket wants credentials.
+    """
     try:
         with tempfile.TemporaryDirectory() as folder, lend(source, Path(folder)) as original:
             if sha256 and content_sha256(original, original.name) != sha256:
-                return ["the source is not the file that was restored"]
+                raise _UnreadError("the source is not the file that was restored")
             spoken = against_captions(captions, original, shift) if captions else []
             return [*against_source(restored, original, config, shift), *spoken]
-    except FileNotFoundError:
-        return ["the source is not there any more"]
+    except FileNotFoundError as error:
+        raise _UnreadError("the source is not there any more") from error
     except (ItemError, OSError) as error:
-        return [f"the source cannot be read: {line(error)}"]
+        raise _UnreadError(f"the source cannot be read: {line(error)}") from error
 
 
 @contextmanager

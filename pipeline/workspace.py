@@ -1,4 +1,4 @@
-"""The workspace: the folder (any fsspec URL) of one run.
+"""The workspace: the folder (local, or in an object store) of one run.
 
 ``run.yaml`` (resolved configuration), ``manifest/``, ``artifacts/``, ``attempts/``, and on local file systems
 ``scratch/``, where stages write before the commit, so that a commit is a rename.
@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ class Workspace:
     """An opened workspace.
 
     Args:
-        url: folder or fsspec URL.
+        url: folder, or URL of one in an object store.
         scratch: where stages write and downloads land; default is inside a local workspace, else the system's folder
             for temporary files.
 
@@ -143,11 +143,16 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self, epoch: int) -> None:
-        """Remove scratch folders that workers of older epochs left on this machine."""
+        """Remove scratch folders that workers of older epochs left on this machine, or still work in.
+
+        Each is gone in one step: such a worker must not commit what is left of its files half-way.
+        """
         for folder in self.scratch_root.glob(f"{self._prefix}-*"):
             number = folder.name.removeprefix(f"{self._prefix}-").partition("-")[0]
             if number.isdigit() and int(number) < epoch:
-                shutil.rmtree(folder, ignore_errors=True)
+                swept = self.scratch_root / f"{self._prefix}-0-{uuid.uuid4().hex}"  # of an epoch before all others
+                with suppress(OSError):  # another one sweeps, too
+                    shutil.rmtree(folder.rename(swept), ignore_errors=True)
 
     def free_bytes(self) -> int:
         """Return the free space where scratch lies."""

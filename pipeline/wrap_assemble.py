@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,7 +22,7 @@ from pipeline.source_files import check, localise
 from pipeline.storage import Storage
 from pipeline.wrapper import Worker
 from stages.contract import Stage
-from stages.items import AssembleTask
+from stages.items import AssembleTask, Chunk
 
 
 class AssembleWorker(Worker):
@@ -42,7 +44,6 @@ class AssembleWorker(Worker):
         video = source.sha256[:16]
         plan = self.job.recipe.plan(source.sha256, source.output)["assemble"]
         item = Item(plan, plan, video, source=source.shown)
-        prints = [self.job.recipe.chunk(source.sha256, chunk) for chunk in row.chunks]
         wanted = self.job.recipe.identities["assemble"].parameters
 
         def make(folder: Path) -> Artifact:
@@ -50,20 +51,18 @@ class AssembleWorker(Worker):
             with ExitStack() as stack:
                 scratch = stack.enter_context(self.workspace.scratch(self.job.epoch))
                 local = stack.enter_context(localise(source, scratch))
-                folders = {}
-                for stage in ("split", "decode"):
-                    folders[stage] = tuple(self._fetch(stack, stage, chunk[stage]) for chunk in prints)
+                split, decode = (self._fetch(stack, stage, source.sha256, row.chunks) for stage in ("split", "decode"))
                 name = PurePosixPath(source.output).name
                 told = tags(source) if wanted.get("provenance") else {}
-                task = AssembleTask(video, local, name, row.chunks, folders["split"], folders["decode"], folder, told)
+                task = AssembleTask(video, local, name, row.chunks, split, decode, folder, told)
                 result = self.stage.run(task)
                 making = Making(
                     source=source,
                     local=local,
                     recipe=self.job.recipe,
                     chunks=row.chunks,
-                    tables=folders["split"],
-                    records=[self._records(chunk) for chunk in prints],
+                    tables=split,
+                    records=partial(self._records, source.sha256),
                     facts=result.facts,
                     files=(),
                     trouble=row.trouble,
@@ -79,11 +78,19 @@ class AssembleWorker(Worker):
             prune(self.artifacts, self.job.recipe, source.sha256, row.chunks)
         return DoneRow(source.shown, "failed" if artifact is None else "done")
 
-    def _records(self, prints: dict[str, str]) -> dict[str, Artifact]:
+    def _records(self, sha256: str, chunk: Chunk) -> dict[str, Artifact]:
+        prints = self.job.recipe.chunk(sha256, chunk)
         found = {stage: self.artifacts.record(stage, fingerprint) for stage, fingerprint in prints.items()}
         return {stage: record for stage, record in found.items() if record is not None}
 
-    def _fetch(self, stack: ExitStack, stage: str, fingerprint: str) -> Path:
-        folder = self.artifacts.fetch(stage, fingerprint)
-        stack.callback(self.artifacts.release, folder)
-        return folder
+    def _fetch(self, stack: ExitStack, stage: str, sha256: str, chunks: Sequence[Chunk]) -> tuple[Path, ...]:
+        """For each chunk the folder that a stage wrote, lent until the stack is closed."""
+        folders: list[Path] = []
+        stack.callback(self._release, folders)
+        for chunk in chunks:
+            folders.append(self.artifacts.fetch(stage, self.job.recipe.chunk(sha256, chunk)[stage]))
+        return tuple(folders)
+
+    def _release(self, folders: Sequence[Path]) -> None:
+        for folder in folders:
+            self.artifacts.release(folder)

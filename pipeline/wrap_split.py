@@ -7,6 +7,7 @@ is decoded again but writes only the chunks that are missing.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
@@ -20,20 +21,25 @@ from typing import Any
 from pipeline.accounting import Cluster
 from pipeline.artifacts import Artifact, describe
 from pipeline.attempts import Attempt
+from pipeline.config_running import LONGEST_SECONDS
 from pipeline.events import Item, Reason, Report
 from pipeline.job import Job
 from pipeline.pruning import prune
 from pipeline.publish import Publisher
+from pipeline.published import told_of
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
 from pipeline.source_files import identify, localise
 from pipeline.storage import Storage
 from pipeline.storage_errors import StorageError, told
+from pipeline.watchdog import Watchdog
 from pipeline.wrapper import Worker
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 
 PLAN = "chunks.json"
+GIGABYTE = 10**9
+"""So much of a source has the time of a chunk to be surveyed in: slower than this, nothing decodes."""
 
 
 class SplitWorker(Worker):
@@ -74,12 +80,14 @@ class SplitWorker(Worker):
                     opened.append(stack.enter_context(localise(source, scratch)))
                 return opened[0]
 
+            attempts = itertools.count(1)
+            unread = partial(self._report_unread, source, RETRIED, attempts)
             try:
-                sha256 = identify(source, local, self.job.attempts, partial(self._report_unread, source, RETRIED))
+                sha256 = identify(source, local, self.job.attempts, unread)
             except StorageError:
                 raise
             except Exception as error:
-                yield self._unreadable(source, started, error)
+                yield self._unreadable(source, started, attempts, error)
                 return
             yield from self._identified(replace(source, sha256=sha256), local)
 
@@ -107,7 +115,7 @@ class SplitWorker(Worker):
                 self.admit()
                 self._report_chunk(item, chunk, source.sha256, REUSED)
                 yield ChunkRow(source.shown, source.sha256, chunk)
-            self._report_video(item, record, REUSED, len(known))
+            self._report_video(item, source, record, REUSED, len(known))
             yield VideoRow(source, "split", len(known))
             return
         yield from self._attempts(item, source, local, record)
@@ -134,7 +142,7 @@ class SplitWorker(Worker):
                 if self.accounts.failed(item, attempt, clock, error) != RETRIED:
                     break
             else:
-                self._report_video(item, record, DONE, len(chunks), attempt, last)
+                self._report_video(item, source, record, DONE, len(chunks), attempt, last)
                 self.accounts.attempts.forget(item.fingerprint, attempt)
                 yield VideoRow(source, "split", len(chunks))
                 return
@@ -149,19 +157,25 @@ class SplitWorker(Worker):
         with self.workspace.scratch(self.job.epoch) as folder:
             count, clock = 0, time.perf_counter()
             made_by_stage = self.stage.run(SplitTask(item.video, local, folder, wanted))
-            while made := self._next(made_by_stage, item, attempt, clock):
+            times = max(1.0, source.size / GIGABYTE)  # the survey, which is over when there is a chunk
+            while made := self._next(made_by_stage, item, attempt, clock, times):
                 self._check(made, count, item.video, source)
                 artifact = self._commit_chunk(made, source.sha256)
                 outcome = DONE if made.folder else REUSED
                 self._report_chunk(item, made.chunk, source.sha256, outcome, attempt, clock, artifact)
                 yield made.chunk
                 self.admit()
-                count, clock = count + 1, time.perf_counter()
+                count, clock, times = count + 1, time.perf_counter(), 1.0
             if count == 0:
                 raise ItemError(f"{source.shown}: no frame could be decoded; check the file")
 
-    def _next(self, made: Iterator[SplitChunk], item: Item, attempt: Attempt, clock: float) -> SplitChunk | None:
-        """The stage's next chunk, watched; waiting for admission is not the stage's fault."""
+    def _next(
+        self, made: Iterator[SplitChunk], item: Item, attempt: Attempt, clock: float, times: float
+    ) -> SplitChunk | None:
+        """The stage's next chunk, within ``times`` the limit; waiting for admission is not the stage's fault."""
+        limit = self.job.timeouts.get(self.stage.name)
+        if isinstance(self.watchdog, Watchdog) and limit is not None:
+            self.watchdog.seconds = min(times * limit, LONGEST_SECONDS)
         with self.at_work(item, attempt, clock):
             return next(made, None)
 
@@ -230,6 +244,7 @@ class SplitWorker(Worker):
     def _report_video(
         self,
         item: Item,
+        source: SourceRow,
         record: VideoRecord,
         outcome: str,
         chunks: int,
@@ -237,15 +252,18 @@ class SplitWorker(Worker):
         clock: float | None = None,
     ) -> None:
         event = self.witness.event(item, outcome, attempt=attempt, clock=clock)
-        facts = json.dumps({"chunks": chunks})
+        facts = told_of(source, chunks, self.job.recipe.identities["split"].parameters)
         self.report([replace(record, chunks=chunks), replace(event, facts=facts)])
 
-    def _unreadable(self, source: SourceRow, started: float, error: Exception) -> VideoRow:
+    def _unreadable(self, source: SourceRow, started: float, attempts: Iterator[int], error: Exception) -> VideoRow:
         """Give up a source that could not even be identified, and so has no fingerprint to charge."""
         self.report([VideoRecord(source.shown, source.output, size=max(source.size, 0))])
-        self._report_unread(source, FAILED, error, started)
+        self._report_unread(source, FAILED, attempts, error, started)
         return VideoRow(source, "failed")
 
-    def _report_unread(self, source: SourceRow, outcome: str, error: Exception, started: float | None = None) -> None:
-        item, reason = Item("", "", "", source=source.shown), Reason(type(error).__name__, told(error))
-        self.report([self.witness.event(item, outcome, started=started, reason=reason)])
+    def _report_unread(
+        self, source: SourceRow, outcome: str, attempts: Iterator[int], error: Exception, started: float | None = None
+    ) -> None:
+        item, reason = Item("", "", "", source=source.shown), replace(Reason.of(error), message=told(error))
+        event = self.witness.event(item, outcome, started=started, reason=reason)
+        self.report([replace(event, attempt=next(attempts))])

@@ -15,7 +15,8 @@ from typing import Any
 
 from pipeline import manifest
 from pipeline.fingerprint import STAGES
-from pipeline.schemas import DONE, FAILED, GAVE_UP, REUSED
+from pipeline.published import Publication, Publications
+from pipeline.schemas import DONE, REUSED
 from pipeline.status import failed_sources
 from pipeline.storage import Storage
 from pipeline.tally import Tally
@@ -101,7 +102,7 @@ class VideoAccount:
         source: URL or path without credentials.
         output: place below the output folder, without suffix.
         state: one of ``STATES``.
-        published: fingerprint of the published video, "" if there is none.
+        published: what is published of it, None if that is not what it should be.
         finished: when it was published (ISO 8601, UTC), "" if it was not.
         reasons: messages of what stands failed.
         damage: what of the source could not be read, with timestamps; "" if all could.
@@ -115,7 +116,7 @@ class VideoAccount:
     size: int
     version: str
     state: str = "left"
-    published: str = ""
+    published: Publication | None = None
     finished: str = ""
     reasons: list[str] = field(default_factory=list)
     damage: str = ""
@@ -168,11 +169,12 @@ def read_account(storage: Storage) -> RunAccount:
     for video in videos.values():
         if video.video:
             video.content = contents.setdefault(video.video, Content())
-    tally, newest = Tally(), 0
+    tally, published, newest = Tally(), Publications(), 0
     for table in manifest.read(storage, "events", _EVENTS):
         for event in table.to_pylist():
             newest = max(newest, event["epoch"])
             tally.add(SimpleNamespace(**event))
+            published.add(event)
             _add_event(event, videos, contents)
     _add_chunks(storage, contents)
     broken = failed_sources(storage, tally)
@@ -182,7 +184,9 @@ def read_account(storage: Storage) -> RunAccount:
                 video.reasons.append(failure.message)
     for video in videos.values():
         video.damage = tally.damage.get(video.source, "")
-        video.state = "failed" if video.source in broken else "done" if video.published else "left"
+        video.state = "failed" if video.source in broken else "done" if tally.is_done(video.source) else "left"
+        if video.state == "done":  # what there may be of others, from before, was made of other chunks
+            video.published = published.newest[video.source]
     ordered = sorted(videos.values(), key=lambda video: (STATES.index(video.state), video.output))
     return RunAccount(ordered, tally, newest)
 
@@ -209,13 +213,10 @@ def _add_event(event: dict[str, Any], videos: dict[str, VideoAccount], contents:
     outcome = event["outcome"]
     if outcome not in (DONE, REUSED) and len(place.troubles) < MOST_TROUBLES:
         place.troubles.append({**event, "recorded": event["recorded"].isoformat(timespec="seconds"), "started": None})
-    if account is not None and event["stage"] == "assemble":
-        if outcome in (DONE, REUSED):
-            account.published = event["plan"]
-            if outcome == DONE or not account.finished:
-                account.finished = event["recorded"].isoformat(timespec="seconds")
-        elif outcome in (FAILED, GAVE_UP):
-            account.published = ""
+    if account is None or event["stage"] != "assemble":
+        return
+    if outcome == DONE or (outcome == REUSED and not account.finished):
+        account.finished = event["recorded"].isoformat(timespec="seconds")
 
 
 def _add_chunks(storage: Storage, contents: dict[str, Content]) -> None:

@@ -22,6 +22,7 @@ import torch
 
 from pipeline.artifacts import Artifact, Artifacts
 from pipeline.publish import STAGE
+from pipeline.published import Publication
 from pipeline.rows import SourceRow
 from pipeline.side_by_side import SideBySide
 from pipeline.sources import InputError
@@ -37,7 +38,6 @@ from report.rendering import appearance
 from report.settings import ReportSettings
 from report.shots import Shot, shots_of
 from report.video_page import summary, video_page
-from stages.split.config import SplitConfig
 
 FOLDER = "report"
 MEMORY = "pages.json"
@@ -168,10 +168,10 @@ def _work(
     ]
     record = None
     if account.published:
-        record = Artifacts(workspace.storage, Path(tempfile.gettempdir())).record(STAGE, account.published)
+        record = Artifacts(workspace.storage, Path(tempfile.gettempdir())).record(STAGE, account.published.plan)
     what_it_shows = [
-        *(account.source, account.output, account.state, account.published, account.sha256, account.seconds()),
-        *(account.damage, len(account.troubles()), record.to_json().decode() if record else ""),
+        *(account.source, account.output, account.state, account.sha256, account.seconds()),
+        *(account.damage, len(account.troubles()), str(account.published), record.to_json().decode() if record else ""),
         *([asdict(failure) for failure in own], [asdict(shot) for shot in shots], settings.model_dump(), run_yaml),
         appearance(),
     ]
@@ -230,4 +230,5 @@ def _input(work: _Work, resolved: dict[str, Any]) -> Input:
         for number, _, start, stop, _, _ in content.chunk_rows()
     )
     row = SourceRow(account.source, account.source, account.output, account.size, account.version, account.sha256)
-    return Input(stored, row, SplitConfig.model_validate(resolved.get("split", {})))
+    published = account.published or Publication("")
+    return Input(stored, row, published.split(resolved), published.redacted)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Artifacts
 from pipeline.rows import SourceRow
 from pipeline.source_files import localise
-from pipeline.storage import Storage
+from pipeline.storage import Storage, StorageError
 from stages.contract import ItemError
 from stages.media.ffv1 import repack
 from stages.media.frames import read_frames, rgb_from_picture
@@ -51,11 +51,13 @@ class Input:
         stored: split's artifacts, in order of their frames.
         source: the source itself.
         split: how it was read.
+        redacted: whether its address carried what is not recorded.
     """
 
     stored: tuple[StoredFrames, ...]
     source: SourceRow
     split: SplitConfig
+    redacted: bool = False
 
     def frames(self, wanted: Sequence[int], artifacts: Artifacts, scratch: Path) -> Iterator[Rgb]:
         """Yield the wanted frames, whose numbers increase.
@@ -74,10 +76,24 @@ class Input:
                 finally:
                     artifacts.release(folder)
             return
-        with localise(self.source, scratch) as path, read_source(path, self.split) as reader:
+        with self._opened(scratch) as path, read_source(path, self.split) as reader:
             frames = (picture for picture, _ in reader)
             for picture in _picked(frames, wanted, self.source.shown):
                 yield rgb_from_picture(picture, reader.facts.colour)
+
+    @contextmanager
+    def _opened(self, scratch: Path) -> Iterator[Path]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(localise(self.source, scratch))
+            except (ItemError, StorageError, OSError) as error:
+                if not self.redacted:
+                    raise
+                raise ItemError(
+                    f"{self.source.shown}: its address carried credentials that are not kept, so its frames cannot be "
+                    "read again; no pictures"
+                ) from error
+            yield path
 
     def _stored(self, number: int, artifacts: Artifacts) -> StoredFrames | None:
         for place in self.stored:

@@ -41,6 +41,11 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
     return device, _DTYPES[setting.precision]
 
 
+def device_name(device: torch.device) -> str:
+    """A kind of device, as facts name it: "cpu", or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def check_here(setting: ModelSetting) -> None:
     """Make sure that this machine has the device, and what compiling for it takes; use nothing of either.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
 from models.folder import ModelFolder
-from stages.contract import Result
-from stages.device import prepare_device
+from models.memory import halved_sizes
+from stages.contract import Fact, Result
+from stages.device import device_name, prepare_device
 from stages.items import ChunkTask
 from stages.setting import ModelSetting
 
@@ -37,6 +39,18 @@ class NetworkWork(ABC, Generic[ConfigT]):
     def _load(self) -> None:
         """Load the networks."""
 
-    @abstractmethod
     def run(self, task: ChunkTask) -> Result:
-        """See ``Stage.run``."""
+        """See ``Stage.run``. The facts also tell what else may change the last digits.
+
+        ``device``: what the networks ran on, "cpu" or the GPU's name; ``reduced``: which sizes were halved for want of
+        memory, and to what.
+        """
+        with halved_sizes() as halved:
+            facts = {**self.work_on(task), "device": device_name(self.device)}
+        if halved:
+            facts["reduced"] = ", ".join(f"{what}: {size}" for what, size in sorted(halved.items()))
+        return Result(facts)
+
+    @abstractmethod
+    def work_on(self, task: ChunkTask) -> Mapping[str, Fact]:
+        """Do what is to be done with the chunk; return the facts that are the stage's own."""

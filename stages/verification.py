@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from itertools import zip_longest
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import av
@@ -42,7 +44,7 @@ def against_source(restored: Path, source: Path, config: SplitConfig, shift: int
     """
     times, digests = _contents(restored)
     with read_source(source, config) as reader:
-        expected = [to_ticks(stamp.pts, reader.facts.time_base) + shift for _, stamp in reader]
+        expected = array("q", (to_ticks(stamp.pts, reader.facts.time_base) + shift for _, stamp in reader))
     return [*_times(times, expected), *_audio(digests, _audio_of(source))]
 
 
@@ -64,46 +66,56 @@ def against_captions(captions: Path, source: Path, shift: int = 0) -> list[str]:
 
 
 def against_fixity(restored: Path, fixity: Path) -> list[str]:
-    """Decode a finished video and compare every frame and audio packet with its framemd5.
+    """Decode a finished video and compare every frame and audio packet with its framemd5, a row in memory at a time.
 
     Returns:
         one line per difference; empty if there is none.
     """
     with tempfile.TemporaryDirectory() as folder:
         again = Path(folder) / "again.framemd5"
-        rows = fixity.read_text(encoding="utf-8", errors="replace").splitlines()
-        audio = any(row.startswith("#media_type 1: audio") for row in rows)
+        audio = any(fact.startswith("#media_type 1: audio") for fact in _of_stream("", fixity))
         try:
             write_framemd5(restored, again, audio)
         except FfmpegError as error:
             return [f"cannot be decoded whole: {error}"]
-        return _shortened(_differing(rows, again.read_text().splitlines()), "rows of framemd5")
+        return _shortened(_differing(fixity, again), "rows of framemd5")
 
 
-def _differing(expected: list[str], found: list[str]) -> Iterator[str]:
-    before, now = _by_stream(expected), _by_stream(found)
-    for stream in sorted(before.keys() | now.keys()):
-        pairs = zip_longest(before.get(stream, []), now.get(stream, []), fillvalue="nothing")
+def _differing(fixity: Path, again: Path) -> Iterator[str]:
+    """Stream by stream, each in a reading of its own: streams are few, rows are not."""
+    streams = {"", *(stream for stream, _ in _rows(again))}
+    for stream in sorted(streams):
+        pairs = zip_longest(_of_stream(stream, fixity), _of_stream(stream, again), fillvalue="nothing")
         for number, (then, here) in enumerate(pairs):
             if then != here:
                 place = f"stream {stream}, number {number}" if stream else "header"
                 yield f"framemd5, {place}: {then} was recorded, {here} is there"
+    numbers: Counter[str] = Counter()
+    for stream, fact in _rows(fixity):
+        if stream not in streams:
+            yield f"framemd5, stream {stream}, number {numbers[stream]}: {fact} was recorded, nothing is there"
+            numbers[stream] += 1
 
 
-def _by_stream(rows: list[str]) -> dict[str, list[str]]:
-    """Timestamp and MD5 of each row, by stream; the header's lines, and what is no row, under ""."""
-    streams: dict[str, list[str]] = {}
-    for row in rows:
-        fields = [field.strip() for field in row.split(",")]
-        whole = len(fields) == _FIELDS and not row.startswith("#")
-        stream, fact = (fields[0], f"{fields[5]} at {fields[2]} ms") if whole else ("", row)
-        streams.setdefault(stream, []).append(fact)
-    return streams
+def _of_stream(stream: str, path: Path) -> Iterator[str]:
+    return (fact for found, fact in _rows(path) if found == stream)
 
 
-def _contents(path: Path) -> tuple[list[int], list[PacketDigest]]:
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Stream, timestamp and MD5 of each row; the header's lines, and what is no row, are of the stream ""."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            row = line.rstrip("\n")
+            fields = row.split(",")
+            if len(fields) == _FIELDS and not row.startswith("#"):
+                yield fields[0].strip(), f"{fields[5].strip()} at {fields[2].strip()} ms"
+            else:
+                yield "", row
+
+
+def _contents(path: Path) -> tuple[Sequence[int], list[PacketDigest]]:
     """Timestamps of all video packets in milliseconds, and the digest of each audio stream."""
-    times: list[int] = []
+    times = array("q")
     with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
         video = container.streams.video[0]
         digests = {stream.index: PacketDigest() for stream in container.streams.audio}
@@ -126,7 +138,7 @@ def _audio_of(source: Path) -> list[PacketDigest]:
     return audio_digests(source, [*held, *(index for index in others if holds_late(source, index))])
 
 
-def _times(found: list[int], expected: list[int]) -> Iterator[str]:
+def _times(found: Sequence[int], expected: Sequence[int]) -> Iterator[str]:
     if len(found) != len(expected):
         yield f"{len(found)} frames, the source has {len(expected)}"
     differing = (
@@ -146,5 +158,7 @@ def _audio(found: list[PacketDigest], expected: list[PacketDigest]) -> Iterator[
 
 
 def _shortened(lines: Iterable[str], what: str) -> list[str]:
-    every = list(lines)
-    return every if len(every) <= MOST else [*every[:MOST], f"and {len(every) - MOST} more differing {what}"]
+    left = iter(lines)
+    first = list(islice(left, MOST))
+    more = sum(1 for _ in left)
+    return [*first, f"and {more} more differing {what}"] if more else first

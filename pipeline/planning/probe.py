@@ -19,6 +19,7 @@ from stages.split.config import SplitConfig
 from stages.split.cuts import CutFinder
 from stages.split.plan import ChunkPlanner, plan_video
 from stages.split.source import SourceReader, read_source
+from stages.wording import counted
 
 _USUAL_PRIMARIES = (1, 5, 6, 9)
 _USUAL_TRANSFERS = (1, 6, 13, 14, 15)
@@ -162,6 +163,9 @@ def _of_header(facts: VideoFacts) -> dict[str, str]:
     found = {}
     if not facts.audio:
         found["no audio"] = "it has no sound"
+    if facts.more_videos:
+        are = "is" if facts.more_videos == 1 else "are"
+        found["more video"] = f"{counted(facts.more_videos, 'more video stream')}, which {are} left out"
     colour = facts.colour
     odd = []
     if colour.primaries not in (*_USUAL_PRIMARIES, UNSPECIFIED):

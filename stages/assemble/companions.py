@@ -69,7 +69,7 @@ class Companions:
     """The streams that are copied, and their packets.
 
     Attributes:
-        left_out: streams that Matroska cannot hold, as text.
+        left_out: streams that are not copied, as text: what Matroska cannot hold, and video beside the restored one.
         late: indices of the source's audio streams that PyAV cannot write (see ``late_audio``).
         caption_track: whether there is a track of closed captions, which is kept in another way (see ``captions``).
         moved: packets whose timestamps went backwards and were put off to the one before.

@@ -48,7 +48,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
 
     Every frame is put at its source timestamp, rounded to Matroska's millisecond; audio and subtitles at theirs, so
     that they keep their offset. Only where something but audio starts before time 0 is everything moved to later, by
-    ``shift_ms``. Memory does not depend on the length of the video.
+    ``shift_ms``. Pictures, packets and timestamps pass one by one: with the length of the video grow only the names of
+    the chunks' folders, the text of captions and FFmpeg's own index of the file.
     """
 
     name: ClassVar[str] = "assemble"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from models.canvas import REFERENCE_SCALE, Canvas, flow_frames
 from models.colour_fix import adain, wavelet
-from models.memory import Shrinking
-from stages.contract import Result
+from models.memory import ShrinkingByCall
+from stages.contract import Fact
 from stages.decode.config import DecodeConfig
 from stages.decode.fidelity import Figures, as_tensor, back_project
 from stages.decode.filtering import filtered_frames
@@ -35,12 +35,12 @@ class Decoding(NetworkWork[DecodeConfig]):
 
     def _load(self) -> None:
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
-        self.tile = Shrinking("decode.tile", self.config.tile, LEAST_TILE)
+        self.tile = ShrinkingByCall("decode.tile", self.config.tile, least=LEAST_TILE)
         quickened(self.setting, self.vae.encoder, self.vae.decoder)
         compiled(self.setting, self.vae.encoder, self.vae.decoder)
 
     @torch.inference_mode()
-    def run(self, task: ChunkTask) -> Result:
+    def work_on(self, task: ChunkTask) -> Mapping[str, Fact]:
         """Decode one chunk; the frames of one window are in memory at a time."""
         source, frames = task.inputs["split"], len(task.chunk)
         table = read_table(source)
@@ -54,7 +54,7 @@ class Decoding(NetworkWork[DecodeConfig]):
         figures = Figures()
         delivered = self._delivered(finished, canvas, read_frames(source), figures)
         self._write(delivered, task, output_format(table, width, height))
-        return Result({"frames": frames, "width": width, "height": height, **figures.facts()})
+        return {"frames": frames, "width": width, "height": height, **figures.facts()}
 
     def _small(self, frame: np.ndarray, canvas: Canvas) -> Tensor:
         """A source frame on the canvas, reduced to about the size it came in, [3, h, w] in [-1, 1]."""
@@ -87,7 +87,7 @@ class Decoding(NetworkWork[DecodeConfig]):
             inputs = latents.to(self.dtype), features, c.fusion_weight, len(latents)
             return self.vae.decode(*inputs, tile=tile, keep=c.tile_memory).float()
 
-        return self.tile(decode, max(latents.shape[-2:]))[0]
+        return self.tile.of(len(latents), *latents.shape[-2:])(decode, max(latents.shape[-2:]))[0]
 
     def _fix_colour(self, decoded: Tensor, enlarged: Tensor) -> Tensor:
         if self.config.colour_fix == "adain":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from models.canvas import Canvas, flow_frames
 from models.warping import occlusion_masks, resize_flow
-from stages.contract import Result
+from stages.contract import Fact
 from stages.flow.config import FlowConfig
 from stages.flow.estimators import load_estimator
 from stages.geometry import canvas_of, reduction_to_source
@@ -25,9 +26,11 @@ class Estimating(NetworkWork[FlowConfig]):
 
     def _load(self) -> None:
         self._estimate = load_estimator(self.config, self.folder, self.device, self.setting.winograd)
+        if self.config.estimator == "dis":  # OpenCV's, which knows no other
+            self.device = torch.device("cpu")
 
     @torch.inference_mode()
-    def run(self, task: ChunkTask) -> Result:
+    def work_on(self, task: ChunkTask) -> Mapping[str, Fact]:
         """Estimate all flows of one chunk; two frames are in memory at a time."""
         source = task.inputs["split"]
         table = read_table(source)
@@ -45,7 +48,7 @@ class Estimating(NetworkWork[FlowConfig]):
         }
         save_file({"forward": forward.cpu(), "backward": backward.cpu(), **occlusion}, task.output / "flow.safetensors")
         occluded = float(masks[0].float().mean()) if len(flows) else 0.0
-        return Result({"frames": len(task.chunk), "occluded": round(occluded, 6)})
+        return {"frames": len(task.chunk), "occluded": round(occluded, 6)}
 
     def _flow_input(self, frame: Tensor, canvas: Canvas) -> Tensor:
         """The frame, [H, W, 3] in [0, 1], as flow is estimated on it: enlarged, padded, reduced (section 12, 3)."""

@@ -54,6 +54,7 @@ class VideoFacts:
         duration: seconds, 0.0 if the container does not say so.
         promised: seconds of this very stream as its header has them, 0.0 if it has none.
         matrix_reason: by what the colour matrix was decided.
+        more_videos: number of further video streams that are no cover pictures; they are left out.
     """
 
     format: str
@@ -72,6 +73,7 @@ class VideoFacts:
     duration: float
     promised: float = 0.0
     matrix_reason: str = ""
+    more_videos: int = 0
 
     @property
     def audio(self) -> tuple[StreamFacts, ...]:
@@ -193,6 +195,7 @@ def describe(container: Any, name: str) -> VideoFacts:
         duration=container.duration / av.time_base if container.duration else 0.0,
         promised=_promised(stream),
         matrix_reason=matrix_reason(context.colorspace, colour.matrix, context.height),
+        more_videos=sum(not is_cover(each) for each in container.streams.video) - 1,
     )
 
 

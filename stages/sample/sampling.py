@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
-from models.memory import Shrinking
+from models.memory import ShrinkingByCall
 from models.motion import Motion
 from models.sampler import sample_chunk
 from models.steps import GuidanceSettings, SamplerSettings
 from models.vae import EncodedFrames
 from models.windowed import WindowSettings, fitting_batches
-from stages.contract import Result
+from stages.contract import Fact
 from stages.device import LEAST_TILE, compiled, placed, quickened
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
@@ -38,7 +38,7 @@ class Sampling(NetworkWork[SampleConfig]):
 
     def _load(self) -> None:
         self.vae = placed(self.folder.vae(), self.device, self.dtype)
-        self.encode_tile = Shrinking("sample.encode_tile", self.config.encode_tile, LEAST_TILE)
+        self.encode_tile = ShrinkingByCall("sample.encode_tile", self.config.encode_tile, least=LEAST_TILE)
         self.batches = fitting_batches(self._batch(), self.device)
         self.unet = placed(self.folder.unet(), self.device, self.dtype)
         self.structure_encoder = placed(self.folder.structure_encoder(), self.device, self.dtype)
@@ -57,7 +57,7 @@ class Sampling(NetworkWork[SampleConfig]):
         return USUAL_BATCH if unknown and self.config.batch is None else self.config.batch
 
     @torch.inference_mode()
-    def run(self, task: ChunkTask) -> Result:
+    def work_on(self, task: ChunkTask) -> Mapping[str, Fact]:
         """Sample the latents of one chunk; of its frames at output size, one is in memory at a time."""
         source, chunk = task.inputs["split"], task.chunk
         canvas = canvas_of(read_table(source), self.setting, self.folder)
@@ -70,7 +70,7 @@ class Sampling(NetworkWork[SampleConfig]):
             for tile, structure in zip(tiles, structures, strict=True)
         ]
         save_pieces(task.output, pieces)
-        return Result({"frames": len(chunk), "steps": self.config.steps})
+        return {"frames": len(chunk), "steps": self.config.steps}
 
     def _noise(self, chunk: Chunk, tiles: list[OuterTile]) -> ChunkNoise:
         restarted = self.config.noise == "restarted" and len(tiles) > 1
@@ -111,7 +111,7 @@ class Sampling(NetworkWork[SampleConfig]):
 
     def _encoded(self, images: Tensor) -> EncodedFrames:
         side = max(images.shape[-2:]) // self.folder.downscale
-        return self.encode_tile(lambda tile: self.vae.encode(images, tile), side)[0]
+        return self.encode_tile.of(*images.shape[-2:])(lambda tile: self.vae.encode(images, tile), side)[0]
 
     def _filled(self, frames: int) -> int:
         """The length of a chunk with the repetitions of its last frame, if it is to be filled up."""

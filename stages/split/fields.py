@@ -144,21 +144,22 @@ def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment
             begin = end
 
 
-def smoothed(kinds: Sequence[str], doubt: int) -> list[str]:
+def smoothed(kinds: Sequence[str], doubt: int) -> str:
     """The likeliest course of p, t and b behind single measurements: one change costs as much as eight misjudgements.
 
-    The Viterbi algorithm with three states. To begin with t or b costs ``doubt``.
+    The Viterbi algorithm with three states, which keeps three bytes for every frame. To begin with t or b costs
+    ``doubt``.
     """
     costs = {state: 0 if state == PROGRESSIVE else doubt for state in _STATES}
-    back: list[dict[str, str]] = []
+    back = {state: bytearray() for state in _STATES}  # the state before each frame, were the frame in this one
     for kind in kinds:
         cheapest = min(_STATES, key=lambda state: costs[state])
-        came = {s: s if costs[s] <= costs[cheapest] + _SWITCH else cheapest for s in _STATES}
+        for s, before in back.items():
+            before += (s if costs[s] <= costs[cheapest] + _SWITCH else cheapest).encode()
         costs = {s: min(costs[s], costs[cheapest] + _SWITCH) + int(kind in _STATES and kind != s) for s in _STATES}
-        back.append(came)
     state = min(_STATES, key=lambda each: costs[each])
-    path: list[str] = []
-    for came in reversed(back):
-        path.append(state)
-        state = came[state]
-    return path[::-1]
+    path = bytearray()
+    for frame in reversed(range(len(kinds))):
+        path += state.encode()
+        state = chr(back[state][frame])
+    return path[::-1].decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from jobs.comparison import side_by_side
+from stages.contract import ItemError
 
 
 def grey(path: Path, levels: list[int], rate: Fraction, size: int = 32) -> Path:
@@ -47,3 +49,22 @@ def test_a_frame_that_is_not_there_is_named(tmp_path: Path) -> None:
     clip = grey(tmp_path / "clip.mkv", [50, 60], Fraction(25))
     with pytest.raises(ValueError, match=r"clip\.mkv: has no frame 2"):
         side_by_side(clip, clip, tmp_path / "picture.png", 2)
+
+
+def test_a_colon_in_the_name_of_a_folder_is_no_protocol(tmp_path: Path) -> None:
+    folder = tmp_path / "sample:12:30"
+    folder.mkdir()
+    clip = grey(folder / "clip.mkv", [50, 60], Fraction(25))
+    for place in (folder, Path("sample:12:30")):
+        with contextlib.chdir(tmp_path):
+            side_by_side(place / "clip.mkv", clip, place / "picture.png", 1)
+            assert halves(folder / "picture.png")[0] == pytest.approx(60, abs=3)
+            (folder / "picture.png").unlink()
+
+
+def test_what_a_file_names_is_not_fetched(tmp_path: Path) -> None:
+    clip = grey(tmp_path / "clip.mkv", [50, 60], Fraction(25))
+    playlist = tmp_path / "playlist.mkv"
+    playlist.write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
+    with pytest.raises(ItemError, match=r"playlist\.mkv: cannot be opened as a video"):
+        side_by_side(playlist, clip, tmp_path / "picture.png", 0)

@@ -8,7 +8,7 @@ import torch
 
 from models import free_memory
 from models.free_memory import free_bytes
-from models.memory import Fitting, Shrinking
+from models.memory import Fitting, Shrinking, ShrinkingByCall, halved_sizes
 
 
 def fitting(room: int, asked: list[int]) -> object:
@@ -41,6 +41,29 @@ def test_without_a_size_it_begins_with_all_there_is() -> None:
     tile, asked = Shrinking("a tile", None, least=32), []
     assert tile(fitting(100, asked), 160) == ("done", 80)
     assert tile(fitting(100, asked), 60) == ("done", 60)
+
+
+def test_a_call_of_another_kind_begins_with_the_whole_size_again() -> None:
+    tiles, asked = ShrinkingByCall("a tile", None, least=32), []
+    assert tiles.of(640, 480)(fitting(100, asked), 160) == ("done", 80)
+    assert tiles.of(320, 240)(fitting(100, asked), 90) == ("done", 90)
+    with pytest.raises(torch.OutOfMemoryError):
+        tiles.of(960, 720)(fitting(20, asked), 120)
+    assert asked == [160, 80, 90, 120, 60, 32]
+
+
+def test_what_is_done_with_less_is_told_also_of_the_calls_that_follow() -> None:
+    batches, tile = ShrinkingByCall("a batch", 8), Shrinking("a tile", None, least=32)
+    for _ in range(2):
+        with halved_sizes() as told:
+            batches.of(1)(fitting(3, []), 100)
+            batches.of(2)(fitting(4, []), 100)
+            tile(fitting(100, []), 160)
+        assert told == {"a batch": 2, "a tile": 80}
+    with halved_sizes() as told:
+        batches.of(1)(fitting(3, []), 2)  # has use for no more
+        batches.of(3)(fitting(8, []), 100)
+    assert told == {}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pipeline.accounting import LOW_DISK, MOST_FREE, OUT_OF_MEMORY, Accounts, El
 from pipeline.events import LONGEST_TRACEBACK, Item, Witness
 from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
-from pipeline.schemas import DIED, EVICTED, FAILED, GAVE_UP, PREEMPTED, RETRIED, Event, Record
+from pipeline.schemas import DIED, EVICTED, FAILED, GAVE_UP, PREEMPTED, RETRIED, TIMED_OUT, Event, Record
 from pipeline.storage import StorageError
 from pipeline.workspace import Workspace
 from stages.contract import ItemError
@@ -28,7 +28,7 @@ class Nodes:
 
 def accounts(tmp_path: Path, told: list[Record], cluster: Nodes | None = None, scratch: Path | None = None) -> Accounts:
     recipe = Recipe({name: Identity(name, {}, "") for name in STAGES})
-    job = Job(str(tmp_path), str(tmp_path / "o"), 1, recipe, attempts=2)
+    job = Job(str(tmp_path), str(tmp_path / "o"), 1, recipe, attempts=2, timeouts={"flow": 9.0})
     return Accounts(job, Workspace(str(tmp_path), scratch), Witness("flow", "w", "here"), told.extend, cluster)
 
 
@@ -54,12 +54,12 @@ def test_an_item_that_takes_its_machine_away_again_and_again_is_given_up(tmp_pat
 @pytest.mark.parametrize(
     ("error", "outcome", "spent"),
     [
-        (RuntimeError("CUDA error: an illegal memory access was encountered"), RETRIED, True),
+        (RuntimeError("CUDA error: device-side assert triggered"), GAVE_UP, True),
         (ValueError("no"), GAVE_UP, None),
         (ItemError("never"), FAILED, None),
     ],
 )
-def test_the_last_attempt_is_the_items_fault_unless_the_device_was_lost(
+def test_the_last_attempt_gives_the_item_up_with_what_it_raised(
     tmp_path: Path, error: Exception, outcome: str, spent: bool | None
 ) -> None:
     told: list[Record] = []
@@ -72,8 +72,26 @@ def test_the_last_attempt_is_the_items_fault_unless_the_device_was_lost(
     else:
         with pytest.raises(ElsewhereError) as elsewhere:
             account.failed(ITEM, last, 0.0, error)
-        assert elsewhere.value.spent is spent
-    assert outcomes(told) == [outcome]
+        assert elsewhere.value.spent is spent, "its worker is replaced all the same"
+        assert account.begin(ITEM) is None, "whoever gets it next finds it given up"
+    (event,) = (record for record in told if isinstance(record, Event))
+    assert (event.outcome, event.error_class) == (outcome, type(error).__name__)
+    assert event.attempt == 2 and event.message == str(error) and f"{error}\n" in event.traceback
+
+
+def test_the_last_attempt_that_takes_too_long_gives_the_item_up_with_where_it_hung(tmp_path: Path) -> None:
+    told: list[Record] = []
+    account = accounts(tmp_path, told, Nodes())
+    for number in (1, 2):
+        attempt = account.begin(ITEM)
+        assert attempt is not None
+        account.overdue(ITEM, attempt, 0.0, f"in line {number}")
+    assert account.begin(ITEM) is None
+    assert outcomes(told) == [TIMED_OUT, TIMED_OUT, GAVE_UP]
+    given_up = told[-1]
+    assert isinstance(given_up, Event) and (given_up.error_class, given_up.attempt) == ("TimedOut", 2)
+    assert given_up.message == "given up after 2 attempts; the last one took too long"
+    assert given_up.traceback == "in line 2"
 
 
 def test_what_a_tool_says_on_a_full_disk_ends_the_run_and_is_charged_to_nobody(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
+import os
 import uuid
 from pathlib import Path
 
 import pytest
 
 from pipeline.artifacts import Artifact, Artifacts, describe
-from pipeline.storage import Storage
+from pipeline.storage import Storage, StorageError
 
 PRINT = "ab" * 32
 
@@ -51,7 +53,7 @@ def test_the_first_commit_stays(artifacts: Artifacts, tmp_path: Path) -> None:
     assert artifacts.commit("split", PRINT, made(tmp_path, "others"), {}) == first
 
 
-@pytest.mark.parametrize("how", ["shorter", "changed", "missing", "record"])
+@pytest.mark.parametrize("how", ["shorter", "changed", "missing", "record", "no files"])
 def test_damage_is_reported_and_removed(artifacts: Artifacts, tmp_path: Path, how: str) -> None:
     artifacts.commit("split", PRINT, made(tmp_path), {})
     folder = artifacts.folder("split", PRINT)
@@ -60,6 +62,8 @@ def test_damage_is_reported_and_removed(artifacts: Artifacts, tmp_path: Path, ho
         artifacts.storage.remove(name)
     elif how == "record":
         artifacts.storage.put(f"{folder}/artifact.json", b'{"stage": "split", ')
+    elif how == "no files":
+        artifacts.storage.put(f"{folder}/artifact.json", Artifact("split", PRINT, ()).to_json())
     else:
         artifacts.storage.put(name, b"fram" if how == "shorter" else b"framed")
     assert artifacts.lookup("split", PRINT) is None
@@ -92,3 +96,44 @@ def test_a_reserved_name_is_refused(artifacts: Artifacts, tmp_path: Path) -> Non
     (folder / "artifact.json").write_text("{}")
     with pytest.raises(ValueError, match="reserved"):
         artifacts.commit("split", PRINT, folder, {})
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_nothing_is_no_artifact(artifacts: Artifacts, tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "made"
+    if how == "empty":
+        (folder / "deep").mkdir(parents=True)
+    with pytest.raises(ValueError, match=rf"^{folder}: stage split left no file there, .*; run the same line again$"):
+        artifacts.commit("split", PRINT, folder, {})
+    assert artifacts.lookup("split", PRINT) is None and not damage
+
+
+def test_a_store_that_does_not_answer_has_damaged_nothing(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a lost connection clients of S3 say "EIO", as a disk does of a bad sector."""
+    number = errno.ENOTCONN if artifacts.storage.is_local else errno.EIO
+    committed = artifacts.commit("split", PRINT, made(tmp_path), {})
+
+    def gone(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    for operation in ("read", "blocks"):
+        with monkeypatch.context() as patch:
+            patch.setattr(artifacts.storage, operation, gone)
+            with pytest.raises(OSError, match=os.strerror(number)):
+                artifacts.lookup("split", PRINT)
+    assert artifacts.lookup("split", PRINT) == committed and not damage
+
+
+def test_what_nobody_may_remove_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifacts = Artifacts(Storage(tmp_path / "w"), tmp_path / "scratch")
+    artifacts.commit("split", PRINT, made(tmp_path), {})
+    artifacts.storage.put(f"{artifacts.folder('split', PRINT)}/table.json", b"{")
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(artifacts.storage.fs, "rm_file", read_only)
+    with pytest.raises(StorageError, match="the file system is read-only"):
+        artifacts.lookup("split", PRINT)

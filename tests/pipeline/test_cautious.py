@@ -109,7 +109,7 @@ def test_what_hangs_is_ended_where_there_is_a_limit_and_no_neighbour_is_charged(
     assert sorted(report.videos.values()) == ["done", "done", "failed"]
     (failure,) = report.failures
     assert (failure.stage, failure.chunk, failure.outcome) == ("sample", 2, "gave_up")
-    assert failure.attempts == 2 and failure.error_class == "TimedOut"
+    assert failure.attempts == 2 and failure.error_class == "TimedOut" and "simulated_stages" in failure.traceback
     rows = events(tmp_path / "workspace")
     late = [row for row in rows if row["stage"] == "sample" and row["chunk"] == 2]
     assert Counter(row["outcome"] for row in late) == {"timed_out": 2, "gave_up": 1}

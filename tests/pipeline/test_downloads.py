@@ -11,6 +11,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from whole_jobs import events
 
 from pipeline import source_files
 from pipeline.config import RunConfig
@@ -33,14 +34,14 @@ def bucket(library: Path) -> str:
 
 
 @pytest.fixture
-def hiccups(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
-    """What the remote file system will say to those who ask for ``two.mp4``, one after the other."""
+def hiccups(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
+    """What the remote file system will say to those who ask for ``two.mp4``, from the last on; None: here it is."""
     kind, waiting = type(fsspec.filesystem("memory")), []
     usual = kind._open
 
     def hiccup(self: Any, path: str, mode: str = "rb", *args: Any, **options: Any) -> Any:
-        if path.endswith("two.mp4") and mode == "rb" and waiting:
-            raise waiting.pop()
+        if path.endswith("two.mp4") and mode == "rb" and waiting and (error := waiting.pop()) is not None:
+            raise error
         return usual(self, path, mode, *args, **options)
 
     monkeypatch.setattr(kind, "_open", hiccup)
@@ -67,7 +68,7 @@ def test_a_disk_that_is_full_while_a_source_is_downloaded_ends_the_run(
 
 
 def test_a_hiccup_of_the_network_during_a_download_is_not_the_end_of_a_video(
-    restore: Restore, bucket: str, hiccups: list[Exception]
+    restore: Restore, bucket: str, hiccups: list[Exception | None]
 ) -> None:
     hiccups += [ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), TimeoutError("timed out")]
     report = restore(inputs=[bucket])
@@ -75,7 +76,7 @@ def test_a_hiccup_of_the_network_during_a_download_is_not_the_end_of_a_video(
 
 
 def test_a_source_that_cannot_be_downloaded_is_given_up_and_stops_no_other(
-    restore: Restore, bucket: str, hiccups: list[Exception]
+    restore: Restore, bucket: str, hiccups: list[Exception | None]
 ) -> None:
     hiccups += [RuntimeError("403, url='https://host/two.mp4?signature=secret'")] * 5
     report = restore(inputs=[bucket], config=RunConfig.model_validate({"limits": {"attempts": 2}}))
@@ -85,13 +86,40 @@ def test_a_source_that_cannot_be_downloaded_is_given_up_and_stops_no_other(
     assert report.videos[failure.source] == "failed" and sum(state == "failed" for state in report.videos.values()) == 1
 
 
-def test_what_may_not_be_read_is_not_asked_for_again(restore: Restore, bucket: str, hiccups: list[Exception]) -> None:
+def test_an_address_that_has_expired_when_it_is_read_again_is_secret_in_tracebacks_too(
+    restore: Restore, bucket: str, hiccups: list[Exception | None], tmp_path: Path
+) -> None:
+    expired = "403, message='Forbidden', url='https://me:pw@host/two.mp4?X-Amz-Signature=SECRETSIG'"
+    hiccups += [*[RuntimeError(expired)] * 3, None]  # split gets it, assemble does not
+    (failure,) = restore(inputs=[bucket]).failures
+    assert failure.stage == "assemble" and "https://host/two.mp4" in failure.traceback
+    for row in events(tmp_path / "workspace"):
+        assert "SECRETSIG" not in str(row) and "me:pw" not in str(row)
+
+
+def test_a_source_that_cannot_be_read_fails_with_its_attempts_and_a_traceback(
+    restore: Restore, bucket: str, hiccups: list[Exception | None], tmp_path: Path
+) -> None:
+    hiccups += [RuntimeError("403, url='https://host/two.mp4?signature=secret'")] * 5
+    (failure,) = restore(inputs=[bucket], config=RunConfig.model_validate({"limits": {"attempts": 2}})).failures
+    assert failure.attempts == 2 and failure.error_class == "OSError"
+    assert "RuntimeError: 403, url='https://host/two.mp4'" in failure.traceback
+    rows = [row for row in events(tmp_path / "workspace") if row["source"] == failure.source]
+    assert [(row["outcome"], row["attempt"]) for row in rows] == [("retried", 1), ("failed", 2)]
+    assert all(row["traceback"] and "secret" not in str(row) for row in rows)
+
+
+def test_what_may_not_be_read_is_not_asked_for_again(
+    restore: Restore, bucket: str, hiccups: list[Exception | None]
+) -> None:
     hiccups += [PermissionError(errno.EACCES, os.strerror(errno.EACCES))] * 3
     (failure,) = restore(inputs=[bucket]).failures
     assert failure.message.endswith("two.mp4: permission denied; give this user read access") and len(hiccups) == 2
 
 
-def test_a_bucket_that_wants_credentials_ends_the_run(restore: Restore, bucket: str, hiccups: list[Exception]) -> None:
+def test_a_bucket_that_wants_credentials_ends_the_run(
+    restore: Restore, bucket: str, hiccups: list[Exception | None]
+) -> None:
     hiccups += [type("NoCredentialsError", (Exception,), {})("Unable to locate credentials")] * 3
     with pytest.raises(StorageError, match=r"two\.mp4: no credentials were found; set them in the environment$"):
         restore(inputs=[bucket])

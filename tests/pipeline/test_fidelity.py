@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.artifacts import Artifact
 from pipeline.config import ConfigError, load_config
-from pipeline.provenance import shot_figures
+from pipeline.provenance import ShotFigures
 from pipeline.run import run
 from stages.items import Chunk
 
@@ -74,7 +74,12 @@ def test_figures_are_gathered_by_shot() -> None:
         maps = {"residual": f"0.1 {cell}; 0.0 0.0", "beyond_source": "0.0 0.0; 0.0 0.0", "flagged": flagged}
         return {"decode": Artifact("decode", "f", (), {**facts, **maps})}
 
-    first, second = shot_figures(chunks, [made(40, "3.0", False), made(31, "6.5", True), made(50, "0.0", False)])
+    figures = ShotFigures(0), ShotFigures(1)
+    for chunk, found in zip(
+        chunks, (made(40, "3.0", False), made(31, "6.5", True), made(50, "0.0", False)), strict=True
+    ):
+        figures[chunk.shot].add(chunk, found)
+    first, second = (each.told() for each in figures)
     assert (first["shot"], first["first_frame"], first["end_frame"]) == (0, 0, 10)
     assert first["downscale_db"] == 37 and first["downscale_db_worst"] == 30 and first["flagged"]
     assert first["residual_percent"] == [[0.1, 6.5], [0.0, 0.0]]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -68,7 +71,7 @@ def test_a_driver_of_another_host_is_believed_dead_after_a_while(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(epochs.socket, "gethostname", lambda: "elsewhere")
-    monkeypatch.setattr(epochs, "process_identity", lambda: "another")
+    monkeypatch.setattr(epochs, "machine_identity", lambda: "another")
     Epoch.claim(storage)
     monkeypatch.undo()
     with pytest.raises(BusyError, match="host elsewhere"):
@@ -77,11 +80,47 @@ def test_a_driver_of_another_host_is_believed_dead_after_a_while(
     assert Epoch.claim(storage).number == 2
 
 
+@pytest.mark.parametrize("differs", ["boot", "process numbers"])
+@pytest.mark.parametrize("same_number", [True, False])
+def test_a_host_of_the_same_name_is_another_one(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, differs: str, same_number: bool
+) -> None:
+    """Two machines, or two containers on one of them, whose name and even process number may be the same."""
+    boot, _, numbers = epochs.machine_identity().partition("/")
+    elsewhere = f"another/{numbers}" if differs == "boot" else f"{boot}/another"
+    number = os.getpid() if same_number else 4_000_000
+    claim = {"token": "x", "host": socket.gethostname(), "pid": number, "process": f"{elsewhere}:{number}:1"}
+    storage.put_if_absent("manifest/epochs/000001.json", json.dumps({**claim, "claimed": time.time()}).encode())
+    with pytest.raises(BusyError, match=f"host {socket.gethostname()}, process {number}"):
+        Epoch.claim(storage)
+    monkeypatch.setattr(epochs, "DEAD_SECONDS", 0.0)
+    assert Epoch.claim(storage).number == 2
+
+
 def test_a_process_that_is_gone_is_dead_at_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epochs, "process_identity", lambda: "boot:999999999:1")
-    monkeypatch.setattr(epochs.os, "getpid", lambda: 4_000_000)
+    gone = subprocess.run(
+        [sys.executable, "-c", "from pipeline import epoch; print(epoch.process_identity())"],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    monkeypatch.setattr(epochs, "process_identity", lambda: gone)
+    monkeypatch.setattr(epochs.os, "getpid", lambda: int(gone.split(":")[1]))
     Epoch.claim(storage)
     monkeypatch.undo()
+    assert Epoch.claim(storage).number == 2
+
+
+def test_where_the_system_tells_no_boot_the_name_of_the_host_stands_for_it(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epochs, "PROC", Path("/nowhere"))
+    assert epochs.process_identity() == f"{socket.gethostname()}:{os.getpid()}"
+    first = Epoch.claim(storage)
+    with pytest.raises(BusyError):
+        Epoch.claim(storage)
+    first.abandon()
     assert Epoch.claim(storage).number == 2
 
 

@@ -94,6 +94,26 @@ def broken_off(path: Path) -> Path:
     return path
 
 
+def two_angles(path: Path) -> Path:
+    """A clip with a second video stream, and with a cover picture, which is kept."""
+    cover = av.CodecContext.create("mjpeg", "w")
+    cover.width, cover.height, cover.pix_fmt, cover.time_base = 32, 32, "yuvj420p", Fraction(1, 25)
+    still = cover.encode(av.VideoFrame(32, 32, "yuvj420p")) + cover.encode(None)
+    with av.open(str(path), "w") as container:
+        angles = [container.add_stream("ffv1", rate=25) for _ in range(2)]
+        container.add_attachment("cover.jpg", "image/jpeg", b"".join(map(bytes, still)))
+        for stream in angles:
+            stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for number in range(3):
+            for stream in angles:
+                frame = av.VideoFrame(48, 32, "yuv420p")
+                frame.pts = number
+                container.mux(stream.encode(frame))
+        for stream in angles:
+            container.mux(stream.encode(None))
+    return path
+
+
 def nothing(path: Path) -> Path:
     path.write_bytes(b"no video at all" * 10)
     return path
@@ -107,6 +127,7 @@ def nothing(path: Path) -> Path:
         (interlaced, "interlaced", "16 of 16 frames, will be: deinterlaced"),
         (tagged, "odd colour tags", "transfer 16"),
         (broken_off, "damaged", "breaks off"),
+        (two_angles, "more video", "1 more video stream, which is left out"),
         (nothing, "unreadable", "cannot be opened as a video"),
     ],
 )
@@ -115,6 +136,10 @@ def test_trouble_is_found(tmp_path: Path, make: object, kind: str, words: str) -
     found = look(make(tmp_path / name))  # type: ignore[operator]
     assert words in found.trouble.get(kind, ""), found.trouble
     assert bool(found.error) == (kind == "unreadable")
+
+
+def test_more_video_streams_are_told_by_headers_alone_too(tmp_path: Path) -> None:
+    assert look(two_angles(tmp_path / "clip.mkv"), quick=True).trouble["more video"].startswith("1 more video stream")
 
 
 def test_a_file_that_crashes_the_decoder_or_cannot_be_had_is_named_and_stops_nobody(tmp_path: Path) -> None:

@@ -101,6 +101,26 @@ def test_every_kind_of_attempt_is_a_row_and_is_charged_as_it_should(
     assert tree(tmp_path / "restored") == tree(tmp_path / "expected")
 
 
+def test_what_is_given_up_says_what_its_last_attempt_raised_or_where_it_hung(
+    restore: Restore, executor: RayExecutor, tmp_path: Path, library: Path
+) -> None:
+    (library / "three.mov").unlink()
+    simulation = Simulation(faults={("sample", 1): "device", ("decode", 0): "hang"})  # without a journal, every time
+    config = RunConfig.model_validate({"limits": {"attempts": 2, "timeouts": {"decode": 2.0}}})
+    report = restore(simulation, executor=executor, config=config)
+    raised, hung = ([each for each in report.failures if each.stage == stage] for stage in ("sample", "decode"))
+    assert len(raised) == len(hung) == 2
+    for failure in raised:
+        assert (failure.outcome, failure.error_class, failure.attempts) == ("gave_up", "RuntimeError", 2)
+        assert failure.message.startswith("CUDA error") and "simulated_stages.py" in failure.traceback
+    for failure in hung:
+        assert (failure.outcome, failure.error_class, failure.attempts) == ("gave_up", "TimedOut", 2)
+        assert failure.message.endswith("took too long") and "simulated_stages.py" in failure.traceback
+    outcomes = Counter((row["stage"], row["outcome"]) for row in events(tmp_path / "workspace"))
+    assert outcomes["sample", "retried"] == outcomes["sample", "gave_up"] == 2
+    assert outcomes["decode", "gave_up"] == 2 and outcomes["decode", "timed_out"] == 4
+
+
 def test_split_stops_ahead_when_the_space_is_used_up(
     restore: Restore, executor: RayExecutor, tmp_path: Path, library: Path
 ) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -224,17 +223,6 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_next_goes_on(
     assert "\n" not in str(caught.value)
     report = restore()
     assert report.ok and report.stages["sample"] == {"reused": 1, "done": 5}
-
-
-def test_an_artifact_that_cannot_be_read_ends_the_run_in_one_line(
-    restore: Restore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def bad_sectors(*_: Any) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr("pipeline.artifacts.Artifacts.lookup", bad_sectors)
-    with pytest.raises(StorageError, match=r"failed \(\[Errno 5\] Input/output error\); run the same line again$"):
-        restore()
 
 
 def test_the_record_of_a_run_names_its_places_from_anywhere(

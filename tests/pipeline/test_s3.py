@@ -177,6 +177,9 @@ def test_an_output_that_is_no_bucket_is_told_of_before_anything_is_made(
     assert not (tmp_path / "journal").exists()
 
 
-def test_a_place_that_is_prepared_stays_empty(s3: Proxy, place: str) -> None:
+def test_a_place_that_is_prepared_stays_as_it_was(s3: Proxy, place: str) -> None:
     Storage(f"{place}/restored").prepare()
     assert tree(Storage(place)) == {}
+    Storage(place).put("restored/writable", b"somebody's")
+    Storage(f"{place}/restored").prepare()
+    assert tree(Storage(place)) == {"restored/writable": b"somebody's"}

@@ -122,3 +122,22 @@ def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path, length: i
     storage.put("x" * length, b"data")
     assert storage.put_if_absent("x" * length, b"other") is False
     assert [path.name for path in tmp_path.iterdir()] == ["x" * length]
+
+
+def test_of_partial_files_only_those_of_this_program_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where scratch is on another disk, a copy that crashed leaves a temporary file beside its target."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "made").write_bytes(b"made")
+    theirs = {"tape.mkv.rsync.partial", f"tape.mkv.{'0' * 31}.partial", f"tape.mkv.{'0' * 33}.partial"}
+    theirs |= {f"tape.mkv.{'g' * 32}.partial", f"tape.mkv.{'0' * 32}.old.partial", f"tape.mkv.x.{'0' * 32}.partial"}
+    for name in theirs | {f"tape.mkv.{uuid.uuid4().hex}.partial"}:
+        (tmp_path / "out" / name).write_bytes(b"x")
+    stat = Path.stat
+
+    def on_a_disk_of_its_own(self: Path, **options: bool) -> os.stat_result:
+        mode, inode, _, *more = stat(self, **options)
+        return os.stat_result((mode, inode, inode, *more))
+
+    monkeypatch.setattr(Path, "stat", on_a_disk_of_its_own)
+    Storage(tmp_path / "out").put_file(tmp_path / "made", "tape.mkv")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == theirs | {"tape.mkv"}

@@ -21,7 +21,9 @@ from models.vae import TemporalVAE
 from stages.decode.config import DecodeConfig
 from stages.decode.decoding import Decoding
 from stages.decode.stage import DecodeStage
+from stages.device import device_name
 from stages.flow.config import FlowConfig
+from stages.flow.estimating import Estimating
 from stages.flow.stage import FlowStage
 from stages.items import ChunkTask
 from stages.media.frames import read_frames
@@ -101,6 +103,42 @@ def test_a_canvas_that_does_not_fit_in_memory_is_encoded_and_decoded_in_tiles(
         assert (tiled.parent / file).read_bytes() == (small.parent / file).read_bytes()
 
 
+def test_a_video_too_large_for_the_memory_leaves_smaller_ones_alone_and_is_told(
+    tmp_path: Path, setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = moving_texture(2), np.ascontiguousarray(moving_texture(2)[:, :, : WIDTH // 2])
+    inputs = {"large": large, "small": small}
+    folders = {
+        name: way(tmp_path / name, setting, frames, SMALL, DecodeConfig()).parent for name, frames in inputs.items()
+    }
+    for name, factor in (("encode", 8), ("decode", 1)):
+        original = getattr(TemporalVAE, name)
+
+        def limited(vae: TemporalVAE, given: torch.Tensor, *rest: Any, f: Any = original, n: int = factor, **more: Any):
+            tile = more["tile"] if "tile" in more else rest[0]
+            if given.shape[-1] > 8 * n and tile > 8:
+                raise torch.OutOfMemoryError("too much")
+            return f(vae, given, *rest, **more)
+
+        monkeypatch.setattr(TemporalVAE, name, limited)
+    for work in ("sample.sampling", "decode.decoding"):
+        monkeypatch.setattr(f"stages.{work}.LEAST_TILE", 8)
+    for stage, size in (
+        (SampleStage(SMALL, setting), "sample.encode_tile"),
+        (DecodeStage(DecodeConfig(), setting), "decode.tile"),
+    ):
+        stage.setup()
+        facts = {}
+        for name in ("large", "large", "small"):
+            output = tmp_path / f"{stage.name} of {name}, {len(facts)}"
+            output.mkdir()
+            given = {each: folders[name] / each for each in ("split", "flow", "sample")}
+            facts[name] = stage.run(ChunkTask(chunk_of(2), given, output)).facts
+        assert facts["large"]["reduced"] == f"{size}: 8" and "reduced" not in facts["small"]
+        for file in (folders["small"] / stage.name).iterdir():
+            assert (output / file.name).read_bytes() == file.read_bytes()
+
+
 def test_a_batch_that_did_not_fit_is_not_tried_again_at_the_next_chunk(
     tmp_path: Path, setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +163,32 @@ def test_a_batch_that_did_not_fit_is_not_tried_again_at_the_next_chunk(
     assert sizes == [2, 1, 1, 1, 1]
     first, second = (tmp_path / name / "latents.safetensors" for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_every_stage_says_on_what_kind_of_device_it_computed(
+    tmp_path: Path, setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way(tmp_path, setting, moving_texture(2), SMALL, DecodeConfig())
+    stages = (
+        FlowStage(FlowConfig(estimator="spynet"), setting),
+        SampleStage(SMALL, setting),
+        DecodeStage(DecodeConfig(), setting),
+    )
+    inputs = {name: tmp_path / name for name in ("split", "flow", "sample")}
+    for stage in stages:
+        output = tmp_path / "again" / stage.name
+        output.mkdir(parents=True)
+        stage.setup()
+        assert stage.run(ChunkTask(chunk_of(2), inputs, output)).facts["device"] == "cpu"
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"NVIDIA {device.index}")
+    assert device_name(torch.device("cuda", 1)) == "NVIDIA 1"
+
+
+def test_opencvs_flow_is_computed_on_the_cpu_whatever_there_is(
+    setting: ModelSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.network_work.prepare_device", lambda setting: (torch.device("meta"), torch.float32))
+    assert Estimating(FlowConfig(estimator="dis"), setting).device.type == "cpu"
 
 
 def test_another_seed_gives_other_latents(tmp_path: Path, setting: ModelSetting) -> None:

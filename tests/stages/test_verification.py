@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +100,55 @@ def test_many_differences_are_counted_not_listed(clip: Callable[..., Path], go: 
     lines = against_source(done.output, done.source, CONFIG, shift=5)
     assert len(lines) == MOST + 1
     assert lines[-1] == "and 30 more differing timestamps"
+
+
+A_ROW = 8
+"""Bytes; a row itself takes ten times as many."""
+
+
+@pytest.mark.parametrize("change", ["nothing", "every frame", "no sound"])
+def test_memory_does_not_grow_with_the_rows_of_framemd5(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    def rows(count: int, altered: bool) -> Iterator[str]:
+        yield "#media_type 1: audio\n"
+        for number in range(count):
+            md5 = f"{number + (altered and change == 'every frame'):032x}"
+            yield f"0, {40 * number:10}, {40 * number:10}, 40, 4608, {md5}\n"
+            if not (altered and change == "no sound"):
+                yield f"1, {40 * number:10}, {40 * number:10}, 40, 960, {number:032x}\n"
+
+    def peak(count: int) -> tuple[int, list[str]]:
+        fixity = tmp_path / "a.framemd5"
+        with fixity.open("w") as file:
+            file.writelines(rows(count, altered=False))
+        gc.collect()
+        tracemalloc.start()
+        found = against_fixity(tmp_path / "a.mkv", fixity)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size, found
+
+    def write(path: Path, target: Path, audio: bool) -> None:
+        with target.open("w") as file:
+            file.writelines(rows(int(count), altered=True))
+
+    monkeypatch.setattr("stages.verification.write_framemd5", write)
+    sizes = {}
+    for count in (10, 2000, 12000):
+        sizes[count], found = peak(count)
+    assert sizes[12000] - sizes[2000] < 10000 * A_ROW, f"{(sizes[12000] - sizes[2000]) / 10000:.0f} bytes a frame"
+    if change == "nothing":
+        assert found == []
+    else:
+        assert found[MOST] == f"and {12000 - MOST} more differing rows of framemd5"
+        assert found[0].startswith(f"framemd5, stream {'01'[change == 'no sound']}, number 0: ")
+
+
+def test_rows_of_a_stream_that_is_not_there_and_what_is_no_row_are_named(way: Any) -> None:
+    fixity = way.output.with_suffix(".framemd5")
+    fixity.write_text(fixity.read_text() + "7,          0,          0,        1,     4608, " + "0" * 32 + "\nno row\n")
+    assert against_fixity(way.output, fixity) == [
+        "framemd5, header: no row was recorded, nothing is there",
+        f"framemd5, stream 7, number 0: {'0' * 32} at 0 ms was recorded, nothing is there",
+    ]

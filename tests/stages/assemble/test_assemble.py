@@ -235,6 +235,21 @@ def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: P
     assert "data" in str(go(source).result.facts["left_out"])
 
 
+def test_a_second_video_stream_is_left_out_and_named(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+    plain, source = clip("plain.mkv", frames=5), tmp_path / "two.mkv"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        streams = [new.add_stream_from_template(old.streams.video[0]) for _ in range(2)]
+        for packet in old.demux(video=0):
+            for stream in streams if packet.size else ():
+                again = av.Packet(bytes(packet))
+                again.stream, again.time_base, again.pts, again.dts = stream, packet.time_base, packet.pts, packet.dts
+                new.mux(again)
+    way = go(source)
+    assert way.result.facts["left_out"] == "1 video"
+    with av.open(str(way.output)) as container:
+        assert len(container.streams.video) == 1
+
+
 def test_vertical_video_stays_upright(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
     plain, source = clip("plain.mp4", codec="libx264", frames=3), tmp_path / "turned.mp4"
     with av.open(str(plain)) as old, av.open(str(source), "w") as new:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import tracemalloc
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 
-from stages.split.fields import Measured, decide
+from stages.split.config import SplitConfig
+from stages.split.fields import Measured, decide, smoothed
+from stages.split.survey import survey
 
 
 @pytest.mark.parametrize(
@@ -20,3 +28,52 @@ from stages.split.fields import Measured, decide
 def test_a_few_frames_without_a_flag_are_not_taken_for_interlaced(kinds: str, flags: str, treatment: str) -> None:
     found = decide("auto", Measured(kinds, "n" * len(kinds), flags))
     assert ", ".join(each.treatment for each in found) == treatment
+
+
+def by_hand(kinds: str, doubt: int) -> int:
+    """The cost of the cheapest course: every misjudgement 1, every change 8, and what it costs to begin with t or b."""
+    costs = {"p": 0, "t": doubt, "b": doubt}
+    for kind in kinds:
+        costs = {
+            state: min(cost + 8 * (before != state) for before, cost in costs.items())
+            + (kind in "ptb" and kind != state)
+            for state in costs
+        }
+    return min(costs.values())
+
+
+@pytest.mark.parametrize("doubt", [0, 4])
+def test_the_likeliest_course_is_the_cheapest(doubt: int) -> None:
+    chance = random.Random(3)
+    for _ in range(200):
+        runs = (chance.choice("ptbu") * chance.randint(1, 20) for _ in range(chance.randint(1, 5)))
+        kinds = "".join(chance.choice("ptbu") if chance.random() < 0.2 else kind for run in runs for kind in run)
+        course = "".join(smoothed(kinds, doubt))
+        wrong = sum(kind in "ptb" and kind != state for kind, state in zip(kinds, course, strict=True))
+        changes = sum(one != other for one, other in pairwise(course))
+        # The first state is what came before the first frame, so that a change at once is one, too.
+        begin = min(8 * (before != course[0]) + doubt * (before != "p") for before in "ptb")
+        assert wrong + 8 * changes + begin == by_hand(kinds, doubt)
+
+
+def peak(call: Callable[[], object]) -> int:
+    """Bytes of Python's own that a call takes at most."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_frame_costs_a_few_bytes_to_decide_about() -> None:
+    chance = random.Random(1)
+    few, many = ("".join(chance.choice("pptu") for _ in range(count)) for count in (5000, 25000))
+    sizes = [peak(lambda k=k: decide("auto", Measured(k, "n" * len(k), "p" * len(k)))) for k in (few, many)]
+    assert sizes[1] - sizes[0] < 20000 * 12, f"{(sizes[1] - sizes[0]) / 20000:.0f} bytes a frame"
+
+
+def test_a_frame_costs_some_45_bytes_to_survey(clip: Callable[..., Path]) -> None:
+    clips = [clip(f"{count}.mkv", frames=count, size=(16, 16), codec="mpeg4") for count in (50, 500, 3500)]
+    _, few, many = (peak(lambda path=path: survey(path, SplitConfig())) for path in clips)
+    assert many - few < 3000 * 60, f"{(many - few) / 3000:.0f} bytes a frame"

@@ -1,0 +1,147 @@
+"""Results held against their sources where the settings have changed since, or the source cannot be read again."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cheap_stages import cheap_stages
+from whole_jobs import write_clip
+
+from jobs.verify import verify as verify_command
+from pipeline.config import load_config
+from pipeline.report import RunReport
+from pipeline.run import run
+from pipeline.stopping import Stop
+from pipeline.verify import Verdict, verify
+from report.build import build_report
+
+SECRET = "SECRETSIG"
+
+
+def restore(root: Path, *settings: str, inputs: Any = None, stop: Stop | None = None) -> RunReport:
+    config = load_config(overrides=["split.chunk_frames=8", "split.overlap_frames=2", *settings])
+    places = inputs or [root / "library"], root / "restored", root / "workspace"
+    return run(config, *places, stages=cheap_stages(config), allow_changed=True, stop=stop)
+
+
+def begin(root: Path, *settings: str, inputs: Any = None) -> None:
+    """Begin a run with other settings that is stopped before it has done anything."""
+    stop = Stop()
+    stop.ask()
+    assert restore(root, *settings, inputs=inputs, stop=stop).left
+
+
+def verdicts(root: Path) -> list[Verdict]:
+    return list(verify(root / "workspace"))
+
+
+@pytest.mark.parametrize("how", ["assemble.provenance=true", "assemble.provenance=false"])
+def test_a_result_is_held_against_its_source_as_it_was_read_for_it(tmp_path: Path, how: str) -> None:
+    write_clip(tmp_path / "library" / "one.mkv", frames=20)
+    assert restore(tmp_path, how).ok
+    begin(tmp_path, how, "split.deinterlace=ivtc")  # it would have 16 frames
+    assert [each.differences for each in verdicts(tmp_path)] == [()]
+    shutil.rmtree(tmp_path / "workspace" / "artifacts" / "split")
+    assert build_report(tmp_path / "workspace").problems == (), "the input's frames are those of the result"
+    assert restore(tmp_path, how, "split.deinterlace=ivtc").ok
+    assert [each.differences for each in verdicts(tmp_path)] == [()]
+
+
+def test_settings_that_were_taken_back_count_again(tmp_path: Path) -> None:
+    write_clip(tmp_path / "library" / "one.mkv", frames=20)
+    assert restore(tmp_path).ok
+    with pytest.raises(Exception, match="stage assemble cannot start"):  # split is through by then
+        _with_broken_assemble(tmp_path, "split.deinterlace=ivtc")
+    assert restore(tmp_path).count("reused") == 1
+    begin(tmp_path, "split.deinterlace=ivtc")
+    assert [each.differences for each in verdicts(tmp_path)] == [()]
+
+
+def _with_broken_assemble(root: Path, setting: str) -> None:
+    class Broken:
+        def __init__(self, stage: Any) -> None:
+            self._stage = stage
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stage, name)
+
+        def setup(self) -> None:
+            raise RuntimeError("broken")
+
+    config = load_config(overrides=["split.chunk_frames=8", "split.overlap_frames=2", setting])
+    stages = dict(cheap_stages(config))
+    usual = stages["assemble"]
+    stages["assemble"] = lambda: Broken(usual())  # type: ignore[assignment, return-value]
+    run(config, [root / "library"], root / "restored", root / "workspace", stages=stages, allow_changed=True)
+
+
+class _Signed(http.server.SimpleHTTPRequestHandler):
+    """Gives files to whoever has the signature, where one is asked for."""
+
+    asked = SECRET
+
+    def send_head(self) -> Any:
+        if self.asked and self.asked not in self.path:
+            self.send_error(403)
+            return None
+        return super().send_head()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a clip."""
+    write_clip(tmp_path / "served" / "tape.mkv", frames=9)
+    monkeypatch.setattr(_Signed, "asked", SECRET)
+    handler = functools.partial(_Signed, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_address[1]}/tape.mkv"
+        found.shutdown()
+
+
+def test_a_source_whose_address_carried_credentials_is_not_said_to_differ(
+    tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert restore(tmp_path, inputs=[f"{server}?X-Amz-Signature={SECRET}"]).ok
+    (verdict,) = verdicts(tmp_path)
+    assert verdict.differences == ()
+    assert verdict.unchecked.startswith(
+        "not checked against its source, whose address carried credentials that are not kept (the source cannot be read"
+    )
+    assert verify_command(str(tmp_path / "workspace")) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"{verdict.video}: {verdict.unchecked}"
+    assert said[-1] == "1 video verified: 1 whole, 0 not; 1 not checked against the source"
+    shutil.rmtree(tmp_path / "workspace" / "artifacts" / "split")
+    ((_, problem),) = build_report(tmp_path / "workspace").problems
+    assert problem == (
+        f"{server}: its address carried credentials that are not kept, so its frames cannot be read again; no pictures"
+    )
+
+
+def test_where_the_environment_lets_it_be_read_it_is_checked(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert restore(tmp_path, inputs=[f"{server}?X-Amz-Signature={SECRET}"]).ok
+    monkeypatch.setattr(_Signed, "asked", "")
+    assert [(each.differences, each.unchecked) for each in verdicts(tmp_path)] == [((), "")]
+
+
+def test_a_source_without_credentials_that_cannot_be_read_is_a_difference(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Signed, "asked", "")
+    assert restore(tmp_path, inputs=[server]).ok
+    monkeypatch.setattr(_Signed, "asked", SECRET)
+    ((difference,),) = (each.differences for each in verdicts(tmp_path))
+    assert difference.startswith("the source cannot be read: ")
