@@ -22,6 +22,18 @@ STEADY, RESTLESS = 0.016, 0.032
 """Mean difference, of values in [-1, 1], up to which an input counts as steady along its motion, and from which on as
 flickering all over. Clips shrunk cleanly have 0.008 to 0.016, damaged ones 0.03 to 0.05."""
 
+AROUND = 30
+"""Side of the place whose mean motion is looked at, in pixels of the input: over it, jitter comes to nothing."""
+STILL, MOVING = 0.12, 0.5
+"""Length of that mean motion, in pixels of the input, up to which a place stands still, and from which on it moves."""
+SLOW, FAST = 0.6, 1.2
+"""The same of a flow by itself, whatever its place does: small things move, too."""
+BESIDE = 9
+"""Side in pixels of the input over which a neighbour, moved and as it is, is compared with the frame."""
+DOUBTFUL, CLEAR = 1.1, 1.4
+"""How many times the neighbour as it is differs more than moved: up to this, following a flow is no gain; from that on,
+it is. Interpolation alone smooths noise, and gains a tenth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
@@ -51,7 +63,7 @@ def flicker(frame: Tensor, neighbours: Sequence[Neighbour]) -> Tensor:
     apart, weights = torch.zeros_like(frame[:, :1]), torch.full_like(frame[:, :1], 1e-6)
     for other in neighbours:
         moved, believed = _moved(other, (frame.shape[-2], frame.shape[-1]))
-        apart, weights = apart + believed * _difference(moved, frame), weights + believed
+        apart, weights = apart + believed * _apart(moved, frame), weights + believed
     return ((apart / weights - STEADY) / (RESTLESS - STEADY)).clamp(0, 1)
 
 
@@ -75,9 +87,39 @@ def temporal_filter(frame: Tensor, neighbours: Sequence[Neighbour], weight: Tens
     weight = functional.interpolate(weight.to(frame), size=size, mode="bilinear")
     for other in neighbours:
         moved, believed = _moved(other, size)
-        share = weight * believed * torch.exp(-((_difference(moved, frame) / TOLERANCE) ** 2))
+        share = weight * believed * torch.exp(-((_apart(moved, frame) / TOLERANCE) ** 2))
         total, weights = total + share * moved, weights + share
     return (total / weights).clamp(-1, 1)
+
+
+def settled(frame: Tensor, other: Neighbour, flickering: Tensor) -> Tensor:
+    """A neighbour's flow, where the input flickers and it is no more than jitter: none.
+
+    Noise moves the flow of a still picture about, by up to half a pixel of the input. Followed, it would blur what
+    stands still and make it tremble. A flow is no jitter where its whole place moves, where it is fast, or where the
+    neighbour, moved along it, is nearer to the frame than as it is.
+
+    Args:
+        frame: of the input, ``[1, c, h, w]`` in [-1, 1].
+        other: its neighbour, as large as the frame; flow of any size.
+        flickering: how much the frame does (``flicker``), ``[1, 1, h, w]``.
+
+    Returns:
+        A flow as large as the neighbour's.
+    """
+    flow = other.flow
+    size, pixel = (flow.shape[-2], flow.shape[-1]), frame.shape[-1] / flow.shape[-1]
+    around = _mean(flow, 2 * round(AROUND / pixel / 2) + 1)
+    place, itself = (each.square().sum(1, keepdim=True).sqrt() * pixel for each in (around, flow))
+    moved, _ = _moved(other, (frame.shape[-2], frame.shape[-1]))
+    gain = _apart(other.frame, frame, BESIDE) / _apart(moved, frame, BESIDE).clamp(min=1e-4)
+    signs = (
+        (place - STILL) / (MOVING - STILL),
+        (itself - SLOW) / (FAST - SLOW),
+        functional.interpolate((gain - DOUBTFUL) / (CLEAR - DOUBTFUL), size=size, mode="bilinear"),
+    )
+    moves = torch.cat(signs, dim=1).amax(1, keepdim=True).clamp(0, 1)
+    return flow * (1 - functional.interpolate(flickering, size=size, mode="bilinear") * (1 - moves))
 
 
 def _moved(other: Neighbour, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -87,6 +129,11 @@ def _moved(other: Neighbour, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return moved, 1 - functional.interpolate(other.occlusion.to(moved), size=size, mode="bilinear")
 
 
-def _difference(one: Tensor, other: Tensor) -> Tensor:
-    apart = (one - other).abs().mean(1, keepdim=True)
-    return functional.avg_pool2d(apart, NEIGHBOURHOOD, 1, NEIGHBOURHOOD // 2, count_include_pad=False)
+def _apart(one: Tensor, other: Tensor, side: int = NEIGHBOURHOOD) -> Tensor:
+    """Mean difference of the channels and of the square around each place, ``[n, 1, h, w]``."""
+    return _mean((one - other).abs().mean(1, keepdim=True), side)
+
+
+def _mean(values: Tensor, side: int) -> Tensor:
+    """Of the square of this side, odd, around each place, as far as it lies inside."""
+    return functional.avg_pool2d(values, side, 1, side // 2, count_include_pad=False)

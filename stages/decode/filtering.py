@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, pairwise, tee
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.temporal_filter import Neighbour, flicker, temporal_filter
+from models.temporal_filter import Neighbour, flicker, settled, temporal_filter
 
+TIMES = 2
+"""How often the filter goes over places whose input flickers: frames so many on either side count."""
 IN_STEADY_PLACES = 0.3
 """Weight of neighbours where the input does not flicker, of that where it does."""
 
@@ -18,8 +21,8 @@ IN_STEADY_PLACES = 0.3
 def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
     """Yield the frames of a chunk, each filtered with those before and after it as they were.
 
-    Where the input flickers, the result is filtered once more, so that frames two further on count as well; where it
-    is steady, neighbours count for less.
+    Where the input flickers, the result is filtered once more, so that frames two further on count as well, and jitter
+    of the flow is not followed; where it is steady, neighbours count for less.
 
     Args:
         frames: [3, H, W] in [-1, 1], on the canvas, in order.
@@ -35,16 +38,28 @@ def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Pa
         yield from frames
         return
     motion = load_file(flow / "flow.safetensors")
-    first, second = tee(flicker(this[None], neighbours) for this, neighbours in _beside(inputs, motion))
-    once = _filtered(frames, first, motion, weight, IN_STEADY_PLACES)
-    yield from _filtered(once, second, motion, weight, 0.0)
+    for time, seen in enumerate(tee(_seen(inputs, motion), TIMES)):
+        frames = _filtered(frames, seen, motion, weight, 0.0 if time else IN_STEADY_PLACES)
+    yield from frames
+
+
+def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    """How much each input flickers, and the flow from it to each of its neighbours, without jitter."""
+    for this, neighbours in _beside(inputs, motion):
+        amount = flicker(this[None], neighbours)
+        yield amount, [settled(this[None], each, amount) for each in neighbours]
 
 
 def _filtered(
-    frames: Iterable[Tensor], amounts: Iterable[Tensor], motion: Mapping[str, Tensor], weight: float, least: float
+    frames: Iterable[Tensor],
+    seen: Iterable[tuple[Tensor, list[Tensor]]],
+    motion: Mapping[str, Tensor],
+    weight: float,
+    least: float,
 ) -> Iterator[Tensor]:
-    for (this, neighbours), amount in zip(_beside(frames, motion), amounts, strict=True):
-        yield temporal_filter(this[None], neighbours, weight * amount.clamp(min=least))[0]
+    for (this, neighbours), (amount, flows) in zip(_beside(frames, motion), seen, strict=True):
+        still = [replace(each, flow=flow) for each, flow in zip(neighbours, flows, strict=True)]
+        yield temporal_filter(this[None], still, weight * amount.clamp(min=least))[0]
 
 
 def _beside(frames: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Neighbour]]]:

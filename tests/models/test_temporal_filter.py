@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.temporal_filter import Neighbour, flicker, temporal_filter
+from models.temporal_filter import Neighbour, flicker, settled, temporal_filter
 
 MOVED = 3
 """Pixels to the right from each frame to the next; a whole number, so that moving a frame loses nothing."""
@@ -83,3 +83,63 @@ def test_flicker_is_what_motion_does_not_explain() -> None:
 def test_what_the_flow_does_not_explain_is_not_called_flicker_where_it_is_not_believed() -> None:
     first, this, _ = moving(noise=0.05)
     assert not flicker(this[None], [beside(first, -1, occluded=True)]).any()
+
+
+SIDES = (60, 80)
+"""Of an input twice as large as its flow: a pixel of the flow is two of its own."""
+
+
+def still(noise: float, shift: float = 0.0) -> tuple[Tensor, Tensor]:
+    """A frame and its neighbour, the same picture but for noise and so many pixels to the right."""
+    generator = torch.Generator().manual_seed(2)
+    coarse = torch.rand(1, 3, 24, 32, generator=generator) - 0.5
+    wide = torch.nn.functional.interpolate(coarse, scale_factor=40, mode="bicubic")
+    moved = round(shift * 10)
+    frames = (wide[..., 100 : 100 + 600, at : at + 800 : 1][..., ::10, ::10] for at in (100, 100 - moved))
+    first, second = (frame + noise * torch.randn(frame.shape, generator=generator) for frame in frames)
+    return first, second
+
+
+def settled_flow(flow: Tensor, noise: float, shift: float = 0.0, flickering: Tensor | None = None) -> Tensor:
+    first, second = still(noise, shift)
+    other = Neighbour(second, flow, torch.zeros(1, 1, 30, 40))
+    return settled(first, other, torch.ones(1, 1, *SIDES) if flickering is None else flickering)
+
+
+def even_flow(x: float) -> Tensor:
+    return torch.tensor([x, 0.0]).view(1, 2, 1, 1).repeat(1, 1, 30, 40)
+
+
+def jitter(size: float) -> Tensor:
+    return size * torch.randn(1, 2, 30, 40, generator=torch.Generator().manual_seed(1))
+
+
+def test_what_only_jitters_stands_still() -> None:
+    flow = jitter(0.12)
+    assert float(settled_flow(flow, noise=0.1).abs().mean()) < 0.1 * float(flow.abs().mean())
+
+
+def test_slow_motion_of_a_whole_place_goes_on() -> None:
+    flow = even_flow(0.35) + jitter(0.12)
+    assert torch.equal(settled_flow(flow, noise=0.1), flow)
+
+
+def test_a_small_thing_that_moves_before_a_still_ground_goes_on() -> None:
+    flow = even_flow(0.0)
+    flow[..., 14:16, 20:22] = 0.7
+    assert torch.equal(settled_flow(flow, noise=0.1), flow)
+
+
+def test_a_flow_that_explains_the_frames_is_followed_however_slow() -> None:
+    flow = even_flow(0.15)
+    clear, hidden = (settled_flow(flow, noise, shift=0.3) for noise in (0.0, 0.3))
+    assert torch.equal(clear[..., 4:-4, 4:-4], flow[..., 4:-4, 4:-4])
+    assert float(hidden.mean()) < 0.8 * float(clear.mean())
+
+
+def test_where_the_input_is_steady_its_flow_is_believed() -> None:
+    flow = jitter(0.02)
+    half = torch.ones(1, 1, *SIDES)
+    half[..., :40] = 0
+    stands = settled_flow(flow, noise=0.1, flickering=half)
+    assert torch.equal(stands[..., :19], flow[..., :19]) and not stands[..., 21:].any()

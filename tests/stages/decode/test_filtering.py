@@ -44,17 +44,29 @@ def test_each_frame_meets_its_neighbours_as_they_were_before(tmp_path: Path, mon
 
 def test_where_the_input_flickers_frames_count_that_are_two_away(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
-    decoded = 0.02 * torch.randn(5, 3, 16, 16, generator=generator)
-    parts = {name: torch.zeros(4, 2, 2, 2) for name in ("forward", "backward")}
+    decoded = 0.02 * torch.randn(7, 3, 16, 16, generator=generator)
+    parts = {name: torch.zeros(6, 2, 2, 2) for name in ("forward", "backward")}
     save_file(
-        {**parts, **{f"{way}_occlusion": torch.zeros(4, 1, 2, 2) for way in parts}}, tmp_path / "flow.safetensors"
+        {**parts, **{f"{way}_occlusion": torch.zeros(6, 1, 2, 2) for way in parts}}, tmp_path / "flow.safetensors"
     )
     left = {}
     for name, noise in (("steady", 0.0), ("restless", 0.2)):
-        inputs = noise * torch.randn(5, 3, 8, 8, generator=generator)
-        left[name] = torch.stack(list(filtered_frames(decoded, inputs, tmp_path, 1.0)))[2].std() / decoded[2].std()
+        inputs = noise * torch.randn(7, 3, 8, 8, generator=generator)
+        left[name] = torch.stack(list(filtered_frames(decoded, inputs, tmp_path, 1.0)))[3].std() / decoded[3].std()
     assert 0.6 < left["steady"] < 0.75, "a mean with weights of 0.3: 0.68 of the deviation"
     assert 0.42 < left["restless"] < 0.55, "1 2 3 2 1: 0.48"
+
+
+def test_jitter_of_the_flow_moves_nothing_where_the_input_flickers(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    texture = 0.2 * torch.randn(1, 3, 64, 64, generator=generator)
+    jitter = {way: 0.1 * torch.randn(2, 2, 8, 8, generator=generator) for way in ("forward", "backward")}
+    save_file(
+        {**jitter, **{f"{way}_occlusion": torch.zeros(2, 1, 8, 8) for way in jitter}}, tmp_path / "flow.safetensors"
+    )
+    inputs = 0.2 * torch.randn(3, 3, 16, 16, generator=generator)
+    filtered = torch.stack(list(filtered_frames(texture.expand(3, -1, -1, -1), inputs, tmp_path, 1.0)))
+    assert float((filtered - texture).abs().mean()) < 0.005
 
 
 def test_a_chunk_of_one_frame_has_no_neighbours(tmp_path: Path) -> None:
