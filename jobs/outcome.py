@@ -25,6 +25,8 @@ def conclude(report: RunReport, as_json: bool = False) -> int:
     tell(report.summary(), workspace=report.workspace, output=report.output, seconds=report.seconds)
     for source, damage in report.damage.items():
         warn(f"{source}: restored as far as it can be read: {damage}", video=source)
+    for source, left_out in report.left_out.items():
+        warn(f"{source}: not in the result: {left_out}", video=source)
     if report.failures:
         _show_failures(report)
     if report.left:

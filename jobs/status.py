@@ -32,7 +32,8 @@ def status(
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch one line per look.")] = False,
 ) -> int:
-    """Show what is done, what failed and what is left, per stage, every failed item, and every damaged source.
+    """Show what is done, what failed and what is left, per stage, every failed item, every damaged source, and what of
+    a source is not in its result.
 
     It reads the manifest, so it works from any machine while the run goes on, and after it. What a run has just done is
     written within seconds at first, within a minute in a long run.
@@ -94,7 +95,9 @@ def picture(state: dict[str, Any]) -> RenderableType:
     if state["failures"]:
         parts.append(_failures(state["failures"]))
     if state["damage"]:
-        parts.append(_damage(state["damage"]))
+        parts.append(_remarks("restored as far as they can be read", "what is missing", state["damage"]))
+    if state["left_out"]:
+        parts.append(_remarks("not all of it is in the result", "what is left out", state["left_out"]))
     return Group(*parts)
 
 
@@ -138,11 +141,11 @@ def _failures(failures: list[dict[str, object]]) -> Table:
     return table
 
 
-def _damage(damage: dict[str, str]) -> Table:
-    table = Table(title="restored as far as they can be read", title_justify="left")
-    for name in ("video", "what is missing"):
+def _remarks(title: str, heading: str, remarks: dict[str, str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("video", heading):
         table.add_column(name, overflow="fold")
-    for source, what in damage.items():
+    for source, what in remarks.items():
         table.add_row(Text(here(source)), Text(here(what)))
     return table
 

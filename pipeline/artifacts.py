@@ -16,27 +16,18 @@ which ``lookup`` reports and removes, and the stage runs again. So it does with 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pipeline.storage import BLOCK, Storage
+from pipeline.fixity import ArtifactFile, damage, describe, digest_file, unread
+from pipeline.storage import Storage
 from stages.contract import Fact
 
 RECORD = "artifact.json"
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactFile:
-    """One file: name relative to the artifact's folder, size in bytes, SHA-256."""
-
-    name: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,52 +73,6 @@ class Artifact:
         if not files:
             raise ValueError("not an artifact record: it names no files")
         return artifact
-
-
-def digest(blocks: Iterable[bytes]) -> tuple[int, str]:
-    """Return size and SHA-256 of a content given in blocks."""
-    size, sha256 = 0, hashlib.sha256()
-    for block in blocks:
-        size += len(block)
-        sha256.update(block)
-    return size, sha256.hexdigest()
-
-
-def digest_file(path: Path) -> tuple[int, str]:
-    """Return size and SHA-256 of a local file."""
-    with path.open("rb") as file:
-        return digest(iter(lambda: file.read(BLOCK), b""))
-
-
-def damage(storage: Storage, name: str, file: ArtifactFile, verify: Literal["full", "size"]) -> str:
-    """Say what is wrong with what ``storage`` has for ``file`` under ``name``; "" if it is as it was written.
-
-    Raises:
-        StorageError, OSError: if the storage fails, and not this one file.
-    """
-    try:
-        # What is read whole need not be asked for its size before.
-        size, sha256 = (storage.size(name), file.sha256) if verify == "size" else digest(storage.blocks(name))
-    except FileNotFoundError:
-        return "is missing"
-    except OSError as error:
-        return _unread(storage, error)
-    if size != file.size:
-        return f"has {size} bytes instead of {file.size}"
-    return "" if sha256 == file.sha256 else "does not have the SHA-256 it was written with"
-
-
-def _unread(storage: Storage, error: OSError) -> str:
-    """Say that a file cannot be read if the error is of that file alone; else raise it again."""
-    if why := storage.bad_sector(error):
-        return f"cannot be read ({why})"
-    raise error
-
-
-def describe(folder: Path) -> tuple[ArtifactFile, ...]:
-    """Return name, size and SHA-256 of every file below ``folder``, sorted by name."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(ArtifactFile(path.relative_to(folder).as_posix(), *digest_file(path)) for path in paths)
 
 
 class Artifacts:
@@ -255,7 +200,7 @@ class Artifacts:
         try:
             return Artifact.from_json(self.storage.read(f"{folder}/{RECORD}"))
         except OSError as error:
-            raise ValueError(f"{RECORD} {_unread(self.storage, error)}") from error
+            raise ValueError(f"{RECORD} {unread(self.storage, error)}") from error
 
     def _clear(self, target: str, names: set[str]) -> None:
         """Remove what a commit that crashed left in a folder which stages will read in place."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.artifacts import digest_file
+from pipeline.fixity import digest_file
 from pipeline.searching import walk
 from stages.media.sequence import find_sequence
 

@@ -54,5 +54,6 @@ def passed_over(inputs: Sequence[str | Path], rows: Sequence[SourceRow]) -> dict
             folder = str(name.parent) if name.parent.name else plain(Path(place.root).name)
             image = suffix in IMAGES and folder in taken
             if suffix not in SUFFIXES and not image and not name.name.startswith("."):
-                counts[suffix] += 1
+                # A link on a page of the web may carry a signature, which nobody is to be told.
+                counts["".join(suffix.partition("?")[:2])] += 1
     return dict(counts.most_common())

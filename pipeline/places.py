@@ -35,17 +35,21 @@ def same_host(fs: Any, url: str, other: str) -> bool:
 
 
 def redact(url: str) -> str:
-    """Return a URL without user, password and parameters; a local path as it is.
-
-    On the web ``?`` and ``#`` end a path. Elsewhere they belong to names, unless parameters follow (``?key=value``).
-    """
+    """Return a URL without user, password and parameters; a local path as it is."""
     protocol, mark, rest = url.partition("://")
     if not mark:
         return url
-    web = protocol.rpartition("::")[2] in ("http", "https")
-    rest = re.split(r"[?#]" if web else r"\?(?=[^/?=]+=)", rest, maxsplit=1)[0]
-    host, slash, path = rest.partition("/")
+    host, slash, path = without_parameters(rest, url).partition("/")
     return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def without_parameters(path: str, url: str) -> str:
+    """Return a path as the file system of ``url`` has it, without parameters: a signature there is part of no name.
+
+    On the web ``?`` and ``#`` end a path. Elsewhere they belong to names, unless parameters follow (``?key=value``).
+    """
+    web = url.partition("://")[0].rpartition("::")[2] in ("http", "https")
+    return re.split(r"[?#]" if web else r"\?(?=[^/?=]+=)", path, maxsplit=1)[0]
 
 
 def without_secrets(text: str) -> str:

@@ -13,8 +13,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.artifacts import Artifact, ArtifactFile
+from pipeline.artifacts import Artifact
 from pipeline.fingerprint import Recipe
+from pipeline.fixity import ArtifactFile
 from pipeline.rows import SourceRow
 from pipeline.versions import version, versions
 from stages.contract import Fact, ItemError

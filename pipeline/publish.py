@@ -25,7 +25,8 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
-from pipeline.artifacts import RECORD, Artifact, ArtifactFile, Artifacts, damage, describe
+from pipeline.artifacts import RECORD, Artifact, Artifacts
+from pipeline.fixity import ArtifactFile, damage, describe
 from pipeline.storage import Storage
 from stages.contract import Fact, ItemError
 
@@ -121,11 +122,16 @@ class Publisher:
 
     def _claimed(self, place: str) -> tuple[ArtifactFile, ...] | None:
         """What lies at a place by its claim; None if there is no claim, nothing if it does not say."""
+        storage = self.artifacts.storage
         try:
-            claim = json.loads(self.artifacts.storage.read(self._claim_name(place)))
+            claim = json.loads(storage.read(self._claim_name(place)))
             return tuple(ArtifactFile(**file) for file in claim.get("files", ()))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if not storage.bad_sector(error):
+                raise
+            return ()  # as a damaged one
         except (ValueError, TypeError, AttributeError):  # damaged: a claim all the same
             return ()
 

@@ -23,6 +23,7 @@ class RunReport:
             has one more per video; "retried", "died" and "damaged" count attempts and artifacts, not items.
         failures: items that failed for good in this run.
         damage: source -> what of it could not be read, with timestamps; the rest of it was restored.
+        left_out: source -> what of it is not in the result, like a second video stream.
         left: videos that are not settled, because the run was asked to stop.
     """
 
@@ -34,6 +35,7 @@ class RunReport:
     stages: dict[str, dict[str, int]]
     failures: list[Failure] = field(default_factory=list)
     damage: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     left: int = 0
 
     @classmethod

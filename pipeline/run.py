@@ -147,6 +147,7 @@ def _report(job: Job, driver: Driver, sources: int, seconds: float) -> RunReport
         stages={stage: dict(outcomes) for stage, outcomes in driver.tally.outcomes.items()},
         failures=driver.failures(),
         damage=dict(driver.tally.damage),
+        left_out=dict(driver.tally.left_out),
         left=sources - len(driver.states),
     )
 

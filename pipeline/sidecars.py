@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import describe
+from pipeline.fixity import describe
 from pipeline.premis import premis
 from pipeline.provenance import Making, account, write_account
 from pipeline.sums import sums_row

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.artifacts import digest_file
 from pipeline.file_systems import file_system
+from pipeline.fixity import digest_file
 from pipeline.image_folders import fetch_folder, folder_sha256, look_at_folder, look_at_remote_folder
-from pipeline.places import is_local, local_path, redact
+from pipeline.places import is_local, local_path, redact, without_parameters
 from pipeline.rows import SourceRow
 from pipeline.storage import BLOCK
 from pipeline.storage_errors import source_errors
@@ -58,7 +58,7 @@ def lend(url: str, scratch: Path) -> Iterator[Path]:
         return
     with source_errors(redact(url)):
         fs, path = file_system(url)
-    target = scratch / (PurePosixPath(path).name or "source")  # errors name the file
+    target = scratch / (PurePosixPath(without_parameters(path, url)).name or "source")  # errors name the file
     try:
         with source_errors(redact(url), scratch):
             _download(fs, path, target)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
-from pipeline.places import MAGIC, is_local, local_path, redact, same_host
+from pipeline.places import MAGIC, is_local, local_path, redact, same_host, without_parameters
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
 from pipeline.source_files import look
@@ -51,11 +51,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
             _keep_apart(str(given), workspace, "workspace")
         for row in _expand(str(given)):
             other = rows.setdefault(row.output.casefold(), row)
-            if other.shown != row.shown:
-                raise InputError(
-                    f"{other.shown} and {row.shown} would both become {row.output}.mkv; rename one, or run them with "
-                    "different output folders"
-                )
+            if other.url != row.url:
+                raise InputError(_clash(other, row))
     if output:
         _keep_sources(rows.values(), output)
     if output and workspace:
@@ -69,6 +66,18 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         first = next(iter(rows.values())).shown
         raise InputError(f"{first}: no such file or folder; check the path")
     return sorted(rows.values(), key=lambda row: row.output)
+
+
+def _clash(one: SourceRow, other: SourceRow) -> str:
+    if one.shown == other.shown:  # which is what the manifest knows them by
+        return (
+            f"{one.shown} is given twice, with different parameters or credentials, and both would become "
+            f"{one.output}.mkv; give it once, or run them with different outputs and workspaces"
+        )
+    return (
+        f"{one.shown} and {other.shown} would both become {other.output}.mkv; rename one, or run them with different "
+        "output folders"
+    )
 
 
 def _is_missing(row: SourceRow) -> bool:
@@ -120,14 +129,15 @@ def _reading(given: str) -> Iterator[None]:
 
 def _expand_remote(given: str) -> list[SourceRow]:
     fs, root = file_system(given)
-    if any(sign in root for sign in MAGIC) and not fs.exists(root):
-        fixed = root[: min(root.index(sign) for sign in MAGIC if sign in root)].rpartition("/")[0]
+    bare = without_parameters(root, given)
+    if any(sign in bare for sign in MAGIC) and not fs.exists(root):
+        fixed = bare[: min(bare.index(sign) for sign in MAGIC if sign in bare)].rpartition("/")[0]
         return [_row(given, fs, path, fixed) for path in fs.glob(root) if not fs.isdir(path)]
     if fs.isdir(root):
         every = remote_files(fs, root)
         found = [path for path in every if _is_video(PurePosixPath(path).name)]
         return [_row(given, fs, path, root) for path in [*found, *remote_image_folders(every, SUFFIXES)]]
-    return [_row(given, fs, root, root.rpartition("/")[0])]
+    return [_row(given, fs, root, bare.rpartition("/")[0])]
 
 
 def _expand_local(path: Path) -> list[SourceRow]:
@@ -164,7 +174,8 @@ def _row(given: str, fs: Any, path: str, root: str) -> SourceRow:
         size, version = look(url)
     except OSError:
         size, version = -1, ""
-    relative = path.removeprefix(root).lstrip("/") or PurePosixPath(path).name
+    bare = without_parameters(path, given)
+    relative = bare.removeprefix(root).lstrip("/") or PurePosixPath(bare).name
     return SourceRow(url, redact(url), _place(relative), size, version)
 
 

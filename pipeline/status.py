@@ -90,8 +90,9 @@ def status(workspace: str | Storage) -> dict[str, Any]:
     and assemble's ``standing``) and the seconds spent on it; ``left`` counts what is known: chunks of videos that are
     not split yet are unknown, but ``standing`` has an estimate of them (``expected``), and the pace.
     ``failures``: what stands failed, with attempts, class, message and traceback. ``damage``: source -> what of it
-    could not be read, with timestamps, of videos that were restored all the same. ``running``: whether a driver that
-    began has not said that it ended. ``seconds_left``: at the pace of the last minutes, null if it cannot be told.
+    could not be read, with timestamps, of videos that were restored all the same. ``left_out``: source -> what of it is
+    not in the result. ``running``: whether a driver that began has not said that it ended. ``seconds_left``: at the
+    pace of the last minutes, null if it cannot be told.
     """
     storage = workspace if isinstance(workspace, Storage) else Storage(workspace)
     folded = fold(storage)
@@ -124,6 +125,7 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "stages": stages,
         "failures": [asdict(failure) for failure in _named(storage, tally)],
         "damage": {source: what for source, what in tally.damage.items() if tally.is_done(source)},
+        "left_out": {source: what for source, what in tally.left_out.items() if tally.is_done(source)},
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from pipeline.artifacts import digest
 from pipeline.faults import line
+from pipeline.fixity import digest
 from pipeline.storage import Storage
 from pipeline.sums import read_sums
 

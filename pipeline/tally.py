@@ -53,12 +53,14 @@ class Tally:
         outcomes: stage -> outcome -> number of events, for accounts of attempts.
         seconds: stage -> time spent in attempts.
         damage: source -> what of it could not be read, of videos that were published all the same.
+        left_out: source -> what of it is not in what was published, like a second video stream.
     """
 
     failures: dict[tuple[str, str, int], Failure] = field(default_factory=dict)
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: {stage: Counter() for stage in STAGES})
     seconds: Counter[str] = field(default_factory=Counter)
     damage: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     _chunks: dict[str, dict[str, _Bits]] = field(default_factory=dict)
     _videos: dict[str, dict[str, str]] = field(default_factory=dict)
     _published: dict[str, tuple[str, int]] = field(default_factory=dict)  # source -> video, and _anew of it by then
@@ -77,7 +79,7 @@ class Tally:
         good = event.outcome in GOOD
         changed = self._add_chunk(event, good) if event.chunk >= 0 else self._add_video(event, good)
         self._note_failure(event, good)
-        self._note_damage(event, good)
+        self._note_remarks(event, good)
         return changed
 
     def done(self, stage: str) -> int:
@@ -176,12 +178,14 @@ class Tally:
             for chunk in range(bits.failed.bit_length()):
                 self.failures.pop((stage, video, chunk), None)
 
-    def _note_damage(self, event: Any, good: bool) -> None:
-        if event.stage == "assemble":
-            self.damage.pop(event.source, None)
-            damage = json.loads(getattr(event, "facts", "") or "{}").get("damage") if good else ""
-            if damage:
-                self.damage[event.source] = damage
+    def _note_remarks(self, event: Any, good: bool) -> None:
+        if event.stage != "assemble":
+            return
+        facts = json.loads(getattr(event, "facts", "") or "{}") if good else {}
+        for name, remarks in (("damage", self.damage), ("left_out", self.left_out)):
+            remarks.pop(event.source, None)
+            if facts.get(name):
+                remarks[event.source] = facts[name]
 
     def _note_failure(self, event: Any, good: bool) -> None:
         key = (event.stage, event.source if event.chunk < 0 else event.video, event.chunk)

@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 import pyarrow.compute as pc
 
 from pipeline import manifest
-from pipeline.artifacts import Artifact, Artifacts, digest
+from pipeline.artifacts import Artifact, Artifacts
 from pipeline.faults import line
+from pipeline.fixity import digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.published import Publication, Publications
 from pipeline.sidecars import BAG, SUMS

@@ -1,25 +1,23 @@
 """The wrapper around split: commits each chunk as it is yielded, so that the next stage starts at once.
 
-The list of a video's chunks (``chunks.json``, a plain file one can read) is the artifact of the split *plan*. It is
-committed after the last chunk, so a video with a plan and whole chunks is never decoded again, and one without a plan
-is decoded again but writes only the chunks that are missing.
+The video's plan is committed after the last chunk (``split_plan``), so a video with a plan and whole chunks is never
+decoded again, and one without a plan is decoded again but writes only the chunks that are missing.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.accounting import Cluster
-from pipeline.artifacts import Artifact, describe
+from pipeline.artifacts import Artifact
 from pipeline.attempts import Attempt
 from pipeline.config_running import LONGEST_SECONDS
 from pipeline.events import Item, Reason, Report
@@ -30,6 +28,7 @@ from pipeline.published import told_of
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
 from pipeline.source_files import identify, localise
+from pipeline.split_plan import commit_plan, read_plan, whole_plan
 from pipeline.storage import Storage
 from pipeline.storage_errors import StorageError, told
 from pipeline.watchdog import Watchdog
@@ -37,7 +36,6 @@ from pipeline.wrapper import Worker
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 
-PLAN = "chunks.json"
 GIGABYTE = 10**9
 """So much of a source has the time of a chunk to be surveyed in: slower than this, nothing decodes."""
 
@@ -102,14 +100,14 @@ class SplitWorker(Worker):
             event = self.witness.event(item, REUSED, clock=clock, artifact=published)
             self.report([replace(event, stage="assemble")])
             if not self.job.keep_artifacts and self.artifacts.record("split", plan["split"]):
-                prune(self.artifacts, self.job.recipe, source.sha256, self._planned(plan["split"]))
+                prune(self.artifacts, self.job.recipe, source.sha256, read_plan(self.artifacts, plan["split"]))
             yield VideoRow(source, "finished")
             return
         if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):
             yield VideoRow(source, "duplicate")
             return
         item = Item(plan["split"], plan["split"], video, source=source.shown)
-        known = self._known(item, source.sha256)
+        known = whole_plan(self.artifacts, item.fingerprint, partial(self._print, source.sha256))
         if known is not None:
             for chunk in known:
                 self.admit()
@@ -137,7 +135,8 @@ class SplitWorker(Worker):
                     elif sent[len(chunks) - 1] != chunk:
                         raise ItemError(f"{source.shown}: split cut it differently the second time; report this")
                 last = time.perf_counter()  # until here, its chunks have told what they took
-                self._commit_plan(item, chunks)
+                with self.workspace.scratch(self.job.epoch) as folder:
+                    commit_plan(self.artifacts, item.fingerprint, chunks, folder)
             except Exception as error:
                 if self.accounts.failed(item, attempt, clock, error) != RETRIED:
                     break
@@ -191,32 +190,6 @@ class SplitWorker(Worker):
         )
         shutil.rmtree(made.folder, ignore_errors=True)
         return artifact
-
-    def _commit_plan(self, item: Item, chunks: Sequence[Chunk]) -> None:
-        with self.workspace.scratch(self.job.epoch) as folder:
-            text = "[\n" + ",\n".join(json.dumps(asdict(chunk)) for chunk in chunks) + "\n]\n"
-            (folder / PLAN).write_text(text)
-            existing = self.artifacts.lookup("split", item.fingerprint)
-            if existing and existing.files != describe(folder):
-                # An older version of a library cut this video elsewhere; what was just committed is what counts.
-                self.artifacts.remove("split", item.fingerprint)
-            self.artifacts.commit("split", item.fingerprint, folder, {"chunks": len(chunks)})
-
-    def _known(self, item: Item, sha256: str) -> list[Chunk] | None:
-        """Return the video's chunks if the plan and all of them are committed and whole."""
-        artifact = self.artifacts.lookup("split", item.fingerprint)
-        if artifact is None:
-            return None
-        chunks = self._planned(item.fingerprint)
-        # All are looked up, also after the first that is missing: what is damaged must be reported and removed.
-        missing = [chunk for chunk in chunks if self.artifacts.lookup("split", self._print(sha256, chunk)) is None]
-        return None if missing else chunks
-
-    def _planned(self, plan: str) -> list[Chunk]:
-        folder = self.artifacts.fetch("split", plan)
-        chunks = [Chunk(**chunk) for chunk in json.loads((folder / PLAN).read_text())]
-        self.artifacts.release(folder)
-        return chunks
 
     def _print(self, sha256: str, chunk: Chunk) -> str:
         return self.job.recipe.chunk(sha256, chunk)["split"]

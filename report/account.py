@@ -106,6 +106,7 @@ class VideoAccount:
         finished: when it was published (ISO 8601, UTC), "" if it was not.
         reasons: messages of what stands failed.
         damage: what of the source could not be read, with timestamps; "" if all could.
+        left_out: what of the source is not in the result; "" if all is.
         own: events about the source itself.
     """
 
@@ -120,6 +121,7 @@ class VideoAccount:
     finished: str = ""
     reasons: list[str] = field(default_factory=list)
     damage: str = ""
+    left_out: str = ""
     own: Content = field(default_factory=Content)
     content: Content = field(default_factory=Content)
 
@@ -183,7 +185,7 @@ def read_account(storage: Storage) -> RunAccount:
             if failure.message and failure.message not in video.reasons:
                 video.reasons.append(failure.message)
     for video in videos.values():
-        video.damage = tally.damage.get(video.source, "")
+        video.damage, video.left_out = (each.get(video.source, "") for each in (tally.damage, tally.left_out))
         video.state = "failed" if video.source in broken else "done" if tally.is_done(video.source) else "left"
         if video.state == "done":  # what there may be of others, from before, was made of other chunks
             video.published = published.newest[video.source]

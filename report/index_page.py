@@ -93,6 +93,8 @@ def index_page(
 
 def row_of(account: VideoAccount, page: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """A video's row of the table."""
+    left_out = f"not in the result: {account.left_out}" if account.left_out else ""
+    remarks = [each for each in (account.damage, left_out) if each]
     return {
         **{column.key: None for column in COLUMNS},
         "problems": [],
@@ -102,8 +104,8 @@ def row_of(account: VideoAccount, page: str, found: Mapping[str, Any]) -> dict[s
         "seconds": round(account.seconds(), 1) or None,
         "troubles": len(account.troubles()),
         "source": account.source,
-        "flags": (found.get("flags") or 0) + bool(account.damage),
-        "reason": "; ".join(account.reasons[:2]) if account.state == "failed" else account.damage,
+        "flags": (found.get("flags") or 0) + len(remarks),
+        "reason": "; ".join(account.reasons[:2] if account.state == "failed" else remarks),
         "page": page,
     }
 

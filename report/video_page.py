@@ -47,7 +47,7 @@ def video_page(
         source=account.source,
         state=account.state,
         state_told=TOLD[account.state],
-        problems=[*([f"Damaged at the source: {account.damage}"] if account.damage else []), *looks.problems],
+        problems=[*_remarks(account), *looks.problems],
         failures=failures,
         tiles=_tiles(account, shots, record, looks, flags),
         flags=flags,
@@ -67,6 +67,11 @@ def video_page(
         record=json.dumps(looks.provenance, indent=2, ensure_ascii=False) if looks.provenance else "",
         settings=run_yaml,
     )
+
+
+def _remarks(account: VideoAccount) -> list[str]:
+    told = (("Damaged at the source", account.damage), ("Not in the result", account.left_out))
+    return [f"{what}: {which}" for what, which in told if which]
 
 
 def summary(account: VideoAccount, shots: list[Shot], record: Artifact | None, looks: Looks) -> dict[str, Any]:

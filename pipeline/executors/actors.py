@@ -15,12 +15,11 @@ from typing import Any
 import ray
 
 from pipeline.accounting import ElsewhereError
-from pipeline.events import process_name
+from pipeline.events import Reason, process_name
 from pipeline.executors.base import StageFactory, fix_threads
 from pipeline.executors.collector import gate, reporter
 from pipeline.executors.memory import keep_memory
 from pipeline.executors.nodes import LiveNodes
-from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.rows import AgainRow, AssembleRow, ChunkRow, FatalRow, Row, SourceRow, pack, unpack
 from pipeline.stopping import Stopped
@@ -60,7 +59,7 @@ class StageActor:
         except (SetupError, StorageError) as error:
             self._end(FatalRow(str(error), isinstance(error, SetupError)), collector)
         except Exception as error:
-            self._end(FatalRow(f"a {kind} worker cannot start: {line(error)}", True), collector)
+            self._end(FatalRow(f"a {kind} worker cannot start: {Reason.of(error).message}", True), collector)
 
     def ready(self) -> tuple[str, str]:
         """Return the names of machine and worker, as events have them, when the worker is set up."""
@@ -108,8 +107,9 @@ class StageActor:
         except OSError as error:
             yield FatalRow(broken(error))
         except Exception as error:
-            logging.getLogger(__name__).exception("the pipeline itself failed")
-            yield FatalRow(f"the pipeline itself failed ({type(error).__name__}: {line(error)}); report this")
+            why = Reason.of(error)
+            logging.getLogger(__name__).error("the pipeline itself failed\n%s", why.traceback)
+            yield FatalRow(f"the pipeline itself failed ({why.error_class}: {why.message}); report this")
 
     def stopping(self) -> bool:
         """Whether nothing more is to be begun."""

@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
@@ -23,9 +22,9 @@ from typing import Any
 
 from pipeline.config_running import Timeouts
 from pipeline.driver import Driver
+from pipeline.events import Reason
 from pipeline.executors.base import StageFactory
 from pipeline.executors.local import LocalExecutor
-from pipeline.faults import line
 from pipeline.job import Job
 from pipeline.rows import AssembleRow, Row, SourceRow
 from pipeline.schemas import DIED, DONE, TIMED_OUT, Event, Record
@@ -161,8 +160,9 @@ def work() -> None:
     except (SetupError, StorageError) as error:
         ending = error
     except Exception as error:
-        traceback.print_exc()
-        ending = RuntimeError(f"{type(error).__name__}: {line(error)}")  # not every exception can travel
+        why = Reason.of(error)
+        print(why.traceback, end="", file=sys.stderr)
+        ending = RuntimeError(f"{why.error_class}: {why.message}")  # not every exception can travel
     pipe.send(("end", ending))
 
 

@@ -96,10 +96,13 @@ class Companions:
 
     def _wanted(self, stream: Any) -> bool:
         kind = stream.type
+        picture = next(s for s in self._container.streams.video if not is_cover(s))
         if kind == "video":
-            if not is_cover(stream) and stream is not next(s for s in self._container.streams.video if not is_cover(s)):
+            if not is_cover(stream) and stream is not picture:
                 self.left_out.append(f"{stream.index} video")
             return False
+        if kind == "data" and stream.metadata.get("timecode", "") == picture.metadata.get("timecode"):
+            return False  # a track of time code, which goes along as the picture's tag
         if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles) or is_caption_stream(stream):
             return False
         if announced_only(stream):

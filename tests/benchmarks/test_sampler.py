@@ -22,7 +22,7 @@ from models.guidance import PublishedGuidance
 from pipeline.config import load_config
 
 ABSENT_ON_GPU_MACHINES = (
-    "ray", "av", "pydantic", "pydantic_settings", "pyarrow", "s3fs", "ffmpeg", "imageio_ffmpeg", "scenedetect", "cv2"
+    "ray", "av", "pydantic", "pyarrow", "s3fs", "ffmpeg", "imageio_ffmpeg", "scenedetect", "cv2"
 )  # fmt: skip
 CPU = torch.device("cpu")
 TINY = ["--device", "cpu", "--height", "64", "--width", "64", "--frames", "5", "--steps", "2", "--tile", "4"]

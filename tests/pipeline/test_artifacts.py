@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import Artifact, Artifacts, describe
+from pipeline.artifacts import Artifact, Artifacts
+from pipeline.fixity import describe
 from pipeline.storage import Storage, StorageError
 
 PRINT = "ab" * 32

@@ -108,7 +108,7 @@ def assembled(root: Path, chunks: int, shots: int) -> int:
 
 
 def test_it_hardly_grows_with_the_length_of_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.artifacts.BLOCK", 1 << 16)  # files are hashed in blocks larger than these
+    monkeypatch.setattr("pipeline.fixity.BLOCK", 1 << 16)  # files are hashed in blocks larger than these
     assembled(tmp_path / "once", 5, 1)  # what is made once
     few, many, cut = (assembled(tmp_path / name, *size) for name, size in SIZES.items())
     assert many - few < MORE * A_CHUNK, f"{(many - few) / MORE:.0f} bytes a chunk of one shot"

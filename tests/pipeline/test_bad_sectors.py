@@ -90,6 +90,23 @@ def test_the_record_of_a_published_video_on_a_bad_sector_is_made_again(restore: 
     assert tree(tmp_path / "restored") == before
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_a_claim_on_a_bad_sector_is_one_all_the_same_and_is_written_anew(
+    restore: Restore, tmp_path: Path, published: bool
+) -> None:
+    restore()
+    before = tree(tmp_path / "restored")
+    if not published:
+        unpublish(tmp_path)
+    claims = {path: path.read_bytes() for path in (tmp_path / "workspace" / "outputs").rglob("*.json")}
+    for path in claims:
+        spoil(path)
+    report = restore()
+    assert report.ok and report.count("reused" if published else "done") == 3
+    assert tree(tmp_path / "restored") == before
+    assert {path: path.read_bytes() for path in claims} == claims
+
+
 @pytest.mark.parametrize("name", ["sample.bin", "artifact.json"])
 def test_what_the_disk_cannot_remove_either_is_written_over(
     restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

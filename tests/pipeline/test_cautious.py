@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 
 import pytest
 from whole_jobs import events
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
+from pipeline.executors import cautious
 from pipeline.executors.cautious import CautiousExecutor
 from pipeline.report import RunReport
 from pipeline.status import status
@@ -89,6 +93,25 @@ def test_a_stage_that_dies_while_it_is_set_up_ends_the_run_in_one_line_and_fails
         restore(dying, executor=CautiousExecutor())
     assert status(str(tmp_path / "workspace"))["videos"]["failed"] == 0
     assert restore(executor=CautiousExecutor()).ok
+
+
+def test_what_the_other_process_says_of_its_own_failure_holds_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("403, url='https://me:pw@host/a.mkv?X-Amz-Signature=SECRETSIG'")
+
+    monkeypatch.setattr(cautious.LocalExecutor, "execute", fail)
+    monkeypatch.setattr(cautious, "_die_with_the_first", lambda: None)
+    ours, theirs = Pipe()
+    monkeypatch.setattr(sys, "argv", ["-c", str(os.dup(theirs.fileno()))])
+    ours.send(([], {}, None))
+    cautious.work()
+    asked, ending = ours.recv()
+    assert (asked, str(ending)) == ("end", "RuntimeError: 403, url='https://host/a.mkv'")
+    said = capfd.readouterr().err
+    assert said.startswith("Traceback") and said.endswith("RuntimeError: 403, url='https://host/a.mkv'\n")
+    assert "SECRETSIG" not in said and "me:pw" not in said
 
 
 def test_after_a_run_that_ended_by_an_error_nobody_is_cautious(

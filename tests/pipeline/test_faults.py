@@ -60,6 +60,7 @@ def test_a_machine_that_went_away_is_not_charged_to_the_item(tmp_path: Path) -> 
     for stage in ("split", "flow"):
         folder = tmp_path / stage
         folder.mkdir()
+        (folder / f"{stage}.bin").write_text("x")
         worker.artifacts.commit(stage, recipe.chunk(row.sha256, CHUNK)[stage], folder, {})
     assert worker.run(row).failed == ""
     events = [record for record in told if isinstance(record, Event)]

@@ -16,8 +16,8 @@ from s3_server import KINDS, Proxy, s3_environment, s3_server
 
 from benchmarks.s3_requests import counting
 from benchmarks.simulated_stages import Simulation
-from pipeline.artifacts import digest
 from pipeline.epoch import BusyError, Epoch
+from pipeline.fixity import digest
 from pipeline.report import RunReport
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError

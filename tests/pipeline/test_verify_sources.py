@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cheap_stages import cheap_stages
+from signed_server import SECRET, Signed, served
 from whole_jobs import write_clip
 
 from jobs.verify import verify as verify_command
@@ -21,8 +19,6 @@ from pipeline.run import run
 from pipeline.stopping import Stop
 from pipeline.verify import Verdict, verify
 from report.build import build_report
-
-SECRET = "SECRETSIG"
 
 
 def restore(root: Path, *settings: str, inputs: Any = None, stop: Stop | None = None) -> RunReport:
@@ -82,31 +78,12 @@ def _with_broken_assemble(root: Path, setting: str) -> None:
     run(config, [root / "library"], root / "restored", root / "workspace", stages=stages, allow_changed=True)
 
 
-class _Signed(http.server.SimpleHTTPRequestHandler):
-    """Gives files to whoever has the signature, where one is asked for."""
-
-    asked = SECRET
-
-    def send_head(self) -> Any:
-        if self.asked and self.asked not in self.path:
-            self.send_error(403)
-            return None
-        return super().send_head()
-
-    def log_message(self, *words: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def server(tmp_path: Path) -> Iterator[str]:
     """The address of a clip."""
     write_clip(tmp_path / "served" / "tape.mkv", frames=9)
-    monkeypatch.setattr(_Signed, "asked", SECRET)
-    handler = functools.partial(_Signed, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_address[1]}/tape.mkv"
-        found.shutdown()
+    with served(tmp_path / "served") as address:
+        yield f"{address}/tape.mkv"
 
 
 def test_a_source_whose_address_carried_credentials_is_not_said_to_differ(
@@ -133,15 +110,15 @@ def test_where_the_environment_lets_it_be_read_it_is_checked(
     tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert restore(tmp_path, inputs=[f"{server}?X-Amz-Signature={SECRET}"]).ok
-    monkeypatch.setattr(_Signed, "asked", "")
+    monkeypatch.setattr(Signed, "asked", "")
     assert [(each.differences, each.unchecked) for each in verdicts(tmp_path)] == [((), "")]
 
 
 def test_a_source_without_credentials_that_cannot_be_read_is_a_difference(
     tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_Signed, "asked", "")
+    monkeypatch.setattr(Signed, "asked", "")
     assert restore(tmp_path, inputs=[server]).ok
-    monkeypatch.setattr(_Signed, "asked", SECRET)
+    monkeypatch.setattr(Signed, "asked", SECRET)
     ((difference,),) = (each.differences for each in verdicts(tmp_path))
     assert difference.startswith("the source cannot be read: ")

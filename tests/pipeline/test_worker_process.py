@@ -17,7 +17,7 @@ import torch
 
 from pipeline.executors.actors import StageActor
 from pipeline.executors.memory import WORKER_ENVIRONMENT
-from pipeline.rows import ChunkRow, Row, pack
+from pipeline.rows import ChunkRow, FatalRow, Row, pack, unpack
 from stages.items import Chunk
 
 PROGRAM = """
@@ -100,12 +100,29 @@ class BareActor(StageActor):
         return False
 
 
+ROW = pack(ChunkRow("one.mp4", "0" * 64, Chunk("0" * 16, 0, 0, 0, 5, 0, 0)))
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_a_stage_has_its_threads_on_whatever_thread_it_is_called(threads: int) -> None:
     worker = Counting()
     actor = BareActor(worker, threads)
-    packed = pack(ChunkRow("one.mp4", "0" * 64, Chunk("0" * 16, 0, 0, 0, 5, 0, 0)))
-    thread = threading.Thread(target=actor.take, args=[packed])
+    thread = threading.Thread(target=actor.take, args=[ROW])
     thread.start()
     thread.join()
     assert worker.found == [threads]
+
+
+class Broken(Counting):
+    """A worker that fails where no item does."""
+
+    def run(self, row: Row) -> Iterator[Row]:
+        raise RuntimeError("403, url='https://me:pw@host/a.mkv?X-Amz-Signature=SECRETSIG'")
+
+
+def test_what_an_actor_says_of_its_own_failure_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    fatal = unpack(BareActor(Broken(), 2).take(ROW))
+    what = "RuntimeError: 403, url='https://host/a.mkv'"
+    assert fatal == FatalRow(f"the pipeline itself failed ({what}); report this")
+    assert "Traceback" in caplog.text and what in caplog.text
+    assert "SECRETSIG" not in caplog.text and "me:pw" not in caplog.text

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Artifact, ArtifactFile
+from pipeline.artifacts import Artifact
+from pipeline.fixity import ArtifactFile
 from pipeline.tally import Failure, Tally
 from report.account import RunAccount, VideoAccount
 from report.index_page import index_page, row_of

@@ -235,15 +235,39 @@ def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: P
     assert "data" in str(go(source).result.facts["left_out"])
 
 
+@pytest.mark.parametrize(
+    ("times", "left_out"), [(["01:00:00:00"], ""), (["01:00:00:00", "09:08:07:06"], "1 video, 3 data")]
+)
+def test_a_track_of_time_code_is_left_out_unless_it_goes_along_as_a_tag(
+    clip: ClipMaker, go: Go, tmp_path: Path, times: list[str], left_out: str
+) -> None:
+    plain, source = clip("plain.mov", codec="mpeg4", frames=5), tmp_path / "timed.mov"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        streams = [new.add_stream_from_template(old.streams.video[0]) for _ in times]
+        for stream, begin in zip(streams, times, strict=True):
+            stream.metadata["timecode"] = begin
+        for packet in old.demux(video=0):
+            for stream in streams if packet.size else ():
+                new.mux(_copy(packet, stream))
+    way = go(source)
+    with av.open(str(way.output)) as container:
+        assert container.streams.video[0].metadata["TIMECODE"] == times[0]
+    assert way.result.facts["left_out"] == left_out
+
+
+def _copy(packet: av.Packet, stream: Any) -> av.Packet:
+    again = av.Packet(bytes(packet))
+    again.stream, again.time_base, again.pts, again.dts = stream, packet.time_base, packet.pts, packet.dts
+    return again
+
+
 def test_a_second_video_stream_is_left_out_and_named(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
     plain, source = clip("plain.mkv", frames=5), tmp_path / "two.mkv"
     with av.open(str(plain)) as old, av.open(str(source), "w") as new:
         streams = [new.add_stream_from_template(old.streams.video[0]) for _ in range(2)]
         for packet in old.demux(video=0):
             for stream in streams if packet.size else ():
-                again = av.Packet(bytes(packet))
-                again.stream, again.time_base, again.pts, again.dts = stream, packet.time_base, packet.pts, packet.dts
-                new.mux(again)
+                new.mux(_copy(packet, stream))
     way = go(source)
     assert way.result.facts["left_out"] == "1 video"
     with av.open(str(way.output)) as container:
