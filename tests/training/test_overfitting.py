@@ -72,7 +72,7 @@ def small_vae() -> TemporalVAE:
 def test_the_autoencoder_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_path: Path) -> None:
     vae = small_vae()
     weights = {"pixel": 1.0, "kl": 1e-6}
-    chosen = recipe("autoencoder", steps=300, rate=3e-3, latent_alone=0.0, ema=0.95, terms=weights, **RUN)
+    chosen = recipe("autoencoder", steps=240, rate=3e-3, latent_alone=0.0, ema=0.95, terms=weights, **RUN)
     clip = one_clip[0]
     target = clip.target * 2 - 1
 
@@ -95,7 +95,7 @@ def test_the_denoiser_learns_a_clip_by_heart(one_clip: EstimateDataset, tmp_path
     vae = small_vae().eval().requires_grad_(False)
     vae.register_to_config(scaling_factor=measure_scaling_factor(vae, one_clip))
     denoiser = small_denoiser()
-    chosen = recipe("denoiser", steps=180, rate=4e-3, start_levels=(0.3, 1.0), **RUN)
+    chosen = recipe("denoiser", steps=150, rate=5e-3, start_levels=(0.3, 1.0), **RUN)
     loop = TrainingLoop(denoiser, chosen, tmp_path / "checkpoints")
     step = denoiser_step(denoiser, vae, DiffusionSchedule.base(), one_clip, chosen)
     loop.run(step)
@@ -123,7 +123,7 @@ def decoder_by_heart(clips: EstimateDataset, folder: Path, temporal: bool) -> fl
     flow = ModelFolder(EMBEDDED_FOLDER).flow("spynet").requires_grad_(False)
     networks = DecoderNetworks(vae, small_denoiser(), DiffusionSchedule.base(), flow)
     terms = {"pixel": 1.0} | ({"frame_difference": 2.0, "consistency": 2.0} if temporal else {})
-    chosen = recipe("decoder", steps=100, rate=3e-3, ema=0.95, terms=terms, sampling_steps=1, **RUN)
+    chosen = recipe("decoder", steps=50, rate=3e-3, ema=0.95, terms=terms, sampling_steps=1, **RUN)
     loop = TrainingLoop(vae, chosen, folder)
     loop.run(decoder_step(networks, clips, chosen))
     loop.apply_average()
