@@ -108,6 +108,8 @@ def settled(frame: Tensor, other: Neighbour, flickering: Tensor) -> Tensor:
         A flow as large as the neighbour's.
     """
     flow = other.flow
+    if not flickering.any():
+        return flow
     size, pixel = (flow.shape[-2], flow.shape[-1]), frame.shape[-1] / flow.shape[-1]
     around = _mean(flow, 2 * round(AROUND / pixel / 2) + 1)
     place, itself = (each.square().sum(1, keepdim=True).sqrt() * pixel for each in (around, flow))

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from models.temporal_filter import Neighbour, flicker, settled, temporal_filter
 
-TIMES = 2
-"""How often the filter goes over places whose input flickers: frames so many on either side count."""
 IN_STEADY_PLACES = 0.3
 """Weight of neighbours where the input does not flicker, of that where it does."""
 
@@ -38,9 +36,9 @@ def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Pa
         yield from frames
         return
     motion = load_file(flow / "flow.safetensors")
-    for time, seen in enumerate(tee(_seen(inputs, motion), TIMES)):
-        frames = _filtered(frames, seen, motion, weight, 0.0 if time else IN_STEADY_PLACES)
-    yield from frames
+    first, second = tee(_seen(inputs, motion))
+    once = _filtered(frames, first, motion, weight, IN_STEADY_PLACES)
+    yield from _filtered(once, second, motion, weight, 0.0)
 
 
 def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
