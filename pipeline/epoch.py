@@ -28,6 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.local_files import sweep_beside
 from pipeline.schemas import TABLES
 from pipeline.storage import Storage, StorageError
 
@@ -104,6 +105,9 @@ class Epoch:
                 f"{storage.url}: this store overwrites what a conditional put (If-None-Match) must not; drivers and "
                 "attempts could not be told apart; put the workspace elsewhere"
             )
+        if storage.is_local:  # what drivers left that were killed in the middle of a claim
+            for claimed in (last, number):
+                sweep_beside(Path(storage.path(cls(storage, claimed, "")._name("json"))))
         epoch._seal()
         epoch.beat()
         _HELD.add(token)

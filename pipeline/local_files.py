@@ -39,8 +39,7 @@ def bring_beside(source: Path, target: Path) -> Path:
     if source.stat().st_dev == target.parent.stat().st_dev:
         moving = source
     else:
-        for left in target.parent.glob(f"{globbing.escape(_beginning(target))}.{'[0-9a-f]' * 32}.partial"):
-            left.unlink(missing_ok=True)  # of a copy of ours that crashed
+        sweep_beside(target)  # what a copy of ours that crashed has left
         moving = _name_beside(target)
         try:
             shutil.copyfile(source, moving)
@@ -51,6 +50,12 @@ def bring_beside(source: Path, target: Path) -> Path:
     return moving
 
 
+def sweep_beside(target: Path) -> None:
+    """Remove the temporary files of this target; whoever is still writing one will find it gone."""
+    for left in target.parent.glob(f"{globbing.escape(_beginning(target))}.{'[0-9a-f]' * 32}.partial"):
+        left.unlink(missing_ok=True)
+
+
 def create(target: Path, data: bytes, durable: bool) -> bool:
     """Write ``target`` unless it exists; return whether it was written."""
     temporary = write_beside(target, data, durable)
@@ -58,6 +63,10 @@ def create(target: Path, data: bytes, durable: bool) -> bool:
         os.link(temporary, target)
     except FileExistsError:
         return False
+    except FileNotFoundError:
+        if target.exists():  # whoever was first has swept
+            return False
+        raise
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise

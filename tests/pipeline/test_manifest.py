@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import epoch as epochs
+from pipeline import local_files
 from pipeline.epoch import BusyError, Epoch, FencedError
 from pipeline.manifest import ManifestWriter, read
 from pipeline.report import RunReport
@@ -244,3 +245,29 @@ def test_reading_starts_no_thread(tmp_path: Path) -> None:
         "assert rows == 1 and count() == before, (rows, before, count())"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_what_a_kill_in_the_middle_of_a_claim_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / epochs.ROOT
+    folder.mkdir(parents=True)
+    drafts = [folder / f"000001.json.{uuid.uuid4().hex}.partial" for _ in range(2)]
+    drafts[0].write_text("{}")
+    first = Epoch.claim(Storage(tmp_path))
+    drafts[1].write_text("{}")  # its name was taken, and then it was killed
+    first.abandon()
+    assert Epoch.claim(Storage(tmp_path), takeover=True).number == 2
+    assert not list(folder.glob("*.partial"))
+
+
+def test_a_claim_whose_draft_was_swept_has_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "000001.json"
+
+    def beaten(draft: Path, name: Path) -> None:
+        target.write_text("another's")
+        local_files.sweep_beside(target)
+        link(draft, name)
+
+    link = os.link
+    monkeypatch.setattr(local_files.os, "link", beaten)
+    assert not local_files.create(target, b"ours", durable=False)
+    assert target.read_text() == "another's"
