@@ -95,7 +95,7 @@ def still(noise: float, shift: float = 0.0) -> tuple[Tensor, Tensor]:
     coarse = torch.rand(1, 3, 24, 32, generator=generator) - 0.5
     wide = torch.nn.functional.interpolate(coarse, scale_factor=40, mode="bicubic")
     moved = round(shift * 10)
-    frames = (wide[..., 100 : 100 + 600, at : at + 800 : 1][..., ::10, ::10] for at in (100, 100 - moved))
+    frames = (wide[..., 100:700:10, at : at + 800 : 10] for at in (100, 100 - moved))
     first, second = (frame + noise * torch.randn(frame.shape, generator=generator) for frame in frames)
     return first, second
 
