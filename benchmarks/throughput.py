@@ -1,6 +1,6 @@
 """The pipeline's throughput over that of the bare networks: the sample clip with the default settings, both ways.
 
-    python -m benchmarks.throughput [--chunk-frames 10] [--json benchmarks/results/throughput.json]
+    python -m benchmarks.throughput [--chunk-frames 20] [--json benchmarks/results/throughput.json]
 
 Bare: flow, sample and decode one after the other in one process, chunk by chunk, with nothing around them. Piped: a
 run on a Ray of its own, with artifacts, digests, manifest, split and assemble. Both compute the same chunks, with as
@@ -100,9 +100,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--source", type=Path, default=SAMPLE, help="a video")
-    parser.add_argument("--chunk-frames", type=int, default=10, help="short chunks, so that there are several")
+    parser.add_argument("--chunk-frames", type=int, default=20, help="short chunks, so that there are several")
     parser.add_argument("--json", type=Path, help="write the result there, too")
     return parser.parse_args(arguments)
+
+
+def configuration(options: argparse.Namespace) -> RunConfig:
+    """The default settings, in chunks of the length asked for."""
+    return RunConfig.model_validate({"split": {"chunk_frames": options.chunk_frames}})
 
 
 def measure(config: RunConfig, stages: Stages, source: Path) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def measure(config: RunConfig, stages: Stages, source: Path) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     options = parse(arguments)
-    config = RunConfig.model_validate({"split": {"chunk_frames": options.chunk_frames}})
+    config = configuration(options)
     result = measure(config, stage_factories(config), options.source)
     for name, rate in result["frames_per_second"].items():
         print(f"{name:6}{rate:8.3f} frames per second ({result[name]['seconds']:.1f} s)")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from jobs.console import LogFormat, Loudness, complain, reset_manner, set_manner, speaks_json
+from jobs.console import LogFormat, Loudness, complain, detail, reset_manner, set_manner, speaks_json
 from jobs.interrupt import STOPPED
 
 # typer carries a copy of click in newer releases; the exception must come from the one that it uses.
@@ -98,6 +98,8 @@ def run_app(app: typer.Typer, name: str) -> None:
         code = _refuse(error)
     except (typer.Abort, KeyboardInterrupt):  # newer releases of typer turn Ctrl-C into this number themselves
         code = STOPPED
+    except Exception as error:  # that no command foresaw
+        code = _admit(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -115,6 +117,16 @@ def _refuse(error: Any) -> int:
         return complain(error.format_message())
     error.show()
     return 1
+
+
+def _admit(error: Exception) -> int:
+    """Tell of a fault of our own."""
+    from pipeline.events import Reason
+
+    reason = Reason.of(error)
+    detail(reason.traceback)
+    fault = "that is a fault of Reelift's: please report it, with the traceback that --verbose shows"
+    return complain(f"{reason.error_class}: {reason.message}; {fault}", traceback=reason.traceback)
 
 
 def _asks_for_json() -> bool:

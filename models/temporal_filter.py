@@ -84,7 +84,7 @@ def temporal_filter(frame: Tensor, neighbours: Sequence[Neighbour], weight: Tens
         return frame.clamp(-1, 1)
     size = (frame.shape[-2], frame.shape[-1])
     total, weights = frame, torch.ones_like(frame[:, :1])
-    weight = functional.interpolate(weight.to(frame), size=size, mode="bilinear")
+    weight = _resized(weight.to(frame), frame)
     for other in neighbours:
         moved, believed = _moved(other, size)
         share = weight * believed * torch.exp(-((_apart(moved, frame) / TOLERANCE) ** 2))
@@ -92,25 +92,21 @@ def temporal_filter(frame: Tensor, neighbours: Sequence[Neighbour], weight: Tens
     return (total / weights).clamp(-1, 1)
 
 
-def settled(frame: Tensor, other: Neighbour, flickering: Tensor) -> Tensor:
-    """A neighbour's flow, where the input flickers and it is no more than jitter: none.
+def moves(frame: Tensor, other: Neighbour) -> Tensor:
+    """Where a neighbour shows something that moves, and where its flow is no more than jitter.
 
-    Noise moves the flow of a still picture about, by up to half a pixel of the input. Followed, it would blur what
-    stands still and make it tremble. A flow is no jitter where its whole place moves, where it is fast, or where the
-    neighbour, moved along it, is nearer to the frame than as it is.
+    Noise moves the flow of a still picture about, by up to half a pixel of the input. A flow is no jitter where its
+    whole place moves, where it is fast, or where the neighbour, moved along it, is nearer to the frame than as it is.
 
     Args:
         frame: of the input, ``[1, c, h, w]`` in [-1, 1].
         other: its neighbour, as large as the frame; flow of any size.
-        flickering: how much the frame does (``flicker``), ``[1, 1, h, w]``.
 
     Returns:
-        A flow as large as the neighbour's.
+        ``[1, 1, h, w]``, as large as the flow, from 0, stands still, to 1.
     """
     flow = other.flow
-    if not flickering.any():
-        return flow
-    size, pixel = (flow.shape[-2], flow.shape[-1]), frame.shape[-1] / flow.shape[-1]
+    pixel = frame.shape[-1] / flow.shape[-1]
     around = _mean(flow, 2 * round(AROUND / pixel / 2) + 1)
     place, itself = (each.square().sum(1, keepdim=True).sqrt() * pixel for each in (around, flow))
     moved, _ = _moved(other, (frame.shape[-2], frame.shape[-1]))
@@ -118,17 +114,39 @@ def settled(frame: Tensor, other: Neighbour, flickering: Tensor) -> Tensor:
     signs = (
         (place - STILL) / (MOVING - STILL),
         (itself - SLOW) / (FAST - SLOW),
-        functional.interpolate((gain - DOUBTFUL) / (CLEAR - DOUBTFUL), size=size, mode="bilinear"),
+        _resized((gain - DOUBTFUL) / (CLEAR - DOUBTFUL), flow),
     )
-    moves = torch.cat(signs, dim=1).amax(1, keepdim=True).clamp(0, 1)
-    return flow * (1 - functional.interpolate(flickering, size=size, mode="bilinear") * (1 - moves))
+    return torch.cat(signs, dim=1).amax(1, keepdim=True).clamp(0, 1)
+
+
+def steadied(frame: Tensor, neighbours: Sequence[Neighbour]) -> tuple[Tensor, list[Tensor]]:
+    """How far the neighbours of a frame count, and which flow to follow to each.
+
+    They count in full where the input flickers, and where it stands still: whatever a result does there is flicker. As
+    far as they do, a flow that is no more than jitter is not followed: it would blur what stands still and make it
+    tremble.
+
+    Args:
+        frame: of the input, ``[1, c, h, w]`` in [-1, 1].
+        neighbours: as large as the frame; flow of any size.
+
+    Returns:
+        ``[1, 1, h, w]`` in [0, 1], 0 where there is no neighbour; and flows as large as the neighbours'.
+    """
+    amount = flicker(frame, neighbours)
+    moving = [moves(frame, each) for each in neighbours]
+    if moving:
+        still = 1 - torch.cat(moving, dim=1).amax(1, keepdim=True)
+        amount = torch.maximum(amount, _resized(still, frame))
+    followed = [1 - _resized(amount, each) * (1 - each) for each in moving]
+    return amount, [each.flow * share for each, share in zip(neighbours, followed, strict=True)]
 
 
 def _moved(other: Neighbour, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The neighbour where it is in the frame beside it, and how far that is to be believed, 0 to 1."""
     grid = sampling_grid(resize_flow(other.flow, size))
     moved = functional.grid_sample(other.frame, grid, mode="bicubic", padding_mode="border", align_corners=True)
-    return moved, 1 - functional.interpolate(other.occlusion.to(moved), size=size, mode="bilinear")
+    return moved, 1 - _resized(other.occlusion.to(moved), moved)
 
 
 def _apart(one: Tensor, other: Tensor, side: int = NEIGHBOURHOOD) -> Tensor:
@@ -139,3 +157,8 @@ def _apart(one: Tensor, other: Tensor, side: int = NEIGHBOURHOOD) -> Tensor:
 def _mean(values: Tensor, side: int) -> Tensor:
     """Of the square of this side, odd, around each place, as far as it lies inside."""
     return functional.avg_pool2d(values, side, 1, side // 2, count_include_pad=False)
+
+
+def _resized(values: Tensor, other: Tensor) -> Tensor:
+    """As large as another tensor."""
+    return functional.interpolate(values, size=(other.shape[-2], other.shape[-1]), mode="bilinear")

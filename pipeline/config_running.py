@@ -153,7 +153,7 @@ class Runtime(BaseModel):
     winograd: bool = Field(
         True,
         description="Whether 3x3 and 7x7 convolutions take fewer multiplications, by NNPACK: in float32, "
-        "on CPUs with AVX2 but without AVX-512. Changes results by rounding.",
+        "on CPUs with AVX2 or AVX-512. Changes results by rounding.",
     )
     threads: int = Field(
         2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."

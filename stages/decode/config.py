@@ -39,8 +39,8 @@ class DecodeConfig(BaseModel):
         ge=0.0,
         le=1.0,
         description="Weight of the frames before and after, moved along the optical flow, in each decoded frame, where "
-        "the input flickers (where it is steady, three tenths of it): less flicker, and a little softer. 0 leaves "
-        "frames as they were decoded.",
+        "the input flickers or stands still (where it moves steadily, three tenths of it): less flicker, and a little "
+        "softer. 0 leaves frames as they were decoded.",
     )
     tile: int | None = Field(
         None,

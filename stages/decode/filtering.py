@@ -10,23 +10,23 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.temporal_filter import Neighbour, flicker, settled, temporal_filter
+from models.temporal_filter import Neighbour, steadied, temporal_filter
 
 IN_STEADY_PLACES = 0.3
-"""Weight of neighbours where the input does not flicker, of that where it does."""
+"""Weight of neighbours where the input moves and does not flicker, of that where it does or stands still."""
 
 
 def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
     """Yield the frames of a chunk, each filtered with those before and after it as they were.
 
-    Where the input flickers, the result is filtered once more, so that frames two further on count as well, and jitter
-    of the flow is not followed; where it is steady, neighbours count for less.
+    Where the input flickers or stands still, the result is filtered once more, so that frames two further on count as
+    well, and jitter of the flow is not followed; where it moves steadily, neighbours count for less.
 
     Args:
         frames: [3, H, W] in [-1, 1], on the canvas, in order.
         inputs: what they were made of, [3, h, w] in [-1, 1], the same part of the picture at any size.
         flow: the folder that the flow stage wrote for the chunk.
-        weight: of a neighbour where the input flickers; 0 yields the frames as they are.
+        weight: of a neighbour where the input flickers or stands still; 0 yields the frames as they are.
 
     Raises:
         IndexError: there are more frames than the flow was found for.
@@ -42,10 +42,9 @@ def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Pa
 
 
 def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
-    """How much each input flickers, and the flow from it to each of its neighbours, without jitter."""
+    """How far the neighbours of each input count, and the flow from it to each of them, without jitter."""
     for this, neighbours in _beside(inputs, motion):
-        amount = flicker(this[None], neighbours)
-        yield amount, [settled(this[None], each, amount) for each in neighbours]
+        yield steadied(this[None], neighbours)
 
 
 def _filtered(

@@ -72,6 +72,29 @@ def test_a_line_that_cannot_be_parsed_is_json_too(
     assert code == 1 and "--frobnicate" in json.loads(err)["message"]
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_fault_of_our_own_is_one_line_and_its_traceback_is_for_those_who_want_it(
+    wanted: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*given: object) -> None:
+        raise RuntimeError("this cannot be,\nbut is, at s3://key:secret@bucket/x")
+
+    monkeypatch.setattr("training.prepare.prepare", fail)
+    code, out, err = call(["prepare-data", "clips", *(["--verbose"] if wanted else [])], monkeypatch, capsys)
+    assert code == 1 and out == "" and "secret" not in err
+    assert "error: RuntimeError: this cannot be, but is, at s3://" in err and "report it" in err
+    assert ("Traceback" in err) is wanted and (err.count("\n") == 1) is not wanted
+
+
+def test_the_traceback_of_a_fault_of_our_own_is_in_the_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.prepare.prepare", lambda *given: 1 / 0)
+    code, _, err = call(["prepare-data", "clips", "--log-format", "json"], monkeypatch, capsys)
+    said = json.loads(err)
+    assert code == 1 and "ZeroDivisionError" in said["message"] and "1 / 0" in said["traceback"]
+
+
 def test_quiet_and_verbose_at_once_make_no_sense(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

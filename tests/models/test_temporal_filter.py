@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.temporal_filter import Neighbour, flicker, settled, temporal_filter
+from models.temporal_filter import Neighbour, flicker, moves, steadied, temporal_filter
 
 MOVED = 3
 """Pixels to the right from each frame to the next; a whole number, so that moving a frame loses nothing."""
@@ -100,10 +100,14 @@ def still(noise: float, shift: float = 0.0) -> tuple[Tensor, Tensor]:
     return first, second
 
 
-def settled_flow(flow: Tensor, noise: float, shift: float = 0.0, flickering: Tensor | None = None) -> Tensor:
+def beside_still(flow: Tensor, noise: float, shift: float = 0.0) -> tuple[Tensor, Neighbour]:
     first, second = still(noise, shift)
-    other = Neighbour(second, flow, torch.zeros(1, 1, 30, 40))
-    return settled(first, other, torch.ones(1, 1, *SIDES) if flickering is None else flickering)
+    return first, Neighbour(second, flow, torch.zeros(1, 1, 30, 40))
+
+
+def followed(flow: Tensor, noise: float, shift: float = 0.0) -> Tensor:
+    frame, other = beside_still(flow, noise, shift)
+    return steadied(frame, [other])[1][0]
 
 
 def even_flow(x: float) -> Tensor:
@@ -116,30 +120,43 @@ def jitter(size: float) -> Tensor:
 
 def test_what_only_jitters_stands_still() -> None:
     flow = jitter(0.12)
-    assert float(settled_flow(flow, noise=0.1).abs().mean()) < 0.1 * float(flow.abs().mean())
+    assert float(followed(flow, noise=0.1).abs().mean()) < 0.1 * float(flow.abs().mean())
 
 
 def test_slow_motion_of_a_whole_place_goes_on() -> None:
     flow = even_flow(0.35) + jitter(0.12)
-    assert torch.equal(settled_flow(flow, noise=0.1), flow)
+    assert torch.equal(followed(flow, noise=0.1), flow)
 
 
 def test_a_small_thing_that_moves_before_a_still_ground_goes_on() -> None:
     flow = even_flow(0.0)
     flow[..., 14:16, 20:22] = 0.7
-    assert torch.equal(settled_flow(flow, noise=0.1), flow)
+    assert torch.equal(followed(flow, noise=0.1), flow)
 
 
 def test_a_flow_that_explains_the_frames_is_followed_however_slow() -> None:
     flow = even_flow(0.15)
-    clear, hidden = (settled_flow(flow, noise, shift=0.3) for noise in (0.0, 0.3))
+    clear, hidden = (followed(flow, noise, shift=0.3) for noise in (0.0, 0.3))
     assert torch.equal(clear[..., 4:-4, 4:-4], flow[..., 4:-4, 4:-4])
     assert float(hidden.mean()) < 0.8 * float(clear.mean())
 
 
-def test_where_the_input_is_steady_its_flow_is_believed() -> None:
-    flow = jitter(0.02)
-    half = torch.ones(1, 1, *SIDES)
-    half[..., :40] = 0
-    stands = settled_flow(flow, noise=0.1, flickering=half)
-    assert torch.equal(stands[..., :19], flow[..., :19]) and not stands[..., 21:].any()
+def test_what_stands_still_counts_in_full_though_the_input_does_not_flicker() -> None:
+    right = even_flow(0.0)
+    right[..., 20:] = 1.0
+    frame, other = beside_still(right, noise=0.001)
+    amount, (flow,) = steadied(frame, [other])
+    assert not flicker(frame, [Neighbour(other.frame, 0 * right, other.occlusion)]).any()
+    assert amount.shape == (1, 1, *SIDES) and float(amount[..., 4:-4, 8:20].min()) == 1
+    assert float(moves(frame, other)[..., 22:].min()) == 1 and torch.equal(flow[..., 22:], right[..., 22:])
+
+
+def test_what_moves_steadily_does_not_count() -> None:
+    first, this, last = moving()
+    amount, flows = steadied(this[None], [beside(first, -1), beside(last, 1)])
+    assert not inside(amount).any() and torch.equal(flows[1], beside(last, 1).flow)
+
+
+def test_a_frame_by_itself_has_nothing_to_count() -> None:
+    amount, flows = steadied(moving()[:1], [])
+    assert not amount.any() and flows == []

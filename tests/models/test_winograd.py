@@ -18,7 +18,7 @@ from models.configurations import EMBEDDED
 from models.winograd import WinogradConv2d, available, use_winograd
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(not available(), reason="needs AVX2 without AVX-512, and a torch that carries NNPACK")
+pytestmark = pytest.mark.skipif(not available(), reason="needs AVX2 or AVX-512, and a torch that carries NNPACK")
 
 
 def layer(inputs: int = 64, outputs: int = 64, bias: bool = True, kernel: int = 3) -> nn.Conv2d:
