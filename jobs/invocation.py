@@ -120,13 +120,17 @@ def _refuse(error: Any) -> int:
 
 
 def _admit(error: Exception) -> int:
-    """Tell of a fault of our own."""
+    """Tell of what no command foresaw: trouble with a disk or the like, or a fault of our own."""
     from pipeline.events import Reason
 
     reason = Reason.of(error)
     detail(reason.traceback)
-    fault = "that is a fault of Reelift's: please report it, with the traceback that --verbose shows"
-    return complain(f"{reason.error_class}: {reason.message}; {fault}", traceback=reason.traceback)
+    if isinstance(error, OSError):
+        message = f"{reason.message}; see to it and run the same line again"
+    else:
+        fault = "that is a fault of Reelift's: please report it, with the traceback that --verbose shows"
+        message = f"{reason.error_class}: {reason.message}; {fault}"
+    return complain(message, traceback=reason.traceback)
 
 
 def _asks_for_json() -> bool:

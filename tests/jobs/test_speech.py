@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -84,6 +85,17 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_is_for_those_who_want_
     assert code == 1 and out == "" and "secret" not in err
     assert "error: RuntimeError: this cannot be, but is, at s3://" in err and "report it" in err
     assert ("Traceback" in err) is wanted and (err.count("\n") == 1) is not wanted
+
+
+def test_trouble_with_a_disk_is_no_fault_of_our_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*given: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/tapes/clips")
+
+    monkeypatch.setattr("training.prepare.prepare", fail)
+    code, _, err = call(["prepare-data", "clips"], monkeypatch, capsys)
+    assert code == 1 and err.count("\n") == 1 and "/tapes/clips" in err and "report it" not in err
 
 
 def test_the_traceback_of_a_fault_of_our_own_is_in_the_json(
