@@ -169,7 +169,10 @@ class BasicVSR(ModelMixin, ConfigMixin):
 
 
 def _doubled(x: Tensor) -> Tensor:
-    """Pixel shuffle by 2, ``[B, 4C, h, w]`` -> ``[B, C, 2h, 2w]``: torch's own is four times as slow on a CPU."""
+    """Pixel shuffle by 2, ``[B, 4C, h, w]`` -> ``[B, C, 2h, 2w]``, in the layout of ``x``."""
+    if x.device.type != "cpu" or not x.is_contiguous():
+        return functional.pixel_shuffle(x, 2)
+    # Of a contiguous tensor on a CPU, torch's own takes four times as long as this copy of a view.
     batch, channels, height, width = x.shape
-    apart = x.reshape(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+    apart = x.view(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
     return apart.reshape(batch, channels // 4, 2 * height, 2 * width)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from models.basicvsr import BasicVSR
+from models.basicvsr import BasicVSR, _doubled
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,3 +95,11 @@ def test_save_and_load(tiny: BasicVSR, tmp_path: Path) -> None:
 def test_what_is_not_a_clip_is_refused(tiny: BasicVSR, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="frames must be"):
         tiny(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_enlarging_is_pixel_shuffle_and_keeps_the_layout(layout: torch.memory_format) -> None:
+    x = torch.rand(2, 12, 5, 7).contiguous(memory_format=layout)
+    doubled = _doubled(x)
+    assert torch.equal(doubled, functional.pixel_shuffle(x, 2))
+    assert doubled.is_contiguous(memory_format=layout), "direct convolutions are slower in the other one"
