@@ -38,7 +38,7 @@ class Operations:
                     ("vae", networks.vae),
                 )
             }
-        self._calls: Counter[str] = Counter()
+        self._calls: list[str] = []  # not a counter: calls come from several threads
         self._arguments: dict[str, tuple[str, Any, Any]] = {}
         self._cost: dict[str, int] = {}
 
@@ -58,13 +58,13 @@ class Operations:
     def _note(self, name: str, _: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
         arguments = (name, _without_data(positional), _without_data(named))
         key = repr(_shapes(arguments))
-        self._calls[key] += 1
         self._arguments.setdefault(key, arguments)
+        self._calls.append(key)
 
     def by_part(self) -> dict[str, int]:
         """Operations by part of all calls noted since the last time, which then count as told."""
         totals = dict.fromkeys(PARTS.values(), 0)
-        for key, count in self._calls.items():
+        for key, count in Counter(self._calls).items():
             if key not in self._cost:
                 self._cost[key] = self._replay(*self._arguments[key])
             totals[PARTS[self._arguments[key][0]]] += count * self._cost[key]

@@ -18,9 +18,16 @@ from torch.nn import functional
 
 from models.cleaning import CleaningNetwork
 from models.lean_resnet import in_place
+from models.parallel import in_parallel
 from models.residual import ResidualBlock
 from models.spynet import SPyNet
 from models.warping import warp
+
+CACHED, HELD = 2**23, 2**27
+"""Elements of the widest features of a band of rows: on a CPU so that they stay near the core, on a GPU so that large
+frames fit in its memory."""
+MARGIN = 2
+"""Rows that a band sees beyond its own."""
 
 
 class Branch(nn.Module):
@@ -95,13 +102,17 @@ class BasicVSR(ModelMixin, ConfigMixin):
         return torch.stack(list(self.stream(frames, keep_every)), dim=1)
 
     def stream(self, frames: Tensor, keep_every: int = 1) -> Iterator[Tensor]:
-        """Yield the upscaled frames one by one, so that only the hidden features of the whole shot are held.
+        """Yield the upscaled frames in order.
+
+        On a CPU that keeps all features both branches walk at once, and the frames come together at the end; they take
+        less than the features, which they replace. Else one by one, and only features of the whole shot are held.
 
         Args:
             frames: ``[B, T, 3, h, w]``; RGB in [0, 1].
-            keep_every: 1 keeps the backward features of all frames (256 bytes per pixel and frame with 64 channels);
-                k > 1 keeps those of every k-th frame and computes those between them a second time, k frames at a
-                time: T / k + k instead of T are held, for about half as much computation again. The result is the same.
+            keep_every: 1 keeps the features of one branch for each frame (256 bytes per pixel and frame with 64
+                channels); k > 1 keeps the backward ones of every k-th frame and computes those between them a second
+                time, k frames at a time: T / k + k instead of T are held, for about half as much computation again.
+                The result is the same.
 
         Yields:
             T tensors ``[B, 3, 4h, 4w]``, not clamped.
@@ -120,6 +131,9 @@ class BasicVSR(ModelMixin, ConfigMixin):
         """As ``stream``, of frames that have been cleaned."""
         if keep_every < 1:
             raise ValueError(f"keep_every must be at least 1, not {keep_every}")
+        if keep_every == 1 and frames.device.type == "cpu" and not torch.is_grad_enabled():
+            yield from self._from_both_ends(frames)
+            return
         count = frames.shape[1]
         starts = range(0, count, keep_every)
         kept: list[Tensor] = []  # features of the first frame of every run, of the last run first
@@ -135,21 +149,51 @@ class BasicVSR(ModelMixin, ConfigMixin):
             if start:
                 features = [kept.pop()]
                 features += self._walk_back(frames, start + 1, stop, kept[-1] if kept else None)
-            for index in range(start, stop):
-                previous = frames[:, index - 1] if index else None
-                hidden = self._step(self.forward_branch, frames[:, index], previous, hidden)
+            for index, forward in self._walk(frames, range(start, stop), hidden):
+                hidden = forward
                 # Popping lets each frame's features go as soon as they are used.
-                yield self._reconstruct(frames[:, index], features.pop(0), hidden)
+                yield self._reconstruct(frames[:, index], features.pop(0), forward)
+
+    def _from_both_ends(self, frames: Tensor) -> list[Tensor]:
+        """All upscaled frames; the branches walk side by side, and from where they meet each finishes what it comes to.
+
+        As many features are held as by one after the other: beyond the middle, every step lets two frames' go.
+        """
+        count = frames.shape[1]
+        middle = count // 2
+        to_the_middle = range(middle), range(count - 1, middle - 1, -1)
+        early, late = in_parallel(lambda way: [each for _, each in self._walk(frames, way, None)], to_the_middle)
+
+        def finish(half: tuple[range, Tensor | None, list[Tensor]]) -> dict[int, Tensor]:
+            way, entering, others = half
+            made: dict[int, Tensor] = {}
+            for index, own in self._walk(frames, way, entering):
+                pair = (others.pop(), own) if way.step > 0 else (own, others.pop())
+                made[index] = self._reconstruct(frames[:, index], *pair)
+            return made
+
+        onwards = range(middle, count), early[-1] if early else None, late
+        back = range(middle - 1, -1, -1), late[-1], early
+        made = {index: frame for half in in_parallel(finish, (onwards, back)) for index, frame in half.items()}
+        return [made[index] for index in range(count)]
+
+    def _walk(self, frames: Tensor, way: range, hidden: Tensor | None) -> Iterator[tuple[int, Tensor]]:
+        """The numbers of the frames along a way, and their features by the branch that goes in this direction.
+
+        Args:
+            frames: ``[B, T, 3, h, w]``.
+            way: forwards or backwards, one by one.
+            hidden: features of the frame before the first of the way; None past the clip's ends.
+        """
+        branch = self.forward_branch if way.step > 0 else self.backward_branch
+        for index in way:
+            neighbour = frames[:, index - way.step] if hidden is not None else None
+            hidden = self._step(branch, frames[:, index], neighbour, hidden)
+            yield index, hidden
 
     def _walk_back(self, frames: Tensor, start: int, stop: int, entering: Tensor | None) -> list[Tensor]:
         """Backward features of the frames ``start`` to ``stop``, given those of frame ``stop`` (None past the end)."""
-        features: list[Tensor] = []
-        hidden = entering
-        for index in reversed(range(start, stop)):
-            following = frames[:, index + 1] if hidden is not None else None
-            hidden = self._step(self.backward_branch, frames[:, index], following, hidden)
-            features.append(hidden)
-        return features[::-1]
+        return [each for _, each in self._walk(frames, range(stop - 1, start - 1, -1), entering)][::-1]
 
     def _step(self, branch: Branch, frame: Tensor, neighbour: Tensor | None, hidden: Tensor | None) -> Tensor:
         """Carry the neighbour's features over to ``frame`` and refine them."""
@@ -161,18 +205,51 @@ class BasicVSR(ModelMixin, ConfigMixin):
 
     def _reconstruct(self, frame: Tensor, backward: Tensor, forward: Tensor) -> Tensor:
         """Fuse both branches at one frame and enlarge: ``[B, 3, h, w]`` -> ``[B, 3, 4h, 4w]``."""
+        enlarged = functional.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
+        if torch.is_grad_enabled():
+            return enlarged + self._detail(backward, forward, True, True)
+        height, width = frame.shape[-2:]
+        rows = max(8, (CACHED if frame.device.type == "cpu" else HELD) // (16 * self.config["channels"] * width))
+        bands = -(-height // rows)
+
+        def add(band: int) -> None:
+            top, bottom = height * band // bands, height * (band + 1) // bands
+            seen = slice(max(0, top - MARGIN), bottom + MARGIN)
+            detail = self._detail(backward[..., seen, :], forward[..., seen, :], top == 0, bottom == height)
+            above = 0 if top == 0 else 2
+            enlarged[..., 4 * top : 4 * bottom, :] += detail[..., above : above + 4 * (bottom - top), :]
+
+        in_parallel(add, range(bands), frame.device)
+        return enlarged
+
+    def _detail(self, backward: Tensor, forward: Tensor, first: bool, last: bool) -> Tensor:
+        """What is added to the enlarged frame, for a band of its rows.
+
+        Args:
+            backward: ``[B, C, r, w]``, features of the band's rows and of ``MARGIN`` rows above and below it.
+            forward: the same of the other branch.
+            first: whether the band begins where the frame does, and has no margin there.
+            last: whether it ends where the frame does.
+
+        Returns:
+            ``[B, 3, R, 4w]``: the band with two rows above and below it, where it has margins, that are not valid.
+        """
         x = functional.leaky_relu(self.fusion(torch.cat((backward, forward), dim=1)), 0.1, in_place())
-        x = functional.leaky_relu(_doubled(self.upconv1(x)), 0.1, in_place())
-        x = functional.leaky_relu(_doubled(self.upconv2(x)), 0.1, in_place())
-        x = self.conv_last(functional.leaky_relu(self.conv_hr(x), 0.1, in_place()))
-        return x + functional.interpolate(frame, scale_factor=4, mode="bilinear", align_corners=False)
+        for convolution in (self.upconv1, self.upconv2):
+            x = convolution(x)
+            # The outermost row was computed as if zeros came after it.
+            valid = x[..., 0 if first else 1 : None if last else -1, :]
+            x = functional.leaky_relu(_doubled(valid), 0.1, in_place())
+        x = functional.leaky_relu(self.conv_hr(x), 0.1, in_place())
+        found: Tensor = self.conv_last(x)
+        return found
 
 
 def _doubled(x: Tensor) -> Tensor:
     """Pixel shuffle by 2, ``[B, 4C, h, w]`` -> ``[B, C, 2h, 2w]``, in the layout of ``x``."""
-    if x.device.type != "cpu" or not x.is_contiguous():
+    if x.device.type != "cpu" or x.stride(1) == 1:
         return functional.pixel_shuffle(x, 2)
-    # Of a contiguous tensor on a CPU, torch's own takes four times as long as this copy of a view.
+    # Of a tensor on a CPU that is not channels-last, torch's own takes four times as long as this copy of a view.
     batch, channels, height, width = x.shape
-    apart = x.view(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+    apart = x.unflatten(1, (channels // 4, 2, 2)).permute(0, 1, 4, 2, 5, 3)
     return apart.reshape(batch, channels // 4, 2 * height, 2 * width)

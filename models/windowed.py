@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.deep_features import DeepFeatures
 from models.memory import Shrinking, ShrinkingByCall
+from models.parallel import in_parallel, shared_out, threads_on
 from models.tiling import Tile, canvas_tiles, gaussian_weights, tile_starts, window_weights
 
 
@@ -93,11 +94,16 @@ class _Job:
 
 
 def fitting_batches(batch: int | None, device: torch.device | None = None) -> ShrinkingByCall:
-    """Windows times tiles per call, as long as they fit in memory; lent to every chunk that a process denoises.
+    """Windows times tiles at once, as long as they fit in memory; lent to every chunk that a process denoises.
 
-    With None as many as the free memory of the device has room for.
+    Args:
+        batch: per call of the networks, of which each of a CPU's threads makes one; None is as many in all as the free
+            memory of the device has room for.
+        device: that the networks compute on.
     """
-    return ShrinkingByCall("windows and tiles per call", batch, device)
+    if batch is not None and device is not None:
+        batch *= threads_on(device)
+    return ShrinkingByCall("windows and tiles at once", batch, device)
 
 
 class WindowedDenoiser:
@@ -160,7 +166,7 @@ class WindowedDenoiser:
 
     @property
     def batch(self) -> int:
-        """Windows times tiles per call: as set, or fewer if those have not fitted in memory."""
+        """Windows times tiles at once: as set, or fewer if those have not fitted in memory."""
         return self._batches.smallest or 1
 
     def _jobs(self, step: int) -> list[_Job]:
@@ -192,7 +198,11 @@ class WindowedDenoiser:
         return jobs[:count], predictions.to(latents.dtype)
 
     def _predict(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> Tensor:
-        """``[len(jobs), window, C, h, w]``."""
+        """``[len(jobs), window, C, h, w]``; on a CPU each of its threads calls the networks for its share of them."""
+        parts = shared_out(jobs, latents.device)
+        return torch.cat(in_parallel(lambda part: self._predict_part(latents, part, timestep), parts, latents.device))
+
+    def _predict_part(self, latents: Tensor, jobs: Sequence[_Job], timestep: int) -> Tensor:
         window = self._settings.num_frames
         places = [(job.tile, job.start + min(i, job.count - 1)) for job in jobs for i in range(window)]
         crops = torch.stack([tile.crop(latents[frame]) for tile, frame in places])

@@ -19,6 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from models.narrow_convolution import NarrowConv2d, fits
+from models.parallel import in_parallel
+
 TILE = 6
 COVERED = 0.6
 """Least share of the tiles' pixels that belong to pictures, for 3x3: sides of 12 fill all, of 16 79 %, of 8 44 %
@@ -85,27 +88,37 @@ class _Recorded(torch.autograd.Function):
 def use_winograd(networks: Iterable[nn.Module], on: bool = True) -> None:
     """Let the networks' convolutions take the fast way, or no longer; weights and results stay what they are.
 
-    Does nothing where it is not known to pay: on processors without AVX2. Of those with AVX-512 it has been measured on
+    Those that end in few channels take theirs (``models.narrow_convolution``). Does nothing where it is not known to
+    pay: on processors without AVX2. Of those with AVX-512 it has been measured on
     AMD's alone.
 
     Args:
         networks: changed in place.
         on: False undoes it.
     """
-    before, after = (nn.Conv2d, WinogradConv2d) if on else (WinogradConv2d, nn.Conv2d)
     if on and not available():
         return
     for network in networks:
         for module in network.modules():
-            if type(module) is before and _fits(module):
-                module.__class__ = after
+            if not on and type(module) in (WinogradConv2d, NarrowConv2d):
+                module.__class__ = nn.Conv2d
+            elif on and type(module) is nn.Conv2d:
+                module.__class__ = WinogradConv2d if _fits(module) else NarrowConv2d if fits(module) else nn.Conv2d
 
 
 @cache
 def available() -> bool:
     """Whether this machine can do it, and is one of those for which it is known to pay."""
     # The question also sets NNPACK up, without which its convolutions fail.
-    return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and torch.backends.nnpack.is_available()
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512") or not torch.backends.nnpack.is_available():
+        return False
+    # Its threads are made once for a process, as many as torch has at the first call, and serve one caller at a time.
+    # One: pieces of the work are shared out (models.parallel), whose threads then do not wait for each other.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    _nnpack(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 3, 3), None)
+    torch.set_num_threads(threads)
+    return True
 
 
 def _fits(conv: nn.Conv2d) -> bool:
@@ -131,11 +144,14 @@ def _fast(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if len(x) == 1 and rows >= height:
         return _nnpack(x, weight, bias)
     found = x.new_empty(len(x), len(weight), height, width)
-    for picture, result in zip(x.split(1), found.split(1), strict=True):
-        for top in range(0, height, rows):
-            bottom, above = min(top + rows, height), max(0, top - margin)
-            strip = _nnpack(picture[:, :, above : bottom + margin], weight, bias)
-            result[:, :, top:bottom] = strip[:, :, top - above : bottom - above]
+
+    def fill(piece: tuple[int, int]) -> None:
+        number, top = piece
+        bottom, above = min(top + rows, height), max(0, top - margin)
+        strip = _nnpack(x[number : number + 1, :, above : bottom + margin], weight, bias)
+        found[number : number + 1, :, top:bottom] = strip[:, :, top - above : bottom - above]
+
+    in_parallel(fill, [(number, top) for number in range(len(x)) for top in range(0, height, rows)])
     return found
 
 
@@ -185,5 +201,4 @@ def _(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _nnpack(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    # Its threads are made once for a process, as many as torch has at the first call.
     return torch._nnpack_spatial_convolution(x, weight, bias, [weight.shape[-1] // 2] * 2, [1, 1])

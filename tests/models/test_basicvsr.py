@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.basicvsr import BasicVSR, _doubled
+from models.winograd import use_winograd
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +96,35 @@ def test_save_and_load(tiny: BasicVSR, tmp_path: Path) -> None:
 def test_what_is_not_a_clip_is_refused(tiny: BasicVSR, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="frames must be"):
         tiny(torch.zeros(shape))
+
+
+@settings(max_examples=15, deadline=None)
+@given(height=st.integers(8, 60), width=st.integers(1, 9), tall=st.integers(1, 20))
+def test_in_bands_and_whole_is_the_same(tiny: BasicVSR, height: int, width: int, tall: int) -> None:
+    frame, backward, forward = torch.rand(2, 3, height, width), *torch.randn(2, 2, 4, height, width)
+    rows: list[int] = []
+    hook = tiny.upconv1.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].shape[-2]))
+    with hook, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.basicvsr.CACHED", tall * 16 * 4 * width)
+        with torch.no_grad():
+            in_bands = tiny._reconstruct(frame, backward, forward)
+        whole = tiny._reconstruct(frame, backward, forward)
+    *bands, last = rows
+    assert last == height and len(bands) == -(-height // max(8, tall))
+    torch.testing.assert_close(in_bands, whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_bytes_are_those_of_one_thread(count: int) -> None:
+    network = BasicVSR(channels=32, num_blocks=1, num_levels=2).eval()
+    use_winograd([network])
+    frames = torch.rand(count, 3, 48, 64)
+    found = []
+    with torch.inference_mode():
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(network(frames))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

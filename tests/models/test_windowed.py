@@ -158,6 +158,21 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved_and_nothing_else_changes(
     assert sizes == [4, 2, 2, 1]
 
 
+def test_each_thread_of_a_cpu_makes_a_call_of_a_batch_and_the_results_are_the_same():
+    latents, structure = torch.randn(2, 43, 3, 8, 8)
+    networks, sizes = Networks(), []
+
+    def noting(latents, *rest, **more):
+        sizes.append(len(latents) // 5)
+        return networks.denoise(latents, *rest, **more)
+
+    settings = WindowSettings(batch=3)
+    expected = WindowedDenoiser(networks.denoise, networks.encode, structure, None, settings)(latents, 7)
+    torch.set_num_threads(2)
+    assert torch.equal(WindowedDenoiser(noting, networks.encode, structure, None, settings)(latents, 7), expected)
+    assert sizes[:2] == [3, 3] and sorted(sizes[2:]) == [1, 2]  # nine windows
+
+
 def test_what_did_not_fit_is_not_tried_again_at_a_later_chunk_of_the_same_kind():
     networks, sizes, batches = Networks(), [], fitting_batches(4)
 

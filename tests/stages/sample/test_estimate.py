@@ -18,13 +18,21 @@ def network() -> BasicVSR:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("scale", [4, 3])
-def test_estimates_come_one_by_one_clamped_and_at_the_size_asked_for(network: BasicVSR, scale: int) -> None:
+def test_estimates_are_clamped_and_of_the_size_asked_for(network: BasicVSR, scale: int) -> None:
     canvas = fit_canvas((8, 10), scale, 8)
-    made: list[int] = []
+    estimates = list(recurrent_estimates(network, torch.rand(3, 3, 8, 10), canvas, 1.0))
+    assert [estimate.shape for estimate in estimates] == [(1, 3, *canvas.upscaled)] * 3
+    assert all(estimate.min() >= 0 and estimate.max() <= 1 for estimate in estimates)
+
+
+@torch.inference_mode()
+def test_where_memory_is_scarce_estimates_come_one_by_one(network: BasicVSR) -> None:
+    canvas, made = fit_canvas((8, 10), 4, 8), []
     network._reconstruct = lambda *x: made.append(1) or BasicVSR._reconstruct(network, *x)  # type: ignore[func-returns-value]
-    estimates = recurrent_estimates(network, torch.rand(3, 3, 8, 10), canvas, 1.0)
-    assert next(estimates).shape == (1, 3, *canvas.upscaled) and len(made) == 1
-    assert all(estimate.min() >= 0 and estimate.max() <= 1 for estimate in estimates) and len(made) == 3
+    estimates = recurrent_estimates(network, torch.rand(3, 3, 8, 10), canvas, 1e-9)
+    next(estimates)
+    assert len(made) == 1
+    assert len(list(estimates)) == 2 and len(made) == 3
 
 
 @torch.inference_mode()
