@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -37,6 +38,7 @@ class Way:
         run: does it; the clock is told what each of ``PARTS`` takes.
         compilation: of the networks.
         winograd: whether convolutions may take fewer multiplications (``models.winograd``).
+        threads: of torch; None is as many as it has.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Way:
     run: Callable[[Networks, Case, Clock], Restored]
     compilation: Compilation = "off"
     winograd: bool = True
+    threads: int | None = None
 
     @classmethod
     def ours(
@@ -169,7 +172,7 @@ def measure(
         for _, number in its_turns:
             clock = Clock(device)
             forget_peak(device)
-            with operations.counted(placed):
+            with operations.counted(placed), _threads(way.threads):
                 restored = way.run(placed, case, clock)
             found = _per_frame(clock, operations.by_part(), len(case.images), peak_bytes(device) / 1e9)
             first.setdefault(way.name, found.total)
@@ -179,6 +182,16 @@ def measure(
                 yield way, replace(best[way.name], start_seconds=start), restored
             del restored
         del placed
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _per_frame(clock: Clock, operations: dict[str, int], frames: int, peak: float) -> Measured:

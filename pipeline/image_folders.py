@@ -64,7 +64,7 @@ def fetch_folder(fs: Any, path: str, target: Path) -> None:
 def folder_sha256(folder: Path) -> str:
     """SHA-256 over the images' own SHA-256 and names, one line each as sha256sum writes them, in order."""
     lines = [f"{digest_file(folder / name)[1]}  {name}\n" for name in _names(folder)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _names(folder: Path) -> tuple[str, ...]:

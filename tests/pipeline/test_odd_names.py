@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 import zipfile
@@ -128,3 +129,14 @@ def test_a_remote_folder_of_images_is_lent_whole_by_its_name_alone(tmp_path: Pat
     with pytest.raises(FileNotFoundError), lend(f"{root}/gone.mov", tmp_path / "scratch"):
         pass
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_images_whose_names_are_not_utf8_are_hashed_like_others(tmp_path: Path) -> None:
+    reel = write_images(tmp_path / "reel", "png", frames=2)
+    for number, image in enumerate(sorted(reel.iterdir())):
+        image.rename(os.fsdecode(os.fsencode(reel) + b"/t\xe9l_%04d.png" % number))
+    listed = b"".join(
+        hashlib.sha256(image.read_bytes()).hexdigest().encode() + b"  " + os.fsencode(image.name) + b"\n"
+        for image in sorted(reel.iterdir())
+    )
+    assert content_sha256(reel, "reel") == hashlib.sha256(listed).hexdigest()
