@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from models.cleaning import CleaningNetwork
 from models.lean_resnet import in_place
-from models.parallel import in_parallel
+from models.parallel import check_wanted, in_parallel
 from models.residual import ResidualBlock
 from models.spynet import SPyNet
 from models.warping import warp
@@ -187,6 +187,7 @@ class BasicVSR(ModelMixin, ConfigMixin):
         """
         branch = self.forward_branch if way.step > 0 else self.backward_branch
         for index in way:
+            check_wanted()
             neighbour = frames[:, index - way.step] if hidden is not None else None
             hidden = self._step(branch, frames[:, index], neighbour, hidden)
             yield index, hidden

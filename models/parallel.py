@@ -8,9 +8,9 @@ thread whoever takes it, so the number of threads does not decide the bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
-from threading import Barrier, local
+from threading import Barrier, Event, local
 from typing import TypeVar
 
 import torch
@@ -18,6 +18,10 @@ import torch
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 _this_thread = local()
+
+
+class Abandoned(BaseException):
+    """Ends a piece of work whose result nobody waits for any more."""
 
 
 def in_parallel(
@@ -37,18 +41,42 @@ def in_parallel(
         The results, in the order of the pieces.
 
     Raises:
-        Exception: what the work on the first piece that failed raised.
+        Exception: what the work on the first piece that failed raised; the others have ended then, too.
     """
     inference = torch.is_inference_mode_enabled()
 
     def apart(piece: Piece) -> Result:
+        check_wanted()
         with torch.inference_mode(inference), torch.no_grad():
             return work(piece)
 
     threads = threads_on(device)
     if threads == 1 or len(pieces) == 1:
         return [apart(piece) for piece in pieces]
-    return list(_helpers(threads).map(apart, pieces))
+    given_up = Event()
+
+    def helping(piece: Piece) -> Result:
+        _this_thread.given_up = given_up
+        return apart(piece)
+
+    pending = [_helpers(threads).submit(helping, piece) for piece in pieces]
+    try:
+        return [each.result() for each in pending]
+    except BaseException:  # Ctrl-C, too: the process cannot end before its threads
+        given_up.set()
+        wait(pending)
+        raise
+
+
+def check_wanted() -> None:
+    """Pass while the result of the piece that this thread is at is still waited for; long pieces ask now and then.
+
+    Raises:
+        Abandoned: another piece has failed, or the run was interrupted.
+    """
+    given_up = getattr(_this_thread, "given_up", None)
+    if given_up is not None and given_up.is_set():
+        raise Abandoned
 
 
 def shared_out(items: Sequence[Piece], device: torch.device) -> list[Sequence[Piece]]:

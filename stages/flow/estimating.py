@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.canvas import Canvas, flow_frames
+from models.parallel import in_parallel
 from models.warping import occlusion_masks, resize_flow
 from stages.contract import Fact
 from stages.flow.config import FlowConfig
@@ -62,8 +63,11 @@ class Estimating(NetworkWork[FlowConfig]):
         return reduction_to_source(canvas, self.config.reduction)
 
     def _both_ways(self, first: Tensor, second: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        forward, backward = self._estimate(first, second), self._estimate(second, first)
-        return resize_flow(forward, size), resize_flow(backward, size)
+        def one_way(images: tuple[Tensor, Tensor]) -> Tensor:
+            return resize_flow(self._estimate(*images), size)
+
+        forward, backward = in_parallel(one_way, ((first, second), (second, first)), self.device)
+        return forward, backward
 
 
 def _stack(flows: list[Tensor], size: tuple[int, int]) -> Tensor:

@@ -120,8 +120,9 @@ class SampleConfig(BaseModel):
     batch: int | None = Field(
         USUAL_BATCH,
         ge=1,
-        description="Windows (or windows times tiles) per network call; null takes as many as half of the free memory "
-        "has room for, found anew by every worker: results then differ by rounding between machines.",
+        description="Windows (or windows times tiles) per network call, of which each thread of a CPU makes one; "
+        "null takes as many as half of the free memory has room for, found anew by every worker: results then differ "
+        "by rounding between machines.",
     )
     guidance: GuidanceConfig = Field(GuidanceConfig(), description="Motion guidance.")
 

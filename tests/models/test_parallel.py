@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
+import time
 
 import pytest
 import torch
 
-from models.parallel import in_parallel, shared_out, threads_on
+from models.parallel import Abandoned, check_wanted, in_parallel, shared_out, threads_on
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -69,6 +73,46 @@ def test_what_a_piece_raises_is_raised(threads: int) -> None:
 
     with pytest.raises(ValueError, match="piece 2"):
         in_parallel(work, range(4))
+
+
+def test_when_one_fails_the_others_are_given_up_and_have_ended() -> None:
+    torch.set_num_threads(2)
+    ended: list[type[BaseException] | None] = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise ValueError("piece 0")
+        try:
+            for _ in range(3000):
+                time.sleep(0.01)
+                in_parallel(lambda _: None, range(2))
+        finally:
+            ended.append(sys.exc_info()[0])
+
+    with pytest.raises(ValueError, match="piece 0"):
+        in_parallel(work, range(2))
+    assert ended == [Abandoned]
+    assert in_parallel(lambda number: number, range(2)) == [0, 1]
+
+
+def test_ctrl_c_does_not_wait_for_long_pieces() -> None:
+    torch.set_num_threads(2)
+    started, begun = threading.Event(), time.monotonic()
+
+    def work(_: int) -> None:
+        started.set()
+        for _ in range(3000):
+            time.sleep(0.01)
+            check_wanted()
+
+    def strike() -> None:
+        started.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=strike).start()
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(2))
+    assert time.monotonic() - begun < 15
 
 
 def test_on_another_device_they_come_one_after_the_other() -> None:
