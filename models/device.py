@@ -1,8 +1,9 @@
-"""Which torch device the arithmetic runs on."""
+"""Which torch device the arithmetic runs on, and how its input gets there."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 
 def check_device(name: str) -> None:
@@ -32,3 +33,14 @@ def choose_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def onto(device: torch.device, tensor: Tensor) -> Tensor:
+    """The tensor on the device.
+
+    To a GPU it goes out of page-locked memory, without this process waiting for it: the next frames are read and the
+    next kernels are queued while the GPU is still at the last ones.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

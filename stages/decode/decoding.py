@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.canvas import REFERENCE_SCALE, Canvas, flow_frames
 from models.colour_fix import adain, wavelet
+from models.device import onto
 from models.memory import ShrinkingByCall
 from stages.contract import Fact
 from stages.decode.config import DecodeConfig
@@ -67,11 +68,11 @@ class Decoding(NetworkWork[DecodeConfig]):
         estimates = MovingFrames(read_frames(file), frames, str(file)) if file.exists() else None
         pieces = load_pieces(sampled, factor)
         tiles = [piece.tile for piece in pieces]
-        latents = [piece.latents.to(self.device) / self.vae.config.scaling_factor for piece in pieces]
+        latents = [onto(self.device, piece.latents) / self.vae.config.scaling_factor for piece in pieces]
 
         def restore(inputs: Tensor, numbers: list[int]) -> Tensor:
-            enlarged = canvas.enter(inputs.to(self.device))
-            images = enlarged if estimates is None else canvas.pad(estimates.take(numbers).to(self.device))
+            enlarged = canvas.enter(onto(self.device, inputs))
+            images = enlarged if estimates is None else canvas.pad(onto(self.device, estimates.take(numbers)))
             parts = (self._decode(pick(z, numbers), tile.crop(images)) for tile, z in zip(tiles, latents, strict=True))
             # Tiles of the published outer split are finished each by itself.
             coloured = (self._fix_colour(part, t.crop(enlarged)) for t, part in zip(tiles, parts, strict=True))

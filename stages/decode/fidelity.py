@@ -15,6 +15,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 from torch.nn import functional
 
+from models.device import onto
 from stages.contract import Fact
 
 _ROUNDS = 3
@@ -153,4 +154,4 @@ def _spelled(cells: NDArray[np.float64]) -> str:
 
 def as_tensor(frame: NDArray[np.float32], device: torch.device) -> Tensor:
     """R'G'B' [h, w, 3] as [1, 3, h, w]."""
-    return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None].to(device)
+    return onto(device, torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.canvas import pad_by_reflection
+from models.device import onto
 from models.folder import ModelFolder
 from models.winograd import use_winograd
 from stages.flow.config import FlowConfig
@@ -34,7 +35,7 @@ def load_estimator(config: FlowConfig, folder: ModelFolder, device: torch.device
         use_winograd([network])
 
     def estimate(image1: Tensor, image2: Tensor) -> Tensor:
-        return network(image1.to(device), image2.to(device))
+        return network(onto(device, image1), onto(device, image2))
 
     return estimate
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
+from models.device import onto
 from models.memory import ShrinkingByCall
 from models.motion import Motion
 from models.sampler import sample_chunk
@@ -82,9 +83,9 @@ class Sampling(NetworkWork[SampleConfig]):
         frames = (torch.from_numpy(frame).permute(2, 0, 1).contiguous() for frame in read_frames(source))
         if self.recurrent is None:
             for frame in frames:
-                yield canvas.enter(frame[None].to(self.device) * 2 - 1)
+                yield canvas.enter(onto(self.device, frame[None]) * 2 - 1)
             return
-        clip = torch.stack(list(frames)).to(self.device)
+        clip = onto(self.device, torch.stack(list(frames)))
         height, width = canvas.upscaled
         with FrameWriter(output / ESTIMATE_NAME, rgb_format(width, height, ESTIMATE_BITS)) as writer:
             for exact in recurrent_estimates(self.recurrent, clip, canvas, self.config.estimate_memory):
