@@ -23,9 +23,9 @@ from models.residual import ResidualBlock
 from models.spynet import SPyNet
 from models.warping import warp
 
-CACHED, HELD = 2**23, 2**27
-"""Elements of the widest features of a band of rows: on a CPU so that they stay near the core, on a GPU so that large
-frames fit in its memory."""
+ON_CPU, ON_GPU = 2**23, 2**27
+"""Elements of the widest features of a band of rows: on a CPU what was quickest (2**22 to 2**23), on a GPU enough to
+keep it busy; large frames need little memory either way."""
 MARGIN = 2
 """Rows that a band sees beyond its own."""
 
@@ -210,7 +210,7 @@ class BasicVSR(ModelMixin, ConfigMixin):
         if torch.is_grad_enabled():
             return enlarged + self._detail(backward, forward, True, True)
         height, width = frame.shape[-2:]
-        rows = max(8, (CACHED if frame.device.type == "cpu" else HELD) // (16 * self.config["channels"] * width))
+        rows = max(8, (ON_CPU if frame.device.type == "cpu" else ON_GPU) // (16 * self.config["channels"] * width))
         bands = -(-height // rows)
 
         def add(band: int) -> None:

@@ -20,7 +20,7 @@ LARGEST = 2**21
 """Elements of the product: pictures that would make more are cut into strips."""
 
 
-def fits(conv: nn.Conv2d) -> bool:
+def is_narrow(conv: nn.Conv2d) -> bool:
     """Whether it is a convolution of this kind."""
     shape = conv.kernel_size, conv.padding, conv.stride, conv.dilation, conv.groups, conv.padding_mode
     few = conv.out_channels <= MOST_OUTPUTS and conv.in_channels >= LEAST_INPUTS
@@ -28,7 +28,7 @@ def fits(conv: nn.Conv2d) -> bool:
 
 
 class NarrowConv2d(nn.Conv2d):
-    """A convolution that ``fits``; where gradients are recorded, and not in float32 on a CPU, it is the direct one."""
+    """One that ``is_narrow``; where gradients are recorded, and not in float32 on a CPU, the direct convolution."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[n, in_channels, h, w]`` to ``[n, out_channels, h, w]``."""

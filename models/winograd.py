@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.narrow_convolution import NarrowConv2d, fits
+from models.narrow_convolution import NarrowConv2d, is_narrow
 from models.parallel import in_parallel
 
 TILE = 6
@@ -88,9 +88,8 @@ class _Recorded(torch.autograd.Function):
 def use_winograd(networks: Iterable[nn.Module], on: bool = True) -> None:
     """Let the networks' convolutions take the fast way, or no longer; weights and results stay what they are.
 
-    Those that end in few channels take theirs (``models.narrow_convolution``). Does nothing where it is not known to
-    pay: on processors without AVX2. Of those with AVX-512 it has been measured on
-    AMD's alone.
+    Those that end in few channels take a way of their own (``models.narrow_convolution``). Does nothing where it is not
+    known to pay: on processors without AVX2. Of those with AVX-512 it has been measured on AMD's alone.
 
     Args:
         networks: changed in place.
@@ -100,10 +99,8 @@ def use_winograd(networks: Iterable[nn.Module], on: bool = True) -> None:
         return
     for network in networks:
         for module in network.modules():
-            if not on and type(module) in (WinogradConv2d, NarrowConv2d):
-                module.__class__ = nn.Conv2d
-            elif on and type(module) is nn.Conv2d:
-                module.__class__ = WinogradConv2d if _fits(module) else NarrowConv2d if fits(module) else nn.Conv2d
+            if isinstance(module, nn.Conv2d) and type(module) in (nn.Conv2d, WinogradConv2d, NarrowConv2d):
+                module.__class__ = _way_of(module) if on else nn.Conv2d
 
 
 @cache
@@ -119,6 +116,12 @@ def available() -> bool:
     _nnpack(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 3, 3), None)
     torch.set_num_threads(threads)
     return True
+
+
+def _way_of(conv: nn.Conv2d) -> type[nn.Conv2d]:
+    if _fits(conv):
+        return WinogradConv2d
+    return NarrowConv2d if is_narrow(conv) else nn.Conv2d
 
 
 def _fits(conv: nn.Conv2d) -> bool:

@@ -59,7 +59,11 @@ class Sampling(NetworkWork[SampleConfig]):
 
     @torch.inference_mode()
     def work_on(self, task: ChunkTask) -> Mapping[str, Fact]:
-        """Sample the latents of one chunk; of its frames at output size, one is in memory at a time."""
+        """Sample the latents of one chunk.
+
+        Of its frames at output size one is in memory at a time, or, on a CPU, as much of the chunk's recurrent
+        estimates as ``estimate_memory`` lends to their features.
+        """
         source, chunk = task.inputs["split"], task.chunk
         canvas = canvas_of(read_table(source), self.setting, self.folder)
         tiles = outer_tiles(canvas.padded, self.config.pixel_tile, self.config.pixel_stride, self.folder.downscale)

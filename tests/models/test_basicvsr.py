@@ -105,7 +105,7 @@ def test_in_bands_and_whole_is_the_same(tiny: BasicVSR, height: int, width: int,
     rows: list[int] = []
     hook = tiny.upconv1.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].shape[-2]))
     with hook, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.basicvsr.CACHED", tall * 16 * 4 * width)
+        patch.setattr("models.basicvsr.ON_CPU", tall * 16 * 4 * width)
         with torch.no_grad():
             in_bands = tiny._reconstruct(frame, backward, forward)
         whole = tiny._reconstruct(frame, backward, forward)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models import narrow_convolution
-from models.narrow_convolution import NarrowConv2d, fits
+from models.narrow_convolution import NarrowConv2d, is_narrow
 from models.winograd import available, use_winograd
 
 needs_the_fast_way = pytest.mark.skipif(not available(), reason="not a processor for which it is known to pay")
@@ -90,4 +90,4 @@ def _calls_of_a_product(conv: nn.Module, x: Tensor) -> int:
     ],
 )
 def test_others_are_none_of_it(other: nn.Conv2d) -> None:
-    assert not fits(other) and fits(narrow())
+    assert not is_narrow(other) and is_narrow(narrow())
