@@ -17,6 +17,8 @@ import torch
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+HEARING = 1.0
+"""Seconds of one wait: a signal that comes just before it is not heard until its end."""
 _this_thread = local()
 
 
@@ -59,9 +61,16 @@ def in_parallel(
         _this_thread.given_up = given_up
         return apart(piece)
 
-    pending = [_helpers(threads).submit(helping, piece) for piece in pieces]
+    helpers, pending = _helpers(threads), []
     try:
-        return [each.result() for each in pending]
+        for piece in pieces:
+            pending.append(helpers.submit(helping, piece))
+        found = []
+        for each in pending:
+            while not each.done():
+                wait([each], HEARING)
+            found.append(each.result())
+        return found
     except BaseException:  # Ctrl-C, too: the process cannot end before its threads
         given_up.set()
         wait(pending)

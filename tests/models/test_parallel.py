@@ -101,7 +101,7 @@ def test_ctrl_c_does_not_wait_for_long_pieces() -> None:
 
     def work(_: int) -> None:
         started.set()
-        for _ in range(3000):
+        for _ in range(6000):
             time.sleep(0.01)
             check_wanted()
 
@@ -112,7 +112,7 @@ def test_ctrl_c_does_not_wait_for_long_pieces() -> None:
     threading.Thread(target=strike).start()
     with pytest.raises(KeyboardInterrupt):
         in_parallel(work, range(2))
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 20
 
 
 def test_on_another_device_they_come_one_after_the_other() -> None:
