@@ -21,18 +21,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.record import given, write_result
+from models.canvas import REFERENCE_SCALE, canvas_for_output
 from models.configurations import FULL
 from models.live_tensors import LiveTensors
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 from pipeline.presets import PRESETS
+from stages.sample.config import USUAL_BATCH
 
 GIB = 2**30
-BATCH, FRAMES, TILE = 4, 5, 64
-"""Windows times tiles per call, frames of a window and latent pixels of a tile's side, as the presets have them."""
-MULTIPLE = 64
-"""Pixels: what frames are padded to."""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,9 +54,9 @@ class Counted:
 
     def rows(self, width: int, height: int) -> dict[str, float]:
         """GiB by part for an output of this size: of weights, and at most alive at once beside them."""
-        decode = PRESETS["balanced"].values["decode"]
+        sample, decode = (PRESETS["balanced"].values[stage] for stage in ("sample", "decode"))
         window, tile = decode["window_frames"], decode["tile"]
-        padded = [-(-side // MULTIPLE) * MULTIPLE for side in (height, width)]
+        padded = canvas_for_output((height // REFERENCE_SCALE, width // REFERENCE_SCALE), (height, width)).padded
 
         def encode_and_decode() -> None:
             encoded = self.vae.encode(_empty(window, 3, *padded), tile)
@@ -66,16 +64,17 @@ class Counted:
 
         return {
             "sample: weights": _weights(self.unet, self.structure_encoder, self.vae.encoder),
-            "sample: encode a frame": _peak(lambda: self.vae.encode(_empty(1, 3, *padded), tile)),
-            "sample: a step": _peak(self._step),
+            "sample: encode a frame": _peak(lambda: self.vae.encode(_empty(1, 3, *padded), sample["encode_tile"])),
+            "sample: a step": _peak(lambda: self._step(sample["tile"])),
             "decode: weights": _weights(self.vae),
             "decode: a window": _peak(encode_and_decode),
         }
 
-    def _step(self) -> Tensor:
-        latents, time = _empty(BATCH * FRAMES, 4, TILE, TILE), torch.empty(1, dtype=torch.int64, device="meta")
+    def _step(self, tile: int) -> Tensor:
+        frames = self.unet.config.num_frames
+        latents, time = _empty(USUAL_BATCH * frames, 4, tile, tile), torch.empty(1, dtype=torch.int64, device="meta")
         prompt = _empty(1, 77, self.unet.config.cross_attention_dim)
-        return self.unet(latents, time, prompt, self.structure_encoder(latents, time), FRAMES)
+        return self.unet(latents, time, prompt, self.structure_encoder(latents, time), frames)
 
 
 def _empty(*shape: int) -> Tensor:

@@ -5,8 +5,8 @@
 
 Each row has its preset's chunks, windows, solver, steps, guidance, noise, colour correction and rounding, on the same
 canvas; tiles of 64 latent pixels, which would be all of so small a canvas, are reduced to ``--tile`` with their overlap
-or shift. What differs beyond the latents (flow and estimate) is the same for all. The second line has the picture that
-the embedded networks are shipped for, with the estimate's features fused.
+or shift. What differs beyond the latents (flow and estimate) is the same for all. The second line fuses the
+estimate's features, as the embedded networks' own presets do. Presets have a ``--start`` of their own.
 """
 
 from __future__ import annotations
