@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.latent_size import downscale
 from models.schedule_config import base_arguments
-from models.stored_files import AGAIN, read_json, tensor_names
+from models.stored_files import WEIGHTS as WEIGHTS
+from models.stored_files import StoredNetwork, read_json, stored_tensors, tensor_shapes
 
 if TYPE_CHECKING:
     from diffusers.models.modeling_utils import ModelMixin
@@ -48,8 +49,6 @@ NETWORKS = {
 """Which class a part's configuration must name."""
 FLOW_NETWORKS = {"raft": "RAFT", "spynet": "SPyNet"}
 OPTIONAL_PARTS = frozenset({"scheduler", "prompt"})
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-"""As diffusers calls the file, which takes seconds to ask."""
 
 NetworkT = TypeVar("NetworkT", bound="ModelMixin")
 
@@ -167,39 +166,39 @@ class ModelFolder:
         return digest.hexdigest()
 
     def check(self, *parts: str) -> None:
-        """Make sure that these networks (all but flow) are there, of the right kind and whole; none is loaded.
+        """Make sure that these networks (all but flow) are there, of the right kind and whole files; none is loaded.
+
+        Whether the tensors are those that the settings ask for is known to the networks alone: loading asks them.
 
         Raises:
             FileNotFoundError, ValueError: what is wrong.
         """
         for part in parts:
-            self._checked(part, NETWORKS[part])
+            self._stored(part, NETWORKS[part])
         if "unet" in parts and self.config("unet").get("cross_attention_dim") is not None:
             if not self._prompt_file.is_file():
                 raise FileNotFoundError(
                     f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
                 )
-            _check_prompt(self._prompt_file, tensor_names(self._prompt_file))
+            _check_prompt(self._prompt_file, [name for name, _ in tensor_shapes(self._prompt_file)])
 
     def check_flow(self, name: str) -> None:
         """The same for the flow network ``name``, "raft" or "spynet"."""
-        self._checked("flow", FLOW_NETWORKS[name])
+        self._stored("flow", FLOW_NETWORKS[name])
 
     def check_schedule(self) -> None:
         """The same for the schedule, which may be absent."""
         self._schedule_config()
 
-    def _checked(self, part: str, kind: str) -> Path:
-        path = self._part(part)
-        stored = self.config(part).get("_class_name")
+    def _stored(self, part: str, kind: str) -> StoredNetwork:
+        path, config = self._part(part), self.config(part)
+        stored = config.get("_class_name")
         if stored != kind:
             raise ValueError(
                 f"{path}: holds a {stored}, not a {kind}; the settings must fit the model folder (presets but "
                 "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
             )
-        for file in _weights(path):
-            tensor_names(file)
-        return path
+        return StoredNetwork(path, kind, config, stored_tensors(path))
 
     def _part(self, part: str) -> Path:
         path = self.root / part
@@ -210,26 +209,15 @@ class ModelFolder:
         return path
 
     def _load(self, kind: type[NetworkT], part: str) -> NetworkT:
-        path = self._checked(part, kind.__name__)
+        stored = self._stored(part, kind.__name__)
         from models.loading import load_whole
 
-        return load_whole(kind, path, self.config(part))
+        return load_whole(kind, stored)
 
 
 def _check_prompt(file: Path, tensors: Iterable[str]) -> None:
     if "prompt" not in tensors:
         raise ValueError(f"{file}: holds no tensor named 'prompt', only {sorted(tensors)}")
-
-
-def _weights(folder: Path) -> list[Path]:
-    """The weight files of a network, those of its parts (shards) if it has several."""
-    index = folder / f"{WEIGHTS}.index.json"
-    if not index.is_file():
-        return [folder / WEIGHTS]
-    parts = read_json(index).get("weight_map")
-    if not parts or not isinstance(parts, dict):
-        raise ValueError(f"{index}: names no weight files; {AGAIN}")
-    return sorted({folder / name for name in parts.values()})
 
 
 @cache

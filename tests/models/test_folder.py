@@ -105,7 +105,7 @@ def test_a_check_finds_what_is_missing_or_broken_off_without_loading_it(folder, 
     with pytest.raises(ValueError, match=r"model\.safetensors: missing; copy or convert the model folder again"):
         folder.check("vae")
     # As diffusers writes large networks: an index, and parts that it names.
-    index = {"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}
+    index = {"metadata": {}, "weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}
     weights.with_name(f"{weights.name}.index.json").write_text(json.dumps(index))
     weights.with_name("part-1.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=r"part-2\.safetensors: missing"):
