@@ -24,6 +24,7 @@ from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES, Case, Networks
 from benchmarks.sampler_settings import CORRECTED, Preset
 from benchmarks.sampler_ways import Way, measure, restore
+from benchmarks.worker_environment import take_worker_environment
 from models.steps import SamplerSettings
 from models.windowed import WindowSettings
 
@@ -89,4 +90,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    take_worker_environment()
     sys.exit(main())

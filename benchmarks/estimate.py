@@ -24,6 +24,7 @@ from benchmarks.machine import machine
 from benchmarks.record import given, write_result
 from benchmarks.sampler import relative_error
 from benchmarks.step_profile import KINDS, OTHER, kind_of
+from benchmarks.worker_environment import take_worker_environment
 from models.basicvsr import BasicVSR
 from models.folder import ModelFolder
 from models.winograd import use_winograd
@@ -91,4 +92,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    take_worker_environment()
     sys.exit(main())

@@ -29,6 +29,7 @@ from benchmarks.peak_memory import forget_peak, peak_bytes
 from benchmarks.plain_reference import published_layers
 from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES
+from benchmarks.worker_environment import take_worker_environment
 from models.choices import Compilation
 from models.compiling import MODES
 
@@ -185,4 +186,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    take_worker_environment()
     sys.exit(main())

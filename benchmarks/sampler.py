@@ -30,6 +30,7 @@ from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES, Case, Networks, Restored
 from benchmarks.sampler_settings import presets
 from benchmarks.sampler_ways import PARTS, Measured, Way, measure
+from benchmarks.worker_environment import take_worker_environment
 
 PLAIN, OURS = "plain", "ours: reference"
 PRESETS = ["balanced", "fast", "embedded"]
@@ -211,4 +212,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    take_worker_environment()
     sys.exit(main())

@@ -27,6 +27,7 @@ from benchmarks.network_calls import WINDOW, Bench
 from benchmarks.networks import HALF
 from benchmarks.record import given, write_result
 from benchmarks.sampler_case import SIZES
+from benchmarks.worker_environment import take_worker_environment
 from models.compiling import MODES
 from models.spade import Spade
 
@@ -173,4 +174,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    take_worker_environment()
     sys.exit(main())
