@@ -14,7 +14,7 @@ from models.steps import GuidanceSettings, SamplerSettings
 from models.windowed import WindowSettings
 
 PUBLISHED = GuidanceSettings("published", -10.0)
-CORRECTED = GuidanceSettings("corrected", 0.01, weighting="constant", softness=0.1, target="clean")
+CORRECTED = GuidanceSettings("corrected", 0.1, weighting="constant", softness=0.8, target="clean")
 PUBLISHED_STEPS = 50
 EMBEDDED_STEPS, EMBEDDED_START = 3, 0.3
 """Tuned whenever the embedded networks are trained."""

@@ -22,7 +22,7 @@ def fidelity_values(dial: float, embedded: bool) -> dict[str, Any]:
     return {
         "sample": {
             "start": round(10 ** (dial - 1), 4),
-            "guidance": {"scale": round(0.02 - 0.015 * dial, 5)},
+            "guidance": {"scale": round(0.16 - 0.12 * dial, 4)},
         },
         "decode": {
             "fusion_weight": round(1 + 0.4 * dial if embedded else min(1.0, 1.5 - dial), 4),

@@ -27,10 +27,10 @@ CORRECTED: Mapping[str, Any] = {
     "form": "corrected",
     "target": "clean",
     "weighting": "constant",
-    "scale": 0.01,
-    "softness": 0.1,
+    "scale": 0.1,
+    "softness": 0.8,
 }
-"""Small and safe; nothing has been measured with the full model yet (docs/presets.md)."""
+"""Measured with the embedded networks; nothing has been with the full model yet (docs/presets.md)."""
 
 PRESETS: Mapping[str, Preset] = {
     "embedded": Preset(
@@ -113,7 +113,7 @@ PRESETS: Mapping[str, Preset] = {
                 "window_frames": 11,
                 "window_overlap": 1,
                 "colour_fix": "wavelet",
-                "temporal_filter": 0.0,
+                "temporal_filter": 0.25,
                 "tile": 120,
             },
         },
@@ -135,7 +135,7 @@ PRESETS: Mapping[str, Preset] = {
                 "reuse_steps": 2,
                 "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 11, "window_overlap": 1, "temporal_filter": 0.0, "tile": 120},
+            "decode": {"window_frames": 11, "window_overlap": 1, "temporal_filter": 0.25, "tile": 120},
         },
     ),
 }

@@ -25,7 +25,7 @@ class GuidanceConfig(BaseModel):
         "compares every frame with its true neighbours over the whole chunk and counts visible pixels only.",
     )
     scale: float = Field(
-        0.01,
+        0.1,
         description="Strength. Published: factor of the log variance (-10). Corrected: length of a step, in units of "
         "the latents; more than a quarter of softness makes small differences grow.",
     )
@@ -33,7 +33,7 @@ class GuidanceConfig(BaseModel):
         "constant", description="Corrected: scale the step by the posterior's variance, or not."
     )
     softness: float = Field(
-        0.1, ge=0.0, description="Corrected: differences below this count quadratically, in units of the latents."
+        0.8, ge=0.0, description="Corrected: differences below this count quadratically, in units of the latents."
     )
     target: Literal["latents", "clean"] = Field(
         "clean", description="Corrected: guide the noisy latents after a step, or the clean ones predicted within it."
