@@ -14,13 +14,15 @@ from models.temporal_filter import Neighbour, steadied, temporal_filter
 
 IN_STEADY_PLACES = 0.3
 """Weight of neighbours where the input moves and does not flicker, of that where it does or stands still."""
+PASSES = 3
+"""How often the filter goes over what flickers or stands still: so many frames on either side count in the end."""
 
 
 def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
     """Yield the frames of a chunk, each filtered with those before and after it as they were.
 
-    Where the input flickers or stands still, the result is filtered once more, so that frames two further on count as
-    well, and jitter of the flow is not followed; where it moves steadily, neighbours count for less.
+    Where the input flickers or stands still, the result is filtered again, so that frames further on count as well, and
+    jitter of the flow is not followed; where it moves steadily, neighbours count for less.
 
     Args:
         frames: [3, H, W] in [-1, 1], on the canvas, in order.
@@ -36,9 +38,11 @@ def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Pa
         yield from frames
         return
     motion = load_file(flow / "flow.safetensors")
-    first, second = tee(_seen(inputs, motion))
-    once = _filtered(frames, first, motion, weight, IN_STEADY_PLACES)
-    yield from _filtered(once, second, motion, weight, 0.0)
+    first, *others = tee(_seen(inputs, motion), PASSES)
+    frames = _filtered(frames, first, motion, weight, IN_STEADY_PLACES)
+    for seen in others:
+        frames = _filtered(frames, seen, motion, weight, 0.0)
+    yield from frames
 
 
 def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
