@@ -13,6 +13,7 @@ import av
 from av.filter import Graph
 
 from stages.media.account import Damage, FieldSegment, Resized, SourceAccount
+from stages.media.dropped import has_alpha, metadata_of
 from stages.media.forms import Form, Tags, facts_of_form, tags_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes
@@ -114,14 +115,17 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         flags: list[str] = []
         times = array("q")
         captions = 0
+        metadata: set[str] = set()
         for picture, stamp in reader:
             forms.append(known.setdefault(form_of(picture), form_of(picture)))
             tags.setdefault(forms[-1], tags_of(picture))
             flags.append("i" if picture.interlaced_frame else "p")
             times.append(stamp.pts)
             captions += bool(captions_of(picture))
+            metadata |= metadata_of(picture)
             idet.add(picture)
         idet.finish()
+        alpha = has_alpha(container.streams[facts.index], {facts.pix_fmt, *(form[2] for form in known)})
         missing = tuple(container.missing) if facts.format == "image2" else ()
     if not forms:
         return None
@@ -138,6 +142,7 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         damage=tuple(sorted(damage, key=lambda each: each.frame)),
         resized=tuple(_resized(forms, form)),
         matrix=facts_of_form(facts, form, tags[form], path.name).matrix_reason,
+        dropped=(*(["alpha"] if alpha else []), *sorted(metadata)),
         captions=captions,
     )
     return Survey(form, tags[form], fields, reader.begin, account)
