@@ -154,6 +154,8 @@ def _of_account(account: SourceAccount) -> dict[str, str]:
         found["mislabelled"] = f"{account.flagged} frames are flagged as interlaced and measured as progressive"
     if account.damage:
         found["damaged"] = "; ".join(account.remarks(3))
+    if account.dropped:
+        found["not kept"] = ", ".join(account.dropped)
     if account.resized:
         found["changes size"] = f"{len(account.resized)} times, from {account.form}"
     return found

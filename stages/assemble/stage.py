@@ -109,7 +109,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
-            "left_out": ", ".join([*companions.left_out, *captions.left_out]),
+            "left_out": ", ".join([*companions.left_out, *captions.left_out, *(account.dropped if account else ())]),
             "captions": captions.data.count,
             "derivatives": ", ".join(each.name for each in made),
             "damage": "; ".join(account.remarks() if account else ()),

@@ -60,6 +60,9 @@ class SourceAccount(BaseModel):
     damage: tuple[Damage, ...] = Field(default=(), description="what could not be read whole")
     resized: tuple[Resized, ...] = Field(default=(), description="frames of another size or format")
     matrix: str = Field(default="", description="by what the colour matrix was decided")
+    dropped: tuple[str, ...] = Field(
+        default=(), description="what the pictures carry and the result does not: alpha, metadata of HDR"
+    )
     captions: int = Field(default=0, ge=0, description="frames that carry closed captions (ATSC A/53)")
 
     def remarks(self, most: int = 20) -> list[str]:

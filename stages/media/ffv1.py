@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+import numpy as np
 from av.codec.codec import find_best_pix_fmt_of_list
 from av.video.reformatter import Interpolation
 
-from stages.media.colour import ColourTags
+from stages.media.colour import ColourTags, codes
 from stages.media.ffmpeg import file_url
+from stages.media.planes import components
 
 EXACT = (
     Interpolation.BICUBIC
@@ -44,8 +46,11 @@ _SAME_SAMPLES = {
         "rgba64le": "gbrap16le",
     },
     **{"rgba": "bgra", "argb": "bgra", "abgr": "bgra", "gbrap": "bgra"},
+    **{f"{name}{end}": "gray16le" for name in ("ya16", "yaf16", "yaf32", "grayf16", "grayf32") for end in ("le", "be")},
+    **{f"xyz12{end}": "gbrp12le" for end in ("le", "be")},
 }
-"""Formats that FFV1 lacks -> formats that hold the same samples."""
+"""Formats that FFV1 lacks -> formats that hold the same samples; for 16-bit grey with alpha, float grey and X'Y'Z', the
+nearest of the same colour family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,22 @@ def repack(picture: av.VideoFrame) -> av.VideoFrame:
     target = lossless_format(name)
     if target == name:
         return picture
+    if name.startswith(("grayf", "yaf")):
+        return _gray_of_floats(picture)
     full = {"src_color_range": 2, "dst_color_range": 2} if name.startswith("yuvj") else {}
     return picture.reformat(format=target, interpolation=EXACT, threads=1, **full)
+
+
+def _gray_of_floats(picture: av.VideoFrame) -> av.VideoFrame:
+    """Y' of float grey, from 0 to 1, in 16 bits. swscale stretches its contrast, and ends the process at ``yaf32``."""
+    name = picture.format.name
+    dtype = np.dtype(("<" if name.endswith("le") else ">") + ("f4" if "f32" in name else "f2"))
+    step = len(picture.format.components)
+    rows = np.frombuffer(memoryview(picture.planes[0]), dtype).reshape(picture.height, -1)
+    samples = np.nan_to_num(rows[:, : step * picture.width : step].astype(np.float32), nan=0.0)
+    result = picture.reformat(format="grayf32le", threads=1).reformat(format="gray16le", threads=1)  # keeps all else
+    components(result)[0][...] = codes(np.clip(samples, 0, 1) * np.float32(65535), 16)
+    return result
 
 
 def _configure(context: Any, fmt: OutputFormat, slices: str) -> None:

@@ -132,11 +132,11 @@ def video_stream(container: Any, name: str) -> Any:
 
 
 def format_kind(pix_fmt: str) -> Literal["yuv", "rgb", "gray"]:
-    """The colour family of a pixel format."""
+    """The colour family of a pixel format; X'Y'Z' of digital cinema is converted to R'G'B'."""
     fmt = av.VideoFormat(pix_fmt)
-    if fmt.is_rgb or fmt.has_palette:
+    if fmt.is_rgb or fmt.has_palette or pix_fmt.startswith("xyz"):
         return "rgb"
-    return "gray" if pix_fmt.startswith(("gray", "ya", "mono")) and not pix_fmt.startswith("yuv") else "yuv"
+    return "gray" if pix_fmt.startswith(("gray", "ya", "mono")) else "yuv"
 
 
 def colour_tags(pix_fmt: str, width: int, height: int, tags: tuple[int, int, int, int], codec: str = "") -> ColourTags:

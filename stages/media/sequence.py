@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tempfile
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -91,12 +92,15 @@ def _conflict(group: Mapping[int, Sequence[str]], found: Sequence[str], others: 
 class SequenceContainer:
     """A PyAV container over the images of a folder, whatever they are called: FFmpeg sees links with plain numbers.
 
+    FFmpeg takes an image of no bytes for the end of the sequence, so there are no links to those.
+
     Attributes:
-        missing: images that the numbering lacks.
+        missing: images that the numbering lacks, that have no bytes, or at which reading ended too soon; complete when
+            all packets have been read.
 
     Raises:
-        ItemError: there is no sequence, images of it would be left out (``ImageSequence.conflict``), or the first
-            cannot be opened.
+        ItemError: there is no sequence, images of it would be left out (``ImageSequence.conflict``), all have no bytes,
+            or the first that has some cannot be opened.
     """
 
     def __init__(self, folder: Path, rate: Fraction) -> None:
@@ -105,14 +109,18 @@ class SequenceContainer:
             raise ItemError(f"{folder.name}: no numbered DPX, PNG or TIFF images in this folder")
         if sequence.conflict:
             raise ItemError(f"{folder.name}: {sequence.conflict}")
-        self.missing = tuple(
-            Damage(frame=place, seconds=float(place / rate), what=f"image {numbers} of the sequence is missing")
-            for place, _, numbers in sequence.missing
-        )
+        self._names, self._rate = sequence.names, rate
+        self._places = tuple(place for place, name in enumerate(self._names) if (folder / name).stat().st_size)
+        if not self._places:
+            raise ItemError(
+                f"{folder.name}: all {len(self._names)} images have 0 bytes; fetch them again from their origin"
+            )
+        self.missing = tuple(self._not_there(sequence))
         self._links = tempfile.TemporaryDirectory(prefix="reelift-sequence-")
-        suffix = Path(sequence.names[0]).suffix.lower()
-        for number, name in enumerate(sequence.names):
-            (Path(self._links.name) / f"{number:09d}{suffix}").symlink_to((folder / name).absolute())
+        suffix = Path(self._names[0]).suffix.lower()
+        for number, place in enumerate(self._places):
+            target = (folder / self._names[place]).absolute()
+            (Path(self._links.name) / f"{number:09d}{suffix}").symlink_to(target)
         pattern = file_url(Path(self._links.name) / f"%09d{suffix}")
         options = {"framerate": str(rate), "start_number": "0", "protocol_whitelist": "file"}
         try:
@@ -120,10 +128,32 @@ class SequenceContainer:
         except (av.error.FFmpegError, ValueError) as error:
             self._links.cleanup()
             reason = getattr(error, "strerror", None) or error
-            raise ItemError(
-                f"{folder.name}: {plain(sequence.names[0])} cannot be opened as an image ({reason})"
-            ) from None
+            first = plain(self._names[self._places[0]])
+            raise ItemError(f"{folder.name}: {first} cannot be opened as an image ({reason})") from None
         self.name = file_url(folder)
+
+    def _not_there(self, sequence: ImageSequence) -> Iterator[Damage]:
+        for place, _, numbers in sequence.missing:
+            yield self._damage(place, f"image {numbers} of the sequence is missing")
+        for place in sorted(set(range(len(self._names))) - set(self._places)):
+            yield self._damage(place, f"image {plain(self._names[place])} has 0 bytes")
+
+    def _damage(self, place: int, what: str) -> Damage:
+        return Damage(frame=bisect_left(self._places, place), seconds=float(place / self._rate), what=what)
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        """The packets as PyAV gives them, at the time of their image's place in the folder."""
+        read = 0
+        for packet in self._container.demux(*streams):
+            if packet.size:
+                packet.pts = packet.dts = self._places[read]
+                read += 1
+            elif read < len(self._places):
+                place = self._places[read]
+                what = f"reading ends at image {plain(self._names[place])}"
+                lost = f"{len(self._places) - read} of {len(self._names)} are not read"
+                self.missing += (self._damage(place, f"{what}, {lost}"),)
+            yield packet
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._container, name)

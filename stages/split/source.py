@@ -13,6 +13,7 @@ import av
 from stages.contract import ItemError
 from stages.media.account import SourceAccount
 from stages.media.ffv1 import EXACT
+from stages.media.forms import conversion, facts_of_form
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.split.config import SplitConfig
 from stages.split.reading import PictureReader, Stamp
@@ -24,7 +25,7 @@ class SourceReader:
     """The second reading of a source, front to back, by what the first one found.
 
     Attributes:
-        facts: what the headers say.
+        facts: what the headers say, and the colour of ``Survey.form``.
         account: what the first reading found.
         frames: frames read so far.
     """
@@ -67,7 +68,8 @@ class SourceReader:
         if form_of(picture) == self._form:
             return picture
         width, height, name = self._form
-        return picture.reformat(width, height, name, interpolation=EXACT, threads=1)
+        meant = conversion(picture, name, self.facts.colour)
+        return picture.reformat(width, height, name, interpolation=EXACT, threads=1, **meant)
 
 
 @contextmanager
@@ -81,4 +83,5 @@ def read_source(path: Path, config: SplitConfig) -> Iterator[SourceReader]:
     if found is None:
         raise ItemError(f"{path.name}: none of its frames can be decoded; fetch it again")
     with open_video(path, config.sequence_rate) as container:
-        yield SourceReader(container, describe(container, path.name), found)
+        facts = facts_of_form(describe(container, path.name), found.form, found.tags, path.name)
+        yield SourceReader(container, facts, found)

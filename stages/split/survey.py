@@ -13,13 +13,14 @@ import av
 from av.filter import Graph
 
 from stages.media.account import Damage, FieldSegment, Resized, SourceAccount
+from stages.media.dropped import has_alpha, metadata_of
+from stages.media.forms import Form, Tags, facts_of_form, tags_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
 from stages.split.reading import PictureReader
 
-Form = tuple[int, int, str]
 _LONGEST = 1.5
 """A frame that is shown longer than this many times the usual is a gap, where the rate is constant otherwise."""
 
@@ -30,12 +31,14 @@ class Survey:
 
     Attributes:
         form: width, height and pixel format of most frames, to which the others are brought.
+        tags: colour of the first frame in that form.
         fields: treatment of every frame.
         begin: timestamp of the first frame, where it has none itself but later ones do.
         account: all of it for people.
     """
 
     form: Form
+    tags: Tags
     fields: tuple[FieldSegment, ...]
     begin: int | None
     account: SourceAccount
@@ -108,16 +111,21 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         idet = _Idet()
         forms: list[Form] = []
         known: dict[Form, Form] = {}  # one tuple for all frames of a form
+        tags: dict[Form, Tags] = {}
         flags: list[str] = []
         times = array("q")
         captions = 0
+        metadata: set[str] = set()
         for picture, stamp in reader:
             forms.append(known.setdefault(form_of(picture), form_of(picture)))
+            tags.setdefault(forms[-1], tags_of(picture))
             flags.append("i" if picture.interlaced_frame else "p")
             times.append(stamp.pts)
             captions += bool(captions_of(picture))
+            metadata |= metadata_of(picture)
             idet.add(picture)
         idet.finish()
+        alpha = has_alpha(container.streams[facts.index], {facts.pix_fmt, *(form[2] for form in known)})
         missing = tuple(container.missing) if facts.format == "image2" else ()
     if not forms:
         return None
@@ -133,10 +141,11 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         flagged=sum(flag != "p" for flag in flags),
         damage=tuple(sorted(damage, key=lambda each: each.frame)),
         resized=tuple(_resized(forms, form)),
-        matrix=facts.matrix_reason,
+        matrix=facts_of_form(facts, form, tags[form], path.name).matrix_reason,
+        dropped=(*(["alpha"] if alpha else []), *sorted(metadata)),
         captions=captions,
     )
-    return Survey(form, fields, reader.begin, account)
+    return Survey(form, tags[form], fields, reader.begin, account)
 
 
 def captions_of(picture: av.VideoFrame) -> bytes:

@@ -114,6 +114,15 @@ def two_angles(path: Path) -> Path:
     return path
 
 
+def see_through(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuva420p"
+        container.mux(stream.encode(av.VideoFrame(48, 32, "yuva420p")))
+        container.mux(stream.encode(None))
+    return path
+
+
 def nothing(path: Path) -> Path:
     path.write_bytes(b"no video at all" * 10)
     return path
@@ -128,6 +137,7 @@ def nothing(path: Path) -> Path:
         (tagged, "odd colour tags", "transfer 16"),
         (broken_off, "damaged", "breaks off"),
         (two_angles, "more video", "1 more video stream, which is left out"),
+        (see_through, "not kept", "alpha"),
         (nothing, "unreadable", "cannot be opened as a video"),
     ],
 )

@@ -15,7 +15,7 @@ from image_folders import write_images
 from stages.contract import ItemError
 from stages.media.frames import read_pictures
 from stages.media.planes import components
-from stages.media.sequence import find_sequence
+from stages.media.sequence import SequenceContainer, find_sequence
 from stages.media.table import read_table
 from stages.split.config import SplitConfig
 from stages.verification import against_fixity, against_source
@@ -69,6 +69,44 @@ def test_an_image_that_is_damaged_is_named(tmp_path: Path, go: Go) -> None:
     way = go(folder, scale=1, chunk_frames=20)
     (damage, *_) = read_table(way.task.split[-1]).account.damage
     assert damage.seconds == pytest.approx(2 / 24, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", ["dpx", "png", "tiff"])
+@pytest.mark.parametrize("lost", [(0,), (2, 3), (5,)])
+def test_images_of_no_bytes_are_named_and_the_others_keep_their_time(
+    tmp_path: Path, go: Go, suffix: str, lost: tuple[int, ...]
+) -> None:
+    folder = write_images(tmp_path / "reel", suffix, frames=6)
+    images = sorted(folder.iterdir())
+    for number in lost:
+        images[number].write_bytes(b"")
+    way = go(folder, scale=1, chunk_frames=20)
+    table = read_table(way.task.split[-1])
+    places = [round(pts * table.time_base * 24) for pts in table.pts]
+    assert places == [number for number in range(6) if number not in lost]
+    told = [each for each in table.account.damage if "bytes" in each.what]
+    assert [each.what for each in told] == [f"image {images[number].name} has 0 bytes" for number in lost]
+    assert [each.seconds for each in told] == [pytest.approx(number / 24) for number in lost]
+    assert {each.frame for each in told} == {lost[0]}
+    assert against_source(way.output, folder, SplitConfig()) == []
+
+
+def test_a_folder_whose_images_all_have_no_bytes_is_refused(tmp_path: Path, split: Callable[..., Any]) -> None:
+    folder = write_images(tmp_path / "reel", "png", frames=3)
+    for image in folder.iterdir():
+        image.write_bytes(b"")
+    with pytest.raises(ItemError, match=r"^reel: all 3 images have 0 bytes; fetch them again from their origin$"):
+        split(folder)
+
+
+def test_a_sequence_that_ends_too_soon_is_told(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "reel", "png", frames=24)
+    with SequenceContainer(folder, Fraction(1)) as container:
+        (folder / "reel_86412.png").write_bytes(b"")  # later than FFmpeg has looked ahead, which is five seconds
+        assert sum(packet.size > 0 for packet in container.demux(container.streams.video[0])) == 12
+        (damage,) = container.missing
+    assert (damage.frame, damage.seconds) == (12, 12.0)
+    assert damage.what == "reading ends at image reel_86412.png, 12 of 24 are not read"
 
 
 def test_numbers_decide_the_order_not_the_alphabet() -> None:

@@ -27,6 +27,7 @@ from stages.media.frames import (
     rgb_from_picture,
 )
 from stages.media.planes import components, layout
+from stages.media.probe import format_kind
 from stages.media.table import read_table, write_table
 
 FORMATS = {
@@ -161,6 +162,40 @@ def test_repacking_loses_nothing(tmp_path: Path, pix_fmt: str) -> None:
     assert back.format.name == own
     for a, b in zip(components(back), components(original), strict=True):
         assert np.array_equal(a, b)
+
+
+SAMPLED = sorted(name for name in av.video.format.names if av.VideoFormat(name).components)
+"""All formats but those of pictures that stay in a graphics card."""
+
+
+@pytest.mark.parametrize("pix_fmt", SAMPLED)
+def test_what_holds_the_samples_is_of_the_same_colour_family(pix_fmt: str) -> None:
+    held = lossless_format(pix_fmt)
+    assert held in held_formats()
+    assert format_kind(held) == format_kind(pix_fmt)
+    assert (layout(held).components == 1) == (format_kind(held) == "gray")
+
+
+GRAY = [name for name in SAMPLED if format_kind(name) == "gray" and not name.startswith(("gray32", "mono"))]
+
+
+@pytest.mark.parametrize("pix_fmt", GRAY)
+def test_grey_keeps_its_contrast(pix_fmt: str) -> None:
+    component, *alpha = av.VideoFormat(pix_fmt).components
+    floats = "f16" in pix_fmt or "f32" in pix_fmt
+    dtype = np.dtype(f"{'>' if pix_fmt.endswith('be') else '<'}{'f' if floats else 'u'}{-(-component.bits // 8)}")
+    top = 1.0 if floats else 2**component.bits - 1
+    ramp = np.linspace(0, 1, 48)
+    picture = av.VideoFrame(48, 34, pix_fmt)
+    picture.pts, picture.color_range = 7, 2
+    step = 1 + len(alpha)
+    samples = np.frombuffer(memoryview(picture.planes[0]), dtype).reshape(34, -1)
+    samples[:, : 48 * step] = top
+    samples[:, : 48 * step : step] = ramp * top * (2 ** (16 - component.bits) if "msb" in pix_fmt else 1)
+    back = repack(picture)
+    assert (back.format.name, back.pts, back.color_range) == (lossless_format(pix_fmt), 7, 2)
+    colour = ColourTags(matrix=Matrix.SMPTE170M, range=Range.FULL)
+    assert np.abs(rgb_from_picture(back, colour) - ramp[:, None]).max() < 1.6 / min(2**component.bits, 1024)
 
 
 def test_lossless_writer_and_table(tmp_path: Path) -> None:

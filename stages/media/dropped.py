@@ -1,0 +1,33 @@
+"""What pictures carry that the result does not: alpha, and metadata of high dynamic range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import av
+
+_METADATA = {
+    "MASTERING_DISPLAY_METADATA": "mastering display (SMPTE ST 2086)",
+    "CONTENT_LIGHT_LEVEL": "MaxCLL and MaxFALL",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+}
+"""PyAV's names of side data -> what people call it."""
+
+
+def has_alpha(stream: Any, pix_fmts: Iterable[str]) -> bool:
+    """Whether a video has an alpha channel: by its pixel formats, or beside the pictures, as VP8 and VP9 have it."""
+    return stream.metadata.get("alpha_mode") == "1" or any(
+        component.is_alpha for name in pix_fmts for component in av.VideoFormat(name).components
+    )
+
+
+def metadata_of(picture: av.VideoFrame) -> frozenset[str]:
+    """The metadata of high dynamic range that a picture carries, as people call it."""
+    try:
+        return frozenset(_METADATA[side.type.name] for side in picture.side_data if side.type.name in _METADATA)
+    except ValueError:  # side data of a type that PyAV does not know
+        return frozenset()
