@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.media.account import FieldSegment
 from stages.media.planes import components
-from stages.split.reading import Stamp
+from stages.split.timestamps import Stamp
 
 Stamped = tuple[av.VideoFrame, Stamp]
 _CYCLE = 5

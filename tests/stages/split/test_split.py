@@ -13,7 +13,7 @@ from stages.items import Chunk, SplitChunk
 from stages.media.frames import read_frames, read_pictures, read_table
 from stages.media.planes import components
 from stages.split import stage as stage_module
-from stages.split.reading import Stamp
+from stages.split.timestamps import Stamp
 from stages.split.treatment import deinterlacer
 
 ClipMaker = Callable[..., Path]
