@@ -15,6 +15,10 @@ from stages.media.probe import VideoFacts
 from stages.split.timestamps import LOOK_AHEAD, Stamp, Stamper
 
 _HIDDEN_PICTURES = ("vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9")
+_HOLDING_ONE = ("mpeg4", "mpeg2video", "mpeg1video")
+"""Decoders that keep back one picture where there are B frames, and none elsewhere."""
+_FIELD_PACKETS = ("h264", "mpeg2video")
+"""Codecs of which a packet may hold one field only."""
 _MOST_DAMAGE = 1000
 _Picture = tuple[av.VideoFrame, int | None, int]
 """A picture, its own timestamp, and its number."""
@@ -76,12 +80,25 @@ class PictureReader:
     def _shown(self, picture: av.VideoFrame) -> int | None:
         if not self._by_packet:
             return picture.pts
+        while self._packets and self._lost(self._packets[0], picture):
+            heapq.heappop(self._packets)
         return heapq.heappop(self._packets) if self._packets else None
+
+    def _lost(self, first: int, picture: av.VideoFrame) -> bool:
+        """Whether the first of the packets gave no picture, so that ``picture`` comes later: its time has passed."""
+        codec, context = self._facts.codec, self._stream.codec_context
+        if self._fields and codec in _FIELD_PACKETS:
+            return False
+        if not context.codec.delay or codec in _HOLDING_ONE or (codec == "h264" and not context.has_b_frames):
+            held = int(context.codec.delay and context.has_b_frames)
+            return len(self._packets) > held + 1
+        return bool(picture.key_frame) and picture.pts is not None and first < picture.pts
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._demuxed():
             if self._by_packet and packet.dts is not None and packet.size:
                 heapq.heappush(self._packets, packet.dts)
+                packet.pts = packet.dts  # so that a picture says which packet it is from
             if packet.size and not packet.is_discard:
                 self._silent += 1
                 if packet.pts is not None:

@@ -87,6 +87,37 @@ def test_avi_without_presentation_times(clip: ClipMaker, split: Split) -> None:
     assert owned(chunks, lambda folder: list(read_table(folder).pts)) == list(range(11))
 
 
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", (("bf", "0"), ("g", "12"))),
+        ("libx264", (("bf", "3"), ("g", "12"))),
+        ("mpeg4", (("bf", "2"), ("g", "12"))),
+        ("mpeg2video", (("bf", "2"), ("g", "12"))),
+    ],
+)
+def test_an_avi_that_begins_between_key_frames_keeps_its_times(
+    clip: ClipMaker, split: Split, codec: str, options: tuple[tuple[str, str], ...]
+) -> None:
+    whole, cut = clip("whole.avi", codec=codec, options=options, frames=30), 5
+    source = whole.with_name("cut.avi")
+    with av.open(str(whole)) as before, av.open(str(source), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0])
+        for packet in list(before.demux(video=0))[cut:-1]:
+            packet.stream, packet.dts = stream, packet.dts - cut
+            packet.pts = packet.dts
+            after.mux(packet)
+    shown = digests(decoded(whole))
+    kept, times = [], []
+    for c in split(source, chunk_frames=40):
+        assert c.folder is not None
+        kept += digests(list(read_pictures(c.folder / "frames.mkv")))
+        times += read_table(c.folder).pts
+    assert 12 < len(kept) < 25
+    found = [(time, shown.index(picture) - cut) for time, picture in zip(times, kept, strict=True) if picture in shown]
+    assert len(found) > 12 and all(time == expected for time, expected in found)
+
+
 def test_raw_stream_gets_times_from_its_rate(clip: ClipMaker, split: Split) -> None:
     source = clip("raw.h264", codec="libx264", frames=4)
     (only,) = split(source)
