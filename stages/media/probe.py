@@ -20,6 +20,7 @@ from stages.media.sequence import SequenceContainer
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 _CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
 _LARGEST = 1 << 27
+_RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac")
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -156,8 +157,10 @@ def colour_tags(pix_fmt: str, width: int, height: int, tags: tuple[int, int, int
     )
 
 
-def _rate(stream: Any) -> Fraction:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+def _rate(stream: Any, form: str) -> Fraction:
+    # Of a raw stream, FFmpeg's average is its own assumption of 25; what the stream says itself is in its guess.
+    average = None if form in _RAW else stream.average_rate
+    for rate in (average, stream.guessed_rate, stream.base_rate):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return Fraction(25)
@@ -187,7 +190,7 @@ def describe(container: Any, name: str) -> VideoFacts:
         height=context.height,
         pix_fmt=context.pix_fmt,
         time_base=Fraction(stream.time_base),
-        rate=_rate(stream),
+        rate=_rate(stream, container.format.name),
         sar=Fraction(stream.sample_aspect_ratio or 1),
         colour=colour,
         start=stream.start_time,

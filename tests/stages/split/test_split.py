@@ -118,13 +118,22 @@ def test_an_avi_that_begins_between_key_frames_keeps_its_times(
     assert len(found) > 12 and all(time == expected for time, expected in found)
 
 
-def test_raw_stream_gets_times_from_its_rate(clip: ClipMaker, split: Split) -> None:
-    source = clip("raw.h264", codec="libx264", frames=4)
-    (only,) = split(source)
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(50), Fraction(30000, 1001)])
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("raw.h264", {"codec": "libx264"}),
+        ("raw.hevc", {"codec": "libx265", "options": (("x265-params", "log-level=none"),)}),
+    ],
+)
+def test_raw_stream_gets_times_from_its_rate(
+    clip: ClipMaker, split: Split, name: str, wishes: dict[str, object], rate: Fraction
+) -> None:
+    (only,) = split(clip(name, frames=4, rate=rate, **wishes))
     assert only.folder is not None
     table = read_table(only.folder)
-    assert table.mended == 4
-    assert [pts * table.time_base for pts in table.pts] == [Fraction(n, 25) for n in range(4)]
+    assert table.mended == 4 and table.rate == rate
+    assert [pts * table.time_base for pts in table.pts] == [n / rate for n in range(4)]
 
 
 @pytest.mark.parametrize("detector", ["adaptive", "content"])
