@@ -18,6 +18,7 @@ from stages.media.wholeness import missing_bytes
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
 from stages.split.reading import PictureReader
+from stages.split.treatment import too_small
 
 Form = tuple[int, int, str]
 _LONGEST = 1.5
@@ -127,7 +128,7 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         return None
     form = Counter(forms).most_common(1)[0][0]
     measured = Measured("".join(idet.kinds), "".join(idet.repeated), "".join(flags))
-    fields = decide(config.deinterlace, measured)
+    fields = decide(config.deinterlace, measured, too_small(*form))
     damage = (*missing, *reader.damage, *_gaps(facts, times), *_end(path, facts, reader, times, last))
     account = SourceAccount(
         decoded=len(forms),
