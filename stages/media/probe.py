@@ -20,6 +20,7 @@ from stages.media.sequence import SequenceContainer
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 _CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
 _LARGEST = 1 << 27
+_RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac")
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -52,7 +53,8 @@ class VideoFacts:
         start: first timestamp in ticks, if the container says so.
         frames: number of frames, 0 if the container does not say so.
         duration: seconds, 0.0 if the container does not say so.
-        promised: seconds of this very stream as its header has them, 0.0 if it has none.
+        promised: seconds of this very stream as its header has them, 0.0 if it has none: in Matroska and AVI up to its
+            end, else from its beginning.
         matrix_reason: by what the colour matrix was decided.
         more_videos: number of further video streams that are no cover pictures; they are left out.
     """
@@ -156,8 +158,10 @@ def colour_tags(pix_fmt: str, width: int, height: int, tags: tuple[int, int, int
     )
 
 
-def _rate(stream: Any) -> Fraction:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+def _rate(stream: Any, form: str) -> Fraction:
+    # Of a raw stream, FFmpeg's average is its own assumption of 25; what the stream says itself is in its guess.
+    average = None if form in _RAW else stream.average_rate
+    for rate in (average, stream.guessed_rate, stream.base_rate):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return Fraction(25)
@@ -187,22 +191,23 @@ def describe(container: Any, name: str) -> VideoFacts:
         height=context.height,
         pix_fmt=context.pix_fmt,
         time_base=Fraction(stream.time_base),
-        rate=_rate(stream),
+        rate=_rate(stream, container.format.name),
         sar=Fraction(stream.sample_aspect_ratio or 1),
         colour=colour,
         start=stream.start_time,
         frames=stream.frames,
         duration=container.duration / av.time_base if container.duration else 0.0,
-        promised=_promised(stream),
+        promised=_promised(stream, container.format.name),
         matrix_reason=matrix_reason(context.colorspace, colour.matrix, context.height),
         more_videos=sum(not is_cover(each) for each in container.streams.video) - 1,
     )
 
 
-def _promised(stream: Any) -> float:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    match = _CLOCK.match(stream.metadata.get("DURATION", ""))  # where FFmpeg writes it in Matroska
+def _promised(stream: Any, form: str) -> float:
+    if form != "matroska,webm":
+        return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    # Matroska has a duration of the longest stream, which FFmpeg gives to one whose beginning it has not seen.
+    match = _CLOCK.match(stream.metadata.get("DURATION", ""))
     return sum(float(part) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0.0
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 _SEGMENT = b"\x18\x53\x80\x67"
 _EBML = b"\x1a\x45\xdf\xa3"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
+_LATER_BOXES = (b"moof", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"uuid", b"meta", b"pdin", b"udta", b"imda")
 _MOST_BOXES = 100_000
 _BOX_HEADER = 8
 _UNKNOWN_LENGTH = 0xFFFFFFFF
@@ -67,6 +68,8 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
         if length == 1 and len(head) == 16:
             length = int.from_bytes(head[8:], "big")
         if length < _BOX_HEADER:  # 0: to the end of the file; else not a box
+            return 0
+        if place + length > size and head[4:8] not in _BOXES + _LATER_BOXES:  # a tag behind the boxes, or padding
             return 0
         place += length
     return place

@@ -41,11 +41,14 @@ class Measured:
     flags: str
 
 
-def decide(policy: FieldPolicy, measured: Measured) -> tuple[FieldSegment, ...]:
-    """The treatment of every frame. Segments follow each other without a gap."""
+def decide(policy: FieldPolicy, measured: Measured, too_small: bool = False) -> tuple[FieldSegment, ...]:
+    """The treatment of every frame. Segments follow each other without a gap. ``too_small``: see ``treatment``."""
     count = len(measured.kinds)
     if not count:
         return ()
+    if too_small and policy != "keep":
+        why = "as configured" if policy == "progressive" else "too small to be deinterlaced"
+        return (FieldSegment(start=0, stop=count, treatment="progressive", order="", why=why),)
     order = _order(measured.kinds)
     fixed: dict[str, Treatment] = {
         "progressive": "progressive",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -12,70 +12,16 @@ import av
 from stages.media.account import Damage
 from stages.media.ffv1 import repack
 from stages.media.probe import VideoFacts
+from stages.split.timestamps import LOOK_AHEAD, Stamp, Stamper
 
 _HIDDEN_PICTURES = ("vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9")
+_HOLDING_ONE = ("mpeg4", "mpeg2video", "mpeg1video")
+"""Decoders that keep back one picture where there are B frames, and none elsewhere."""
+_FIELD_PACKETS = ("h264", "mpeg2video")
+"""Codecs of which a packet may hold one field only."""
 _MOST_DAMAGE = 1000
-_FARTHEST = 10**8
-"""Seconds; a timestamp beyond three years is not one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """When a frame is shown, in ticks; ``duration`` is what the file says, 0 if nothing; ``mended`` if made up."""
-
-    pts: int
-    duration: int
-    mended: bool
-
-
-class Stamper:
-    """Gives every frame a timestamp later than the one before it.
-
-    A frame without one, or with one that is not later, is placed by the nominal rate after the last good one, and
-    marked.
-
-    Attributes:
-        begin: where the first frame must be for the first good timestamp to be right, if there are frames without one
-            before it; known when that has been met.
-    """
-
-    def __init__(self, facts: VideoFacts, begin: int | None = None) -> None:
-        self.begin = begin
-        self._nominal = 1 / (facts.rate * facts.time_base)
-        self._farthest = _FARTHEST / facts.time_base
-        self._start = (facts.start or 0) if begin is None else begin
-        self._any_good = False
-        self._last: int | None = None
-        self._anchor = (self._start, -1)
-        self._number = -1
-
-    @property
-    def nominal(self) -> int:
-        """Ticks of one frame at the nominal rate, at least 1."""
-        return max(1, round(self._nominal))
-
-    def stamp(self, pts: int | None, duration: int) -> Stamp:
-        """The stamp of the next frame, whose own timestamp is ``pts``."""
-        self._number += 1
-        usable = pts is not None and abs(pts) < self._farthest
-        if usable and not self._any_good:
-            assert pts is not None
-            self._any_good = True
-            if self._number and self.begin is None:
-                self.begin = pts - round(self._number * self._nominal)
-        good = usable and pts is not None and (self._last is None or pts > self._last)
-        if good:
-            assert pts is not None
-            place = pts
-            self._anchor = (pts, self._number)
-        else:
-            anchor, number = self._anchor
-            steps = self._number - max(number, 0)
-            place = anchor + round(steps * self._nominal)
-            if self._last is not None:
-                place = max(place, self._last + 1)
-        self._last = place
-        return Stamp(place, duration, not good)
+_Picture = tuple[av.VideoFrame, int | None, int]
+"""A picture, its own timestamp, and its number."""
 
 
 class PictureReader:
@@ -85,7 +31,7 @@ class PictureReader:
         damage: packets that gave no picture, pictures that were decoded only in part, and a container that broke off;
             complete when all frames have been read.
         errors: how many of those there were; ``damage`` holds the first thousand.
-        frames: frames read so far.
+        frames: frames decoded so far, a few more than have been given.
     """
 
     def __init__(self, container: Any, facts: VideoFacts, begin: int | None = None) -> None:
@@ -115,20 +61,44 @@ class PictureReader:
         return self._stamper.begin
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, Stamp]]:
+        ahead: deque[_Picture] = deque()
         for picture in self._decoded():
-            pts = picture.pts
-            if self._by_packet:
-                pts = heapq.heappop(self._packets) if self._packets else None
-            stamp = self._stamper.stamp(pts, picture.duration or 0)
-            if picture.is_corrupt:
-                self._report("this frame is damaged", stamp.pts)
-            yield repack(picture), stamp
+            ahead.append((picture, self._shown(picture), self.frames))
             self.frames += 1
+            if len(ahead) > LOOK_AHEAD:
+                yield self._stamped(ahead)
+        while ahead:
+            yield self._stamped(ahead)
+
+    def _stamped(self, ahead: deque[_Picture]) -> tuple[av.VideoFrame, Stamp]:
+        picture, pts, number = ahead.popleft()
+        stamp = self._stamper.stamp(pts, picture.duration or 0, [later for _, later, _ in ahead])
+        if picture.is_corrupt:
+            self._report("this frame is damaged", stamp.pts, number)
+        return repack(picture), stamp
+
+    def _shown(self, picture: av.VideoFrame) -> int | None:
+        if not self._by_packet:
+            return picture.pts
+        while self._packets and self._lost(self._packets[0], picture):
+            heapq.heappop(self._packets)
+        return heapq.heappop(self._packets) if self._packets else None
+
+    def _lost(self, first: int, picture: av.VideoFrame) -> bool:
+        """Whether the first of the packets gave no picture, so that ``picture`` comes later: its time has passed."""
+        codec, context = self._facts.codec, self._stream.codec_context
+        if self._fields and codec in _FIELD_PACKETS:
+            return False
+        if not context.codec.delay or codec in _HOLDING_ONE or (codec == "h264" and not context.has_b_frames):
+            held = int(context.codec.delay and context.has_b_frames)
+            return len(self._packets) > held + 1
+        return bool(picture.key_frame) and picture.pts is not None and first < picture.pts
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._demuxed():
             if self._by_packet and packet.dts is not None and packet.size:
                 heapq.heappush(self._packets, packet.dts)
+                packet.pts = packet.dts  # so that a picture says which packet it is from
             if packet.size and not packet.is_discard:
                 self._silent += 1
                 if packet.pts is not None:

@@ -16,8 +16,9 @@ from stages.media.ffv1 import EXACT
 from stages.media.forms import conversion, facts_of_form
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.split.config import SplitConfig
-from stages.split.reading import PictureReader, Stamp
+from stages.split.reading import PictureReader
 from stages.split.survey import Survey, form_of, survey
+from stages.split.timestamps import Stamp
 from stages.split.treatment import FieldTreatment
 
 

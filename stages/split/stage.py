@@ -18,8 +18,8 @@ from stages.media.table import FrameTable, write_table
 from stages.split.config import SplitConfig
 from stages.split.cuts import CutFinder
 from stages.split.plan import ChunkPlanner
-from stages.split.reading import Stamp
 from stages.split.source import SourceReader, read_source
+from stages.split.timestamps import Stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,13 @@ from stages.media.wholeness import missing_bytes
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
 from stages.split.reading import PictureReader
+from stages.split.treatment import too_small
 
 _LONGEST = 1.5
 """A frame that is shown longer than this many times the usual is a gap, where the rate is constant otherwise."""
+
+_PROMISED_FROM_ZERO = ("avi", "matroska,webm")
+"""Containers whose headers say when a stream ends, however late it begins; others say how long it lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +118,14 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         tags: dict[Form, Tags] = {}
         flags: list[str] = []
         times = array("q")
-        captions = 0
+        captions = last = 0
         metadata: set[str] = set()
         for picture, stamp in reader:
             forms.append(known.setdefault(form_of(picture), form_of(picture)))
             tags.setdefault(forms[-1], tags_of(picture))
             flags.append("i" if picture.interlaced_frame else "p")
             times.append(stamp.pts)
+            last = stamp.duration
             captions += bool(captions_of(picture))
             metadata |= metadata_of(picture)
             idet.add(picture)
@@ -131,8 +136,8 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         return None
     form = Counter(forms).most_common(1)[0][0]
     measured = Measured("".join(idet.kinds), "".join(idet.repeated), "".join(flags))
-    fields = decide(config.deinterlace, measured)
-    damage = (*missing, *reader.damage, *_gaps(facts, times), *_end(path, facts, reader, times))
+    fields = decide(config.deinterlace, measured, too_small(*form))
+    damage = (*missing, *reader.damage, *_gaps(facts, times), *_end(path, facts, reader, times, last))
     account = SourceAccount(
         decoded=len(forms),
         form=spelled(form),
@@ -187,10 +192,11 @@ def _gaps(facts: VideoFacts, times: Sequence[int]) -> list[Damage]:
     ]
 
 
-def _end(path: Path, facts: VideoFacts, reader: PictureReader, times: Sequence[int]) -> list[Damage]:
-    """A file that ends before its header says so."""
+def _end(path: Path, facts: VideoFacts, reader: PictureReader, times: Sequence[int], last: int) -> list[Damage]:
+    """A file that ends before its header says so; ``last`` is the duration of its last frame, 0 if not known."""
     lacking = missing_bytes(path) if path.is_file() else 0
-    end = float((times[-1] - times[0] + reader.nominal) * facts.time_base)
+    begin = 0 if facts.format in _PROMISED_FROM_ZERO else times[0]
+    end = float((times[-1] + (last or reader.nominal) - begin) * facts.time_base)
     if lacking:
         what = f"the file breaks off, at least {lacking} bytes of it are missing"
     elif facts.promised > end + max(0.5, 2 * float(reader.nominal * facts.time_base)):

@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 
 from stages.media.account import FieldSegment
 from stages.media.planes import components
-from stages.split.reading import Stamp
+from stages.split.timestamps import Stamp
 
 Stamped = tuple[av.VideoFrame, Stamp]
 _CYCLE = 5
+_FEWEST_COLUMNS, _FEWEST_LINES = 3, 4
+"""What bwdif needs of every plane."""
+
+
+def too_small(width: int, height: int, pix_fmt: str) -> bool:
+    """Whether pictures are too small to be deinterlaced; ``FieldTreatment`` lets them through."""
+    fmt = av.VideoFormat(pix_fmt, width, height)
+    columns, lines = fmt.chroma_width(width), fmt.chroma_height(height)
+    return min(width, columns) < _FEWEST_COLUMNS or min(height, lines) < _FEWEST_LINES
 
 
 class _Filter:
@@ -33,8 +42,9 @@ class _Filter:
         form, done = (picture.width, picture.height, picture.format.name), []
         if form != self._form:
             done, self._form = self.finish(), form
-            self._graph = self._start(picture)
-        assert self._graph is not None
+            self._graph = None if too_small(*form) else self._start(picture)
+        if self._graph is None:
+            return [*done, (picture, stamp)]
         self._stamps.append(stamp)
         picture.pts = self._pushed
         self._pushed += 1

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.items import SplitChunk
+from stages.media.table import read_table
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide, smoothed
 from stages.split.survey import survey
@@ -77,3 +79,15 @@ def test_a_frame_costs_some_45_bytes_to_survey(clip: Callable[..., Path]) -> Non
     clips = [clip(f"{count}.mkv", frames=count, size=(16, 16), codec="mpeg4") for count in (50, 500, 3500)]
     _, few, many = (peak(lambda path=path: survey(path, SplitConfig())) for path in clips)
     assert many - few < 3000 * 60, f"{(many - few) / 3000:.0f} bytes a frame"
+
+
+@pytest.mark.parametrize("policy", ["deinterlace", "ivtc"])
+@pytest.mark.parametrize("size", [(64, 2), (64, 6), (4, 64)])
+def test_pictures_too_small_to_be_deinterlaced_stay_as_they_are(
+    clip: Callable[..., Path], split: Callable[..., list[SplitChunk]], size: tuple[int, int], policy: str
+) -> None:
+    (only,) = split(clip("small.mkv", size=size, frames=6), deinterlace=policy, chunk_frames=20)
+    assert only.folder is not None and len(only.chunk) == 6
+    account = read_table(only.folder).account
+    assert account is not None
+    assert [(each.treatment, each.why) for each in account.fields] == [("progressive", "too small to be deinterlaced")]

@@ -13,7 +13,7 @@ from stages.items import Chunk, SplitChunk
 from stages.media.frames import read_frames, read_pictures, read_table
 from stages.media.planes import components
 from stages.split import stage as stage_module
-from stages.split.reading import Stamp
+from stages.split.timestamps import Stamp
 from stages.split.treatment import deinterlacer
 
 ClipMaker = Callable[..., Path]
@@ -87,13 +87,53 @@ def test_avi_without_presentation_times(clip: ClipMaker, split: Split) -> None:
     assert owned(chunks, lambda folder: list(read_table(folder).pts)) == list(range(11))
 
 
-def test_raw_stream_gets_times_from_its_rate(clip: ClipMaker, split: Split) -> None:
-    source = clip("raw.h264", codec="libx264", frames=4)
-    (only,) = split(source)
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", (("bf", "0"), ("g", "12"))),
+        ("libx264", (("bf", "3"), ("g", "12"))),
+        ("mpeg4", (("bf", "2"), ("g", "12"))),
+        ("mpeg2video", (("bf", "2"), ("g", "12"))),
+    ],
+)
+def test_an_avi_that_begins_between_key_frames_keeps_its_times(
+    clip: ClipMaker, split: Split, codec: str, options: tuple[tuple[str, str], ...]
+) -> None:
+    whole, cut = clip("whole.avi", codec=codec, options=options, frames=30), 5
+    source = whole.with_name("cut.avi")
+    with av.open(str(whole)) as before, av.open(str(source), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0])
+        for packet in list(before.demux(video=0))[cut:-1]:
+            packet.stream, packet.dts = stream, packet.dts - cut
+            packet.pts = packet.dts
+            after.mux(packet)
+    shown = digests(decoded(whole))
+    kept, times = [], []
+    for c in split(source, chunk_frames=40):
+        assert c.folder is not None
+        kept += digests(list(read_pictures(c.folder / "frames.mkv")))
+        times += read_table(c.folder).pts
+    assert 12 < len(kept) < 25
+    found = [(time, shown.index(picture) - cut) for time, picture in zip(times, kept, strict=True) if picture in shown]
+    assert len(found) > 12 and all(time == expected for time, expected in found)
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(50), Fraction(30000, 1001)])
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("raw.h264", {"codec": "libx264"}),
+        ("raw.hevc", {"codec": "libx265", "options": (("x265-params", "log-level=none"),)}),
+    ],
+)
+def test_raw_stream_gets_times_from_its_rate(
+    clip: ClipMaker, split: Split, name: str, wishes: dict[str, object], rate: Fraction
+) -> None:
+    (only,) = split(clip(name, frames=4, rate=rate, **wishes))
     assert only.folder is not None
     table = read_table(only.folder)
-    assert table.mended == 4
-    assert [pts * table.time_base for pts in table.pts] == [Fraction(n, 25) for n in range(4)]
+    assert table.mended == 4 and table.rate == rate
+    assert [pts * table.time_base for pts in table.pts] == [n / rate for n in range(4)]
 
 
 @pytest.mark.parametrize("detector", ["adaptive", "content"])

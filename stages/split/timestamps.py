@@ -1,0 +1,113 @@
+"""When each frame of a source is shown, also where its own timestamp is missing or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.media.probe import VideoFacts
+
+LOOK_AHEAD = 3
+"""How many frames after it a timestamp is judged by."""
+_FARTHEST = 10**8
+"""Seconds; a timestamp beyond three years is not one."""
+_LEAP = 4
+"""Frames at the nominal rate; what is no farther ahead is no leap, whatever comes after it."""
+_After = list[tuple[int, int]]
+"""Timestamps of later frames, each with its distance in frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a frame is shown, in ticks; ``duration`` is what the file says, 0 if nothing; ``mended`` if made up."""
+
+    pts: int
+    duration: int
+    mended: bool
+
+
+class Stamper:
+    """Gives every frame a timestamp later than the one before it.
+
+    A frame without one, with one that is not later, or with one that leaps ahead while most frames after it go on from
+    where the time was, is placed by the nominal rate after the last good one, and marked. A leap that the frames after
+    it follow is a gap, and stays.
+
+    Attributes:
+        begin: where the first frame must be for the first good timestamp to be right, if there are frames without one
+            before it; known when that has been met.
+    """
+
+    def __init__(self, facts: VideoFacts, begin: int | None = None) -> None:
+        self.begin = begin
+        self._nominal = 1 / (facts.rate * facts.time_base)
+        self._farthest = _FARTHEST / facts.time_base
+        self._start = (facts.start or 0) if begin is None else begin
+        self._any_good = False
+        self._last: int | None = None
+        self._course: int | None = None  # the file's own time, which falls behind ours where recordings are joined
+        self._anchor = (self._start, -1)
+        self._number = -1
+
+    @property
+    def nominal(self) -> int:
+        """Ticks of one frame at the nominal rate, at least 1."""
+        return max(1, round(self._nominal))
+
+    def stamp(self, pts: int | None, duration: int, following: Sequence[int | None] = ()) -> Stamp:
+        """The stamp of the next frame, whose own timestamp is ``pts``.
+
+        Args:
+            pts: ticks, None if it has none.
+            duration: ticks as the file has them, 0 if it has none.
+            following: the own timestamps of up to ``LOOK_AHEAD`` frames after it.
+        """
+        self._number += 1
+        own = self._usable(pts)
+        after = [(far, each) for far, each in enumerate(map(self._usable, following), 1) if each is not None]
+        passed = self._passed(own, after)
+        if own is None or passed:
+            place, good = self._made_up(passed), False
+        else:
+            place, good = self._own(own)
+            self._course = own
+        self._last = place
+        return Stamp(place, duration, not good)
+
+    def _usable(self, pts: int | None) -> int | None:
+        return pts if pts is not None and abs(pts) < self._farthest else None
+
+    def _passed(self, own: int | None, after: _After) -> _After:
+        """What goes on from where the time was, if ``own`` leaps ahead of most of what comes after it; else nothing."""
+        if own is None:
+            return []
+        onward = [each for each in after if self._course is None or each[1] > self._course]
+        passed = [each for each in onward if each[1] <= own]
+        if not passed or len(passed) <= len(onward) - len(passed):
+            return []
+        if self._last is None and not 1 < len(passed) == len(onward):  # nothing to say where the time was
+            return []
+        before = max(pts for _, pts in passed) if self._last is None else self._last
+        return passed if own - before > _LEAP * self._nominal else []
+
+    def _own(self, own: int) -> tuple[int, bool]:
+        if not self._any_good:
+            self._any_good = True
+            if self._number and self.begin is None:
+                self.begin = own - round(self._number * self._nominal)
+        if self._last is not None and own <= self._last:
+            return self._made_up([]), False
+        self._anchor = (own, self._number)
+        return own, True
+
+    def _made_up(self, passed: _After) -> int:
+        """By the nominal rate, and before the good timestamps of ``passed``."""
+        if self._last is None and passed:
+            far, pts = passed[0]
+            return pts - round(far * self._nominal)
+        anchor, number = self._anchor
+        place = anchor + round((self._number - max(number, 0)) * self._nominal)
+        if self._last is None:
+            return place
+        room = [self._last + (pts - self._last) // (far + 1) for far, pts in passed if pts > self._last]
+        return max(min([place, *room]), self._last + 1)

@@ -1,0 +1,100 @@
+"""Where frames are placed whose own timestamps are missing or wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from odd_clips import TONE, ffmpeg, moving, write_texture
+
+from stages.items import SplitChunk
+from stages.media.probe import VideoFacts, probe
+from stages.media.table import FrameTable, read_table
+from stages.split.timestamps import LOOK_AHEAD, Stamper
+
+Split = Callable[..., list[SplitChunk]]
+_HIGH_BIT = 0x20  # of the second byte of a PES timestamp: 2 ** 27 ticks, 1491 s
+
+
+@pytest.fixture
+def facts(clip: Callable[..., Path]) -> VideoFacts:
+    return replace(probe(clip("a.mkv", frames=1)), time_base=Fraction(1, 1000), rate=Fraction(25), start=0)
+
+
+def stamped(facts: VideoFacts, own: list[int | None]) -> tuple[list[int], list[int]]:
+    """Where the frames are placed, and which of them are mended."""
+    stamper = Stamper(facts)
+    stamps = [stamper.stamp(pts, 0, own[n + 1 : n + 1 + LOOK_AHEAD]) for n, pts in enumerate(own)]
+    return [stamp.pts for stamp in stamps], [n for n, stamp in enumerate(stamps) if stamp.mended]
+
+
+@pytest.mark.parametrize(
+    ("own", "expected", "mended"),
+    [
+        ([0, 40, 9000, 120, 160, 200], [0, 40, 80, 120, 160, 200], [2]),
+        ([0, 40, 9000, 9500, 160, 200], [0, 40, 80, 120, 160, 200], [2, 3]),
+        ([0, 40, 9500, 9000, 160, 200], [0, 40, 80, 120, 160, 200], [2, 3]),
+        ([0, 40, 9000, None, 160, 200], [0, 40, 80, 120, 160, 200], [2, 3]),
+        ([9000, 40, 80, 120, 160], [0, 40, 80, 120, 160], [0]),
+        ([0, 40, 9000, 120], [0, 40, 80, 120], [2]),
+        ([0, 9000, 2, 3, 4], [0, 1, 2, 3, 4], [1]),  # faster than its nominal rate
+        ([0, 40, 9000, 8000, 8040, 8080], [0, 40, 80, 8000, 8040, 8080], [2]),  # just before a gap
+    ],
+)
+def test_a_leap_that_the_next_frames_take_back_is_mended(
+    facts: VideoFacts, own: list[int | None], expected: list[int], mended: list[int]
+) -> None:
+    assert stamped(facts, own) == (expected, mended)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected", "mended"),
+    [
+        ([0, 40, 9000, 9040, 9080], [0, 40, 9000, 9040, 9080], []),
+        ([0, 40, 9000], [0, 40, 9000], []),
+        ([0, 40, 9000, 9040], [0, 40, 9000, 9040], []),
+        ([0, 40, 9000, 200, 9080, 9120], [0, 40, 9000, 9040, 9080, 9120], [3]),
+        ([0, 9000, 9040, 0, 40, 80], [0, 9000, 9040, 9080, 9120, 9160], [3, 4, 5]),  # a gap, then another recording
+    ],
+)
+def test_a_gap_stays_a_gap(facts: VideoFacts, own: list[int | None], expected: list[int], mended: list[int]) -> None:
+    assert stamped(facts, own) == (expected, mended)
+
+
+def test_joined_recordings_go_on_at_the_rate(facts: VideoFacts) -> None:
+    part = [1000, 1040, 1080, 1120, 1160]
+    assert stamped(facts, part * 2) == (list(range(1000, 1400, 40)), [5, 6, 7, 8, 9])
+    leaping = [*part, 1000, 1040, 9000, 1120, 1160]  # the leap is in the second of them
+    assert stamped(facts, leaping) == (list(range(1000, 1400, 40)), [5, 6, 7, 8, 9])
+    # a second one that lasts longer: what is told by its timestamps is where the first one ended
+    assert stamped(facts, [*part, *range(1000, 1320, 40)])[0] == list(range(1000, 1520, 40))
+
+
+def test_a_leap_too_small_to_tell_from_disorder_is_kept(facts: VideoFacts) -> None:
+    assert stamped(facts, [0, 80, 40, 120, 160])[0][:2] == [0, 80]
+
+
+def table_of(chunks: list[SplitChunk]) -> FrameTable:
+    (only,) = chunks
+    assert only.folder is not None
+    return read_table(only.folder)
+
+
+def test_a_flipped_bit_in_one_timestamp_moves_no_other_frame(tmp_path: Path, split: Split) -> None:
+    write_texture(tmp_path)
+    source = tmp_path / "flipped.ts"
+    ffmpeg(f"{TONE} {moving()} -c:v mpeg2video -bf 0 -c:a mp2 {source.name}", tmp_path)
+    whole = table_of(split(source, chunk_frames=40))
+    data = bytearray(source.read_bytes())
+    header = [match.start() for match in re.finditer(rb"\x00\x00\x01\xe0...[\xc0\x80]", data, re.DOTALL)][7]
+    data[header + 10] ^= _HIGH_BIT
+    source.write_bytes(data)
+    table = table_of(split(source, chunk_frames=40))
+    assert table.mended == 1 and table.pts == whole.pts
+    assert {later - earlier for earlier, later in pairwise(table.pts)} == {3600}
+    assert table.account is not None and not table.account.damage
