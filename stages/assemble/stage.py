@@ -100,7 +100,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
         frames = check_file(path, shifted, digests)
         if self.config.framemd5:
             write_framemd5(path, md5, bool(digests))
-        made = make_derivatives(path, self.config.derivatives, constant_rate(task), frames)
+        derivatives = make_derivatives(path, self.config.derivatives, constant_rate(task), frames)
         facts: dict[str, Fact] = {
             "frames": frames,
             "seconds": _seconds(task),
@@ -109,9 +109,9 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
-            "left_out": ", ".join([*companions.left_out, *captions.left_out]),
+            "left_out": ", ".join([*companions.left_out, *captions.left_out, *derivatives.left_out]),
             "captions": captions.data.count,
-            "derivatives": ", ".join(each.name for each in made),
+            "derivatives": ", ".join(each.name for each in derivatives.made),
             "damage": "; ".join(account.remarks() if account else ()),
         }
         return Result(facts)
