@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -12,9 +13,12 @@ import av
 from stages.media.account import Damage
 from stages.media.ffv1 import repack
 from stages.media.probe import VideoFacts
+from stages.split.form import Form, Turn, raster_of, tags_of, turn_of
 
 _HIDDEN_PICTURES = ("vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9")
 _MOST_DAMAGE = 1000
+_FARTHEST_AHEAD = 100
+"""Packets that a decoder takes in before it gives the picture of the first, at most."""
 _FARTHEST = 10**8
 """Seconds; a timestamp beyond three years is not one."""
 
@@ -78,6 +82,38 @@ class Stamper:
         return Stamp(place, duration, not good)
 
 
+class _Shapes:
+    """The sample aspect ratio of each picture: what the decoder knew when it had taken the packet of that picture in.
+
+    Where the container contradicts what the first pictures say, its word counts for all of them. A file of DV has no
+    word of its own: FFmpeg takes it from the frame that it has read last.
+    """
+
+    def __init__(self, stream: Any, container: str) -> None:
+        self._stream = stream
+        said = None if container == "dv" else stream.sample_aspect_ratio
+        self._fixed = said if said and said != stream.codec_context.sample_aspect_ratio else None
+        self._known: dict[int, list[Fraction | None]] = {}  # a timestamp may be there twice
+
+    def met(self, packet: Any) -> None:
+        """A packet has been decoded."""
+        if packet.pts is not None:
+            self._known.setdefault(packet.pts, []).append(self._now())
+        if len(self._known) > _FARTHEST_AHEAD:  # those of second fields, and of packets that gave no picture
+            self._known.pop(next(iter(self._known)))
+
+    def of(self, picture: av.VideoFrame) -> Fraction | None:
+        """The sample aspect ratio of a picture; None if nothing says so."""
+        known = self._known.get(picture.pts, []) if picture.pts is not None else []
+        found = known.pop(0) if known else self._now()
+        if not known:
+            self._known.pop(picture.pts, None)
+        return found
+
+    def _now(self) -> Fraction | None:
+        return self._fixed or self._stream.codec_context.sample_aspect_ratio or None
+
+
 class PictureReader:
     """Decodes the video stream of an open container once, front to back.
 
@@ -86,7 +122,12 @@ class PictureReader:
             complete when all frames have been read.
         errors: how many of those there were; ``damage`` holds the first thousand.
         frames: frames read so far.
+        form: of the frame that was read last, as it says itself.
+        turn: of the first frame.
     """
+
+    form: Form
+    turn: Turn
 
     def __init__(self, container: Any, facts: VideoFacts, begin: int | None = None) -> None:
         self.damage: list[Damage] = []
@@ -96,6 +137,7 @@ class PictureReader:
         self._facts = facts
         self._stream = container.streams[facts.index]
         self._stream.thread_type = "SLICE"  # frame threads may conceal damage differently from run to run
+        self._shapes = _Shapes(self._stream, facts.format)
         self._stamper = Stamper(facts, begin)
         self._by_packet = facts.format == "avi"  # AVI knows no presentation times: frame n is shown when packet n is
         self._packets: list[int] = []
@@ -122,7 +164,11 @@ class PictureReader:
             stamp = self._stamper.stamp(pts, picture.duration or 0)
             if picture.is_corrupt:
                 self._report("this frame is damaged", stamp.pts)
-            yield repack(picture), stamp
+            if not self.frames:
+                self.turn = turn_of(picture)
+            tags, picture = tags_of(picture), repack(picture)
+            self.form = Form(raster_of(picture), self._shapes.of(picture), tags)
+            yield picture, stamp
             self.frames += 1
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
@@ -138,6 +184,7 @@ class PictureReader:
             except av.error.FFmpegError:
                 self._failed(packet)
             else:
+                self._shapes.met(packet)
                 yield from self._counted(pictures)
         if self._broken:
             yield from self._counted(self._stream.decode(None))
