@@ -142,9 +142,9 @@ class AssembleStage(Stage[AssembleTask, Result]):
     def _add_video(self, output: Any, template: Any, task: AssembleTask) -> Any:
         stream = output.add_stream_from_template(template)
         stream.codec_context.framerate = constant_rate(task) or 0
-        rotation = first_table(task).rotation
-        if rotation:
-            stream.set_display_rotation(rotation)
+        table = first_table(task)
+        if table.rotation or table.mirrored:
+            stream.set_display_rotation(table.rotation, hflip=table.mirrored)
         with open_video(task.source) as source:
             original = video_stream(source, task.source.name)
             stream.disposition = original.disposition

@@ -117,6 +117,7 @@ class _Cutting:
             rate=facts.rate,
             sar=facts.sar,
             rotation=self._reader.turn.rotation,
+            mirrored=self._reader.turn.mirrored,
             colour=facts.colour,
             mended=sum(frame.stamp.mended for frame in frames),
             decode_errors=self._reader.errors if final else 0,
