@@ -18,7 +18,7 @@ from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
 from stages.media.ffv1 import EXACT
 from stages.media.frames import file_colour, picture_from_rgb, read_pictures, rgb_format, rgb_from_picture
 from stages.media.planes import layout
-from stages.media.probe import format_kind
+from stages.media.probe import format_kind, probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def _count(path: Path) -> int:
 
 def _images(master: Path, folder: Path, kind: str) -> int:
     folder.mkdir()
-    colour = file_colour(master)
+    colour, sar = file_colour(master), probe(master).sar
     count = 0
     encoder = None
     for count, picture in enumerate(read_pictures(master), 1):
@@ -213,6 +213,8 @@ def _images(master: Path, folder: Path, kind: str) -> int:
             encoder = av.CodecContext.create(kind, "w")
             encoder.width, encoder.height, encoder.pix_fmt = image.width, image.height, wanted
             encoder.time_base = Fraction(1, 25)
+            if kind == "dpx":  # FFmpeg writes and reads the two numbers of PNG's pHYs the wrong way round
+                encoder.sample_aspect_ratio = sar
             encoder.options = {"threads": "1", "flags": "+bitexact"}
         image.pts = count
         (folder / f"{count:08d}.{kind}").write_bytes(b"".join(bytes(packet) for packet in encoder.encode(image)))

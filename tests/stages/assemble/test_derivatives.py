@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,9 @@ def test_a_full_disk_is_no_reason_to_do_without_a_derivative(
     source = made(tmp_path, f"{odd_clips.moving(seconds=0.2)} -c:v ffv1", "plain.mkv")
     with pytest.raises(FfmpegError, match="No space left"):
         go(source, scale=1, assemble=wanting("h264"))
+
+
+def test_dpx_says_the_shape_of_its_samples(tmp_path: Path, go: Go) -> None:
+    way = go(odd_clips.make("sar.mkv", tmp_path), scale=1, assemble=wanting("dpx"))
+    with av.open(str(way.output.with_name("sar.dpx") / "00000002.dpx")) as image:
+        assert image.streams.video[0].codec_context.sample_aspect_ratio == Fraction(16, 15)
