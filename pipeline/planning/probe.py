@@ -157,7 +157,8 @@ def _of_account(account: SourceAccount) -> dict[str, str]:
     if account.dropped:
         found["not kept"] = ", ".join(account.dropped)
     if account.resized:
-        found["changes size"] = f"{len(account.resized)} times, from {account.form}"
+        others = ", ".join(dict.fromkeys(each.form for each in account.resized[:3]))
+        found["changes form"] = f"{len(account.resized)} times, from {account.form} ({others})"
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,11 +14,11 @@ import ffmpeg
 
 from stages.assemble.config import DerivativeConfig, Kind
 from stages.assemble.joining import AssemblyError
-from stages.media.ffmpeg import file_url, open_input, run
+from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
 from stages.media.ffv1 import EXACT
 from stages.media.frames import file_colour, picture_from_rgb, read_pictures, rgb_format, rgb_from_picture
 from stages.media.planes import layout
-from stages.media.probe import format_kind
+from stages.media.probe import format_kind, probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,30 @@ _RECIPES: dict[Kind, _Recipe] = {
 _IMAGES: dict[str, str] = {"dpx": "gbrp10le", "png": "rgb48be"}
 
 
+_MOST_CHANNELS = 8
+_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
+"""Of 1 to 8 channels, as AAC has them."""
+_PASSING = ("No space left", "quota exceeded", "Cannot allocate memory", "Input/output error", "without a word")
+"""What ffmpeg says when the machine is at fault: the next attempt may do better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivatives:
+    """What was made of a master.
+
+    Attributes:
+        made: files and folders.
+        left_out: what they lack, and which of them cannot be made, as text.
+    """
+
+    made: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
 def make_derivatives(
     master: Path, wanted: Iterable[DerivativeConfig], rate: Fraction | None, frames: int
-) -> list[Path]:
-    """Write every derivative of a master beside it.
+) -> Derivatives:
+    """Write every derivative of a master beside it. One that cannot be made is named: it is not worth the master.
 
     Args:
         master: the finished Matroska file.
@@ -67,35 +88,62 @@ def make_derivatives(
         rate: its frame rate if it is constant.
         frames: how many it has.
 
-    Returns:
-        the files and folders.
-
     Raises:
-        FfmpegError: ffmpeg failed.
-        AssemblyError: a derivative has another number of frames.
+        FfmpegError: the machine fails, not the master (see ``_PASSING``).
     """
-    made = []
+    made: list[Path] = []
+    left_out: list[str] = []
     for each in wanted:
-        if each.kind in _IMAGES:
-            target = master.with_name(f"{master.stem}.{each.kind}")
-            found = _images(master, target, each.kind)
+        target = master.with_name(f"{master.stem}{_suffix(each.kind)}")
+        try:
+            lacking = _make(master, target, each, rate, frames)
+        except (FfmpegError, AssemblyError, av.error.FFmpegError) as error:
+            _remove(target)
+            if any(word in str(error) for word in _PASSING):
+                raise
+            left_out.append(f"{target.name}, which cannot be made from the master ({error})")
         else:
-            recipe = _RECIPES[each.kind]
-            target = master.with_name(f"{master.stem}{recipe.suffix}")
-            _encode(master, target, recipe, each.quality, rate)
-            found = _count(target)
-        if found != frames:
-            raise AssemblyError(f"{target.name}: holds {found} frames, the master {frames}")
-        made.append(target)
-    return made
+            made.append(target)
+            left_out += lacking
+    return Derivatives(tuple(made), tuple(left_out))
 
 
-def _encode(master: Path, target: Path, recipe: _Recipe, quality: int | None, rate: Fraction | None) -> None:
+def _suffix(kind: Kind) -> str:
+    return f".{kind}" if kind in _IMAGES else _RECIPES[kind].suffix
+
+
+def _remove(target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+
+
+def _make(master: Path, target: Path, wanted: DerivativeConfig, rate: Fraction | None, frames: int) -> list[str]:
+    lacking: list[str] = []
+    if wanted.kind in _IMAGES:
+        found = _images(master, target, wanted.kind)
+    else:
+        lacking = _encode(master, target, _RECIPES[wanted.kind], wanted.quality, rate)
+        found = _count(target)
+    if found != frames:
+        raise AssemblyError(f"it holds {found} frames, the master {frames}")
+    return lacking
+
+
+def _encode(master: Path, target: Path, recipe: _Recipe, quality: int | None, rate: Fraction | None) -> list[str]:
     source = open_input(master)
     streams = [_picture(source["v:0"], master, recipe.pix_fmt, rate)]
+    lacking = []
     with av.open(file_url(master), "r", format="matroska") as container:
-        audio = list(range(len(container.streams.audio)))
-    streams += [source[f"a:{index}"] for index in audio]
+        audio = [(stream.index, stream.layout) for stream in container.streams.audio]
+    for number, (index, channels) in enumerate(audio):
+        stream = source[f"a:{number}"]
+        if recipe.audio["c:a"] == "aac":
+            stream = _for_aac(stream, channels)
+            if channels.nb_channels > _MOST_CHANNELS:
+                which = f"channels {_MOST_CHANNELS + 1} to {channels.nb_channels} of stream {index}"
+                lacking.append(f"{which} in {target.name}: AAC has {_MOST_CHANNELS}, the master has all")
+        streams.append(stream)
     options = {**recipe.video, **(recipe.audio if audio else {})}
     if recipe.crf is not None:
         options["crf"] = str(recipe.crf if quality is None else quality)
@@ -103,6 +151,23 @@ def _encode(master: Path, target: Path, recipe: _Recipe, quality: int | None, ra
         options["enc_time_base"] = f"{rate.denominator}:{rate.numerator}"
     options |= {"fps_mode": "passthrough", "movflags": "+faststart", "map_metadata": "0", "fflags": "+bitexact"}
     run(ffmpeg.output(*streams, file_url(target), format=recipe.muxer, **options))
+    return lacking
+
+
+def _for_aac(stream: Any, source: av.AudioLayout) -> Any:
+    """Sound as AAC can have it: as it is, else its first channels, up to eight, each by itself: nothing is mixed.
+
+    The first two of many are mostly the programme (EBU R 123 and R 48), and what the others are no file says.
+    """
+    context = av.CodecContext.create("aac", "w")
+    context.sample_rate, context.format, context.layout = 48000, "fltp", source
+    try:
+        context.open()
+    except av.error.FFmpegError:
+        count = min(source.nb_channels, _MOST_CHANNELS)
+        first = "|".join(map(str, range(count)))
+        return ffmpeg.filter(stream, "channelmap", map=first, channel_layout=_LAYOUTS[count - 1])
+    return stream
 
 
 def _picture(stream: Any, master: Path, pix_fmt: str, rate: Fraction | None) -> Any:
@@ -110,6 +175,8 @@ def _picture(stream: Any, master: Path, pix_fmt: str, rate: Fraction | None) -> 
     with av.open(file_url(master), "r", format="matroska") as container:
         context = container.streams.video[0].codec_context
         kind, odd = format_kind(context.pix_fmt), (context.width % 2, context.height % 2)
+        if abs(next(container.decode(video=0)).rotation) % 180 == 90:  # ffmpeg turns the picture before all filters
+            odd = odd[::-1]
     if any(odd):  # before chroma is shared by samples of which one would not be there
         stream = stream if kind == "rgb" else ffmpeg.filter(stream, "format", "yuv444p10le")
         stream = ffmpeg.filter(stream, "pad", f"iw+{odd[0]}", f"ih+{odd[1]}")
@@ -131,7 +198,7 @@ def _count(path: Path) -> int:
 
 def _images(master: Path, folder: Path, kind: str) -> int:
     folder.mkdir()
-    colour = file_colour(master)
+    colour, sar = file_colour(master), probe(master).sar
     count = 0
     encoder = None
     for count, picture in enumerate(read_pictures(master), 1):
@@ -146,6 +213,8 @@ def _images(master: Path, folder: Path, kind: str) -> int:
             encoder = av.CodecContext.create(kind, "w")
             encoder.width, encoder.height, encoder.pix_fmt = image.width, image.height, wanted
             encoder.time_base = Fraction(1, 25)
+            if kind == "dpx":  # FFmpeg writes and reads the two numbers of PNG's pHYs the wrong way round
+                encoder.sample_aspect_ratio = sar
             encoder.options = {"threads": "1", "flags": "+bitexact"}
         image.pts = count
         (folder / f"{count:08d}.{kind}").write_bytes(b"".join(bytes(packet) for packet in encoder.encode(image)))

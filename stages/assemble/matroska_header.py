@@ -47,13 +47,15 @@ class _Element:
 
 
 def display_size(width: int, height: int, sar: Fraction) -> tuple[int, int] | None:
-    """Size at which a picture is shown, in whole square samples as far as possible; None if it is its own size."""
+    """Whole numbers of exactly the shape in which a picture is shown, the nearest to its size; None if that is its own.
+
+    The picture's own height wherever that goes; else both differ by a few samples, as players go by the ratio.
+    """
     if sar == 1:
         return None
-    shown = Fraction(width) * sar
-    if shown.denominator == 1:
-        return int(shown), height
-    return shown.numerator, height * shown.denominator
+    shape = Fraction(width, height) * sar
+    times = max(1, round(height / shape.denominator))
+    return shape.numerator * times, shape.denominator * times
 
 
 def _size(data: bytes, at: int) -> tuple[int, int]:

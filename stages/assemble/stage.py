@@ -100,7 +100,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
         frames = check_file(path, shifted, digests)
         if self.config.framemd5:
             write_framemd5(path, md5, bool(digests))
-        made = make_derivatives(path, self.config.derivatives, constant_rate(task), frames)
+        derivatives = make_derivatives(path, self.config.derivatives, constant_rate(task), frames)
+        dropped = account.dropped if account else ()
         facts: dict[str, Fact] = {
             "frames": frames,
             "seconds": _seconds(task),
@@ -109,9 +110,9 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
-            "left_out": ", ".join([*companions.left_out, *captions.left_out, *(account.dropped if account else ())]),
+            "left_out": ", ".join([*companions.left_out, *captions.left_out, *dropped, *derivatives.left_out]),
             "captions": captions.data.count,
-            "derivatives": ", ".join(each.name for each in made),
+            "derivatives": ", ".join(each.name for each in derivatives.made),
             "damage": "; ".join(account.remarks() if account else ()),
         }
         return Result(facts)
@@ -142,9 +143,9 @@ class AssembleStage(Stage[AssembleTask, Result]):
     def _add_video(self, output: Any, template: Any, task: AssembleTask) -> Any:
         stream = output.add_stream_from_template(template)
         stream.codec_context.framerate = constant_rate(task) or 0
-        rotation = first_table(task).rotation
-        if rotation:
-            stream.set_display_rotation(rotation)
+        table = first_table(task)
+        if table.rotation or table.mirrored:
+            stream.set_display_rotation(table.rotation, hflip=table.mirrored)
         with open_video(task.source) as source:
             original = video_stream(source, task.source.name)
             stream.disposition = original.disposition

@@ -38,13 +38,13 @@ class Damage(BaseModel):
 
 
 class Resized(BaseModel):
-    """Consecutive frames of another size or pixel format than the video's, brought to that."""
+    """Consecutive frames of another form than the video's: of another size, pixel format, shape or colour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     start: int = Field(..., ge=0, description="first frame")
     stop: int = Field(..., gt=0, description="one past the last frame")
-    form: str = Field(..., description="width x height and pixel format as decoded")
+    form: str = Field(..., description="width x height and pixel format as decoded, and what else differs")
 
 
 class SourceAccount(BaseModel):
@@ -58,7 +58,7 @@ class SourceAccount(BaseModel):
     measured: dict[str, int] = Field(default_factory=dict, description="frames by what idet measured")
     flagged: int = Field(default=0, ge=0, description="frames that the file flags as interlaced")
     damage: tuple[Damage, ...] = Field(default=(), description="what could not be read whole")
-    resized: tuple[Resized, ...] = Field(default=(), description="frames of another size or format")
+    resized: tuple[Resized, ...] = Field(default=(), description="frames of another size, format, shape or colour")
     matrix: str = Field(default="", description="by what the colour matrix was decided")
     dropped: tuple[str, ...] = Field(
         default=(), description="what the pictures carry and the result does not: alpha, metadata of HDR"

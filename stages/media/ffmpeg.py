@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ CONTAINERS = (
     *("h264", "hevc", "m4v", "obu", "av1", "vc1", "yuv4mpegpipe", "gif", "apng", "live_flv", "dirac", "swf", "roq"),
 )
 """Container formats that hold their frames themselves: no playlists, no lists of files, no session descriptions."""
+
+
+_ADDRESS = re.compile(r"(?<=\S) @ 0x[0-9a-f]+(?=\])")
 
 
 class FfmpegError(RuntimeError):
@@ -55,6 +59,7 @@ def run(graph: Any) -> bytes:
     try:
         written, _ = graph.run(cmd=ffmpeg_program(), capture_stdout=True, capture_stderr=True, overwrite_output=True)
     except ffmpeg.Error as error:
-        lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        words = _ADDRESS.sub("", (error.stderr or b"").decode(errors="replace"))
+        lines = words.strip().splitlines()
         raise FfmpegError(lines[0] if lines else "ffmpeg failed without a word") from None
     return bytes(written)

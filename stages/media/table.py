@@ -29,6 +29,7 @@ class FrameTable(BaseModel):
     rate: Fraction = Field(..., gt=0, description="nominal frames per second")
     sar: Fraction = Field(default=Fraction(1), gt=0, description="sample aspect ratio")
     rotation: int = Field(default=0, description="degrees by which a player turns the picture counter-clockwise")
+    mirrored: bool = Field(default=False, description="whether it then shows the picture with left for right")
     colour: ColourTags = Field(..., description="meaning of the code values")
     mended: int = Field(default=0, ge=0, description="frames of this chunk whose timestamp was unusable and made up")
     decode_errors: int = Field(

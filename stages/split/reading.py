@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -12,6 +14,8 @@ import av
 from stages.media.account import Damage
 from stages.media.ffv1 import repack
 from stages.media.probe import VideoFacts
+from stages.split.form import Form, Turn, raster_of, tags_of, turn_of
+from stages.split.shapes import Shapes
 from stages.split.timestamps import LOOK_AHEAD, Stamp, Stamper
 
 _HIDDEN_PICTURES = ("vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9")
@@ -20,8 +24,16 @@ _HOLDING_ONE = ("mpeg4", "mpeg2video", "mpeg1video")
 _FIELD_PACKETS = ("h264", "mpeg2video")
 """Codecs of which a packet may hold one field only."""
 _MOST_DAMAGE = 1000
-_Picture = tuple[av.VideoFrame, int | None, int]
-"""A picture, its own timestamp, and its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A picture that waits for its timestamp, with its own timestamp, sample aspect ratio and number."""
+
+    picture: av.VideoFrame
+    pts: int | None
+    sar: Fraction | None
+    number: int
 
 
 class PictureReader:
@@ -32,7 +44,12 @@ class PictureReader:
             complete when all frames have been read.
         errors: how many of those there were; ``damage`` holds the first thousand.
         frames: frames decoded so far, a few more than have been given.
+        form: of the frame that was given last, as it says itself.
+        turn: of the first frame.
     """
+
+    form: Form
+    turn: Turn
 
     def __init__(self, container: Any, facts: VideoFacts, begin: int | None = None) -> None:
         self.damage: list[Damage] = []
@@ -42,6 +59,7 @@ class PictureReader:
         self._facts = facts
         self._stream = container.streams[facts.index]
         self._stream.thread_type = "SLICE"  # frame threads may conceal damage differently from run to run
+        self._shapes = Shapes(self._stream, facts.format)
         self._stamper = Stamper(facts, begin)
         self._by_packet = facts.format == "avi"  # AVI knows no presentation times: frame n is shown when packet n is
         self._packets: list[int] = []
@@ -61,21 +79,25 @@ class PictureReader:
         return self._stamper.begin
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, Stamp]]:
-        ahead: deque[_Picture] = deque()
+        ahead: deque[_Decoded] = deque()
         for picture in self._decoded():
-            ahead.append((picture, self._shown(picture), self.frames))
+            if not self.frames:
+                self.turn = turn_of(picture)
+            ahead.append(_Decoded(picture, self._shown(picture), self._shapes.of(picture), self.frames))
             self.frames += 1
             if len(ahead) > LOOK_AHEAD:
                 yield self._stamped(ahead)
         while ahead:
             yield self._stamped(ahead)
 
-    def _stamped(self, ahead: deque[_Picture]) -> tuple[av.VideoFrame, Stamp]:
-        picture, pts, number = ahead.popleft()
-        stamp = self._stamper.stamp(pts, picture.duration or 0, [later for _, later, _ in ahead])
-        if picture.is_corrupt:
-            self._report("this frame is damaged", stamp.pts, number)
-        return repack(picture), stamp
+    def _stamped(self, ahead: deque[_Decoded]) -> tuple[av.VideoFrame, Stamp]:
+        this = ahead.popleft()
+        stamp = self._stamper.stamp(this.pts, this.picture.duration or 0, [later.pts for later in ahead])
+        if this.picture.is_corrupt:
+            self._report("this frame is damaged", stamp.pts, this.number)
+        picture = repack(this.picture)
+        self.form = Form(raster_of(picture), this.sar, tags_of(this.picture))
+        return picture, stamp
 
     def _shown(self, picture: av.VideoFrame) -> int | None:
         if not self._by_packet:
@@ -108,6 +130,7 @@ class PictureReader:
             except av.error.FFmpegError:
                 self._failed(packet)
             else:
+                self._shapes.met(packet)
                 yield from self._counted(pictures)
         if self._broken:
             yield from self._counted(self._stream.decode(None))

@@ -69,12 +69,9 @@ class _Cutting:
         self._planner = ChunkPlanner(task.video, config.chunk_frames, config.overlap_frames)
         self._frames: deque[_Frame] = deque()
         self._first = 0
-        self._sar = reader.facts.sar
 
     def chunks(self) -> Iterator[SplitChunk]:
         for picture, stamp in self._reader:
-            if not self._frames and not self._first:
-                self._sar = self._reader.sar
             self._frames.append(_Frame(picture, stamp))
             yield from self._complete(self._cuts.add(picture))
         yield from self._complete(self._cuts.finish())
@@ -118,8 +115,9 @@ class _Cutting:
             height=picture.height,
             pix_fmt=picture.format.name,
             rate=facts.rate,
-            sar=self._sar,
-            rotation=picture.rotation,
+            sar=facts.sar,
+            rotation=self._reader.turn.rotation,
+            mirrored=self._reader.turn.mirrored,
             colour=facts.colour,
             mended=sum(frame.stamp.mended for frame in frames),
             decode_errors=self._reader.errors if final else 0,

@@ -12,13 +12,14 @@ from pathlib import Path
 import av
 from av.filter import Graph
 
-from stages.media.account import Damage, FieldSegment, Resized, SourceAccount
+from stages.contract import ItemError
+from stages.media.account import Damage, FieldSegment, SourceAccount
 from stages.media.dropped import has_alpha, metadata_of
-from stages.media.forms import Form, Tags, facts_of_form, tags_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
+from stages.split.form import Form, Raster, Turn, Usual, most, not_kept, others, raster_of, spelled
 from stages.split.reading import PictureReader
 from stages.split.treatment import too_small
 
@@ -34,15 +35,15 @@ class Survey:
     """What the second reading goes by.
 
     Attributes:
-        form: width, height and pixel format of most frames, to which the others are brought.
-        tags: colour of the first frame in that form.
+        usual: the form of most frames, to which the others are brought.
+        turn: how a player turns the first picture.
         fields: treatment of every frame.
         begin: timestamp of the first frame, where it has none itself but later ones do.
         account: all of it for people.
     """
 
-    form: Form
-    tags: Tags
+    usual: Usual
+    turn: Turn
     fields: tuple[FieldSegment, ...]
     begin: int | None
     account: SourceAccount
@@ -55,13 +56,13 @@ class _Idet:
         self.kinds: list[str] = []
         self.repeated: list[str] = []
         self._graph: Graph | None = None
-        self._form: Form | None = None
+        self._raster: Raster | None = None
 
     def add(self, picture: av.VideoFrame) -> None:
-        form = form_of(picture)
-        if form != self._form:
+        raster = raster_of(picture)
+        if raster != self._raster:
             self.finish()
-            self._form, self._graph = form, self._start(picture)
+            self._raster, self._graph = raster, self._start(picture)
         assert self._graph is not None
         self._graph.vpush(picture)
         self._pull()
@@ -91,16 +92,6 @@ class _Idet:
             self.repeated.append(found.get("lavfi.idet.repeated.current_frame", "n")[0])
 
 
-def form_of(picture: av.VideoFrame) -> Form:
-    """Width, height and pixel format."""
-    return picture.width, picture.height, picture.format.name
-
-
-def spelled(form: Form) -> str:
-    """A form for people."""
-    return f"{form[0]}x{form[1]} {form[2]}"
-
-
 def survey(path: Path, config: SplitConfig) -> Survey | None:
     """Decode a video once, to its end. None if it has no frames.
 
@@ -115,14 +106,12 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         idet = _Idet()
         forms: list[Form] = []
         known: dict[Form, Form] = {}  # one tuple for all frames of a form
-        tags: dict[Form, Tags] = {}
         flags: list[str] = []
         times = array("q")
         captions = last = 0
         metadata: set[str] = set()
         for picture, stamp in reader:
-            forms.append(known.setdefault(form_of(picture), form_of(picture)))
-            tags.setdefault(forms[-1], tags_of(picture))
+            forms.append(known.setdefault(reader.form, reader.form))
             flags.append("i" if picture.interlaced_frame else "p")
             times.append(stamp.pts)
             last = stamp.duration
@@ -130,27 +119,33 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
             metadata |= metadata_of(picture)
             idet.add(picture)
         idet.finish()
-        alpha = has_alpha(container.streams[facts.index], {facts.pix_fmt, *(form[2] for form in known)})
+        alpha = has_alpha(container.streams[facts.index], {facts.pix_fmt, *(form.raster[2] for form in known)})
         missing = tuple(container.missing) if facts.format == "image2" else ()
     if not forms:
         return None
-    form = Counter(forms).most_common(1)[0][0]
+    try:
+        usual = most(forms, facts)
+        resized = others(forms, usual, facts.codec)
+        changes = not_kept(forms, usual, facts.codec, lambda frame: float(times[frame] * facts.time_base))
+    except ItemError as error:  # a colour matrix that is none
+        raise ItemError(f"{path.name}: {error}") from None
     measured = Measured("".join(idet.kinds), "".join(idet.repeated), "".join(flags))
-    fields = decide(config.deinterlace, measured, too_small(*form))
-    damage = (*missing, *reader.damage, *_gaps(facts, times), *_end(path, facts, reader, times, last))
+    fields = decide(config.deinterlace, measured, too_small(*usual.raster))
+    end = _end(path, facts, reader, times, last)
+    damage = (*missing, *reader.damage, *changes, *_gaps(facts, times), *end)
     account = SourceAccount(
         decoded=len(forms),
-        form=spelled(form),
+        form=spelled(usual.raster),
         fields=fields,
         measured={name: measured.kinds.count(name[0]) for name in ("progressive", "tff", "bff", "undetermined")},
         flagged=sum(flag != "p" for flag in flags),
         damage=tuple(sorted(damage, key=lambda each: each.frame)),
-        resized=tuple(_resized(forms, form)),
-        matrix=facts_of_form(facts, form, tags[form], path.name).matrix_reason,
+        resized=tuple(resized),
+        matrix=usual.reason,
         dropped=(*(["alpha"] if alpha else []), *sorted(metadata)),
         captions=captions,
     )
-    return Survey(form, tags[form], fields, reader.begin, account)
+    return Survey(usual, reader.turn, fields, reader.begin, account)
 
 
 def captions_of(picture: av.VideoFrame) -> bytes:
@@ -159,17 +154,6 @@ def captions_of(picture: av.VideoFrame) -> bytes:
         return b"".join(bytes(side) for side in picture.side_data if side.type.name == "A53_CC")
     except ValueError:  # side data of a type that PyAV does not know
         return b""
-
-
-def _resized(forms: list[Form], usual: Form) -> list[Resized]:
-    found: list[Resized] = []
-    start = 0
-    for stop in range(1, len(forms) + 1):
-        if stop == len(forms) or forms[stop] != forms[start]:
-            if forms[start] != usual:
-                found.append(Resized(start=start, stop=stop, form=spelled(forms[start])))
-            start = stop
-    return found
 
 
 def _gaps(facts: VideoFacts, times: Sequence[int]) -> list[Damage]:

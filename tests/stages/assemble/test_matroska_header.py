@@ -13,13 +13,22 @@ ClipMaker = Callable[..., Path]
 
 
 @pytest.mark.parametrize(
-    ("sar", "expected"), [(Fraction(1), None), (Fraction(16, 15), (768, 576)), (Fraction(59, 54), (2360, 1728))]
+    ("size", "sar", "expected"),
+    [
+        ((720, 576), Fraction(1), None),
+        ((720, 576), Fraction(16, 15), (768, 576)),
+        ((720, 576), Fraction(59, 54), (885, 648)),
+        ((720, 480), Fraction(10, 11), (660, 484)),
+        ((2880, 1920), Fraction(10, 11), (2625, 1925)),
+        ((2880, 1920), Fraction(40, 33), (3500, 1925)),
+        ((719, 479), Fraction(10, 11), (7190, 5269)),
+    ],
 )
-def test_display_size(sar: Fraction, expected: tuple[int, int] | None) -> None:
-    found = display_size(720, 576, sar)
+def test_display_size(size: tuple[int, int], sar: Fraction, expected: tuple[int, int] | None) -> None:
+    found = display_size(*size, sar)
     assert found == expected
     if found is not None:
-        assert Fraction(found[0] * 576, found[1] * 720) == sar
+        assert Fraction(found[0] * size[1], found[1] * size[0]) == sar
 
 
 @pytest.mark.parametrize("width", [1, 100, 300, 70000, 2**31])

@@ -225,6 +225,7 @@ def test_ffmpeg_reaches_no_network_and_says_why(tmp_path: Path) -> None:
     with pytest.raises(FfmpegError) as error:
         run(missing.output(file_url(tmp_path / "x.framemd5"), format="framemd5"))
     assert "No such file" in str(error.value) and "\n" not in str(error.value)
+    assert " @ 0x" not in str(error.value)
     playlist = tmp_path / "list.m3u8"
     playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(FfmpegError):
