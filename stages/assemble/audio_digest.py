@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.assemble.presented import presented
-from stages.media.probe import open_video
+from stages.media.demuxing import demux, open_every_stream
 
 
 class PacketDigest:
@@ -47,7 +47,7 @@ def audio_digests(source: Path, streams: Sequence[int]) -> list[PacketDigest]:
     if not streams:
         return []
     digests = {index: PacketDigest() for index in streams}
-    with open_video(source) as container:
-        for packet in presented(container.demux([container.streams[index] for index in streams])):
+    with open_every_stream(source) as container:
+        for packet in presented(demux(container, [container.streams[index] for index in streams])):
             digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
     return list(digests.values())

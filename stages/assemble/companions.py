@@ -15,7 +15,8 @@ from stages.assemble.audio_digest import PacketDigest
 from stages.assemble.config import AssembleConfig
 from stages.assemble.presented import presented
 from stages.assemble.ticks import TICK, to_ticks
-from stages.media.matroska import announced_only, holds, holds_late, path_of
+from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
+from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_caption_stream, is_cover, open_video
 
 _OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
@@ -80,7 +81,7 @@ class Companions:
         self.left_out: list[str] = []
         self.late: list[int] = []
         self.moved = 0
-        self._container = open_video(source)
+        self._container = open_every_stream(source)
         self.caption_track = any(is_caption_stream(stream) for stream in self._container.streams)
         self._config = config
         self._copied = [
@@ -88,6 +89,7 @@ class Companions:
             for stream in self._container.streams
             if self._wanted(stream)
         ]
+        self.left_out += [f"{each} that begins too late to be copied" for each in unlisted(self._container, source)]
         by_index = {copied.source.index: copied for copied in self._copied}
         packets = self._packets(by_index)
         head = list(islice(packets, _PEEK))
@@ -106,7 +108,7 @@ class Companions:
         if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles) or is_caption_stream(stream):
             return False
         if announced_only(stream):
-            self.left_out.append(f"{stream.index} audio without data")
+            self.left_out.append(f"{stream.index} audio {self._without(stream)}")
             return False
         if kind in ("audio", "subtitle") and (holds(stream) or _is_mov_text(stream)):
             return True
@@ -117,10 +119,17 @@ class Companions:
         self.left_out.append(f"{stream.index} {kind} {codec}".strip())
         return False
 
+    def _without(self, stream: Any) -> str:
+        """What is wrong with a stream that FFmpeg knows only by name."""
+        with open_video(path_of(self._container)) as again:
+            packets = presented(demux(again, again.streams[stream.index]))
+            found = any(packet.size for packet in packets)
+        return "that begins too late to be copied" if found else "without data"
+
     def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied, Any]]:
         if not by_index:
             return
-        for packet in presented(self._container.demux([copied.source for copied in self._copied])):
+        for packet in presented(demux(self._container, [copied.source for copied in self._copied])):
             yield by_index[packet.stream.index], packet
 
     def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
