@@ -9,19 +9,20 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import av
-
 from stages.assemble.audio_digest import PacketDigest
+from stages.assemble.clock import Clock, clock_of
 from stages.assemble.config import AssembleConfig
 from stages.assemble.presented import presented
 from stages.assemble.ticks import TICK, to_ticks
+from stages.assemble.timed_text import is_mov_text, plain_text
 from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
 from stages.media.matroska import holds, holds_late, path_of
-from stages.media.probe import is_caption_stream, is_cover, open_video
+from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
 _OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
 _OWN_TAGS |= {"bps", "number_of_frames"}
 _PEEK = 256
+_TOLD = 100  # milliseconds; a packet may be put off by less without a word
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}
 
 
@@ -30,20 +31,6 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
     return {
         key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS and not key.startswith("_STATISTICS")
     }
-
-
-def _is_mov_text(stream: Any) -> bool:
-    return stream.codec_context is not None and stream.codec_context.name == "mov_text"
-
-
-def plain_text(packet: Any) -> Any:
-    """A subtitle of MP4 (3GPP TS 26.245: length, text, styles) as SubRip's plain text; empty for a pause."""
-    data = bytes(packet)
-    raw = data[2 : 2 + int.from_bytes(data[:2], "big")]
-    text = raw.decode("utf-16" if raw[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8", errors="replace")
-    plain = av.Packet(text.encode())
-    plain.pts, plain.dts, plain.time_base, plain.duration = packet.pts, packet.dts, packet.time_base, packet.duration
-    return plain
 
 
 def _lead(head: list[tuple[_Copied, Any]], first: Any) -> Fraction:
@@ -63,6 +50,7 @@ class _Copied:
     lead: int = 0  # ticks by which packets are written later, because CodecDelay takes them back
     codec_delay: int | None = None  # nanoseconds, to be written into the header
     last: int | None = None
+    late: int = 0  # ticks by which a packet was put off, at most
     digest: PacketDigest = field(default_factory=PacketDigest)
 
 
@@ -74,6 +62,7 @@ class Companions:
         late: indices of the source's audio streams that PyAV cannot write (see ``late_audio``).
         caption_track: whether there is a track of closed captions, which is kept in another way (see ``captions``).
         moved: packets whose timestamps went backwards and were put off to the one before.
+        clock: by how much packets are moved with the pictures.
         shift: ticks added to every timestamp of the file, so that none is negative; 0 for nearly every video.
     """
 
@@ -91,10 +80,11 @@ class Companions:
         ]
         self.left_out += [f"{each} that begins too late to be copied" for each in unlisted(self._container, source)]
         by_index = {copied.source.index: copied for copied in self._copied}
+        self.clock = clock_of(source) if by_index else Clock([])
         packets = self._packets(by_index)
         head = list(islice(packets, _PEEK))
-        self._rest: Iterator[tuple[_Copied, Any]] = chain(head, packets)
-        self.shift = self._settle_start(head, first_picture)
+        self._rest: Iterator[tuple[_Copied | None, Any]] = chain(head, packets)
+        self.shift = self._settle_start([(copied, packet) for copied, packet in head if copied], first_picture)
 
     def _wanted(self, stream: Any) -> bool:
         kind = stream.type
@@ -110,7 +100,7 @@ class Companions:
         if announced_only(stream):
             self.left_out.append(f"{stream.index} audio {self._without(stream)}")
             return False
-        if kind in ("audio", "subtitle") and (holds(stream) or _is_mov_text(stream)):
+        if kind in ("audio", "subtitle") and (holds(stream) or is_mov_text(stream)):
             return True
         if kind == "audio" and holds_late(path_of(self._container), stream.index):
             self.late.append(stream.index)
@@ -126,11 +116,13 @@ class Companions:
             found = any(packet.size for packet in packets)
         return "that begins too late to be copied" if found else "without data"
 
-    def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied, Any]]:
+    def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied | None, Any]]:
+        """Packets with what is copied; with none, those of the pictures, where they tell how the clock runs."""
         if not by_index:
             return
-        for packet in presented(demux(self._container, [copied.source for copied in self._copied])):
-            yield by_index[packet.stream.index], packet
+        pictures = [video_stream(self._container, "")] if self.clock.stretches else []
+        for packet in presented(demux(self._container, [*pictures, *(copied.source for copied in self._copied)])):
+            yield by_index.get(packet.stream.index), packet
 
     def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
         earliest = first_picture
@@ -156,7 +148,7 @@ class Companions:
     def add_to(self, output: Any) -> None:
         """Make streams, tags, chapters and attachments of the file that is being written. Video comes before."""
         for copied in self._copied:
-            mov_text = _is_mov_text(copied.source)
+            mov_text = is_mov_text(copied.source)
             copied.target = (
                 output.add_mux_stream("subrip") if mov_text else output.add_stream_from_template(copied.source)
             )
@@ -194,25 +186,49 @@ class Companions:
     def packets(self) -> Iterator[tuple[int, Any]]:
         """(tick by which to interleave, packet ready to be muxed), in the order of the source."""
         for copied, packet in self._rest:
+            if copied is None:
+                self.clock.pass_picture(packet)
+                continue
             if copied.audio:
                 copied.digest.add(packet, copied.codec)
             elif copied.codec == "mov_text":
                 packet = plain_text(packet)
                 if not packet.size:
                     continue
-            offset = self.shift + copied.lead
-            time_base = packet.time_base
-            dts = packet.dts if packet.dts is not None else packet.pts
-            tick = to_ticks(dts, time_base) + offset if dts is not None else (copied.last or 0)
-            if copied.last is not None and tick < copied.last:
-                tick, self.moved = copied.last, self.moved + 1
-            copied.last = tick
-            pts = to_ticks(packet.pts, time_base) + offset if packet.pts is not None else tick
-            packet.duration = to_ticks(packet.duration or 0, time_base)
-            packet.time_base = TICK
-            packet.dts, packet.pts = tick, max(pts, tick)
-            packet.stream = copied.target
-            yield tick, packet
+            self._place(copied, packet)
+            yield packet.dts, packet
+
+    def _place(self, copied: _Copied, packet: Any) -> None:
+        """Give a packet the time, in ticks, and the stream of the finished file."""
+        time_base, duration = packet.time_base, packet.duration or 0
+        dts = packet.dts if packet.dts is not None else packet.pts
+        offset = self.shift + copied.lead
+        if dts is None:
+            tick = pts = copied.last or 0
+        else:
+            moved = self.clock.offset(copied.source.index, dts * time_base, duration * time_base, copied.audio)
+            tick, pts = (
+                to_ticks(each + round(moved / time_base), time_base) + offset
+                for each in (dts, packet.pts if packet.pts is not None else dts)
+            )
+        if copied.last is not None and tick < copied.last:
+            copied.late = max(copied.late, copied.last - tick)
+            tick, self.moved = copied.last, self.moved + 1
+        copied.last = tick
+        packet.duration = to_ticks(duration, time_base)
+        packet.time_base = TICK
+        packet.dts, packet.pts = tick, max(pts, tick)
+        packet.stream = copied.target
+
+    def remarks(self) -> list[str]:
+        """What is not at the time that the source says, one line each; complete when all packets have been read."""
+        late = (
+            f"stream {copied.source.index}: its times go back by up to {copied.late / 1000:.3f} s; they are put "
+            "at the time of the one before"
+            for copied in self._copied
+            if copied.late > _TOLD
+        )
+        return [*self.clock.remarks(), *late]
 
     @property
     def count(self) -> int:

@@ -31,7 +31,7 @@ from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_si
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
 from stages.items import AssembleTask
-from stages.media.account import SourceAccount
+from stages.media.account import SourceAccount, shortened
 from stages.media.ffmpeg import file_url
 from stages.media.ffv1 import OutputFormat
 from stages.media.probe import open_video, video_stream
@@ -112,7 +112,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "left_out": ", ".join([*companions.left_out, *captions.left_out]),
             "captions": captions.data.count,
             "derivatives": ", ".join(each.name for each in made),
-            "damage": "; ".join(account.remarks() if account else ()),
+            "damage": "; ".join([*(account.remarks() if account else ()), *shortened(companions.remarks(), 20)]),
         }
         return Result(facts)
 
