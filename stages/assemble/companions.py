@@ -13,6 +13,7 @@ from stages.assemble.audio_digest import PacketDigest
 from stages.assemble.clock import Clock, clock_of
 from stages.assemble.config import AssembleConfig
 from stages.assemble.presented import presented
+from stages.assemble.priming import priming
 from stages.assemble.ticks import TICK, to_ticks
 from stages.assemble.timed_text import is_mov_text, plain_text
 from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
@@ -31,13 +32,6 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
     return {
         key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS and not key.startswith("_STATISTICS")
     }
-
-
-def _lead(head: list[tuple[_Copied, Any]], first: Any) -> Fraction:
-    """Seconds from the first packet of a stream to the first that is heard."""
-    heard = (p for _, p in head if p.stream.index == first.stream.index and not p.is_discard and p.pts is not None)
-    packet = next(heard, first)
-    return max(Fraction(0), (packet.pts - first.pts) * packet.time_base)
 
 
 @dataclass
@@ -132,18 +126,22 @@ class Companions:
                 continue
             seen.add(copied.source.index)
             start = to_ticks(packet.pts, packet.time_base)
-            delay = copied.source.codec_context.delay if copied.audio else 0
-            lead = _lead(head, packet) if copied.audio else Fraction(0)
-            if copied.audio and (start < 0 or lead):
-                if delay:  # the muxer writes CodecDelay by itself and allows for it
-                    start += to_ticks(delay, Fraction(1, copied.source.codec_context.sample_rate))
-                else:
-                    hidden = -packet.pts * packet.time_base if start < 0 else lead
-                    copied.codec_delay = round(hidden * 10**9)
-                    copied.lead = to_ticks(copied.codec_delay, Fraction(1, 10**9))
-                    start += copied.lead
+            if copied.audio:
+                start += self._settle_priming(copied, packet, head)
             earliest = min(earliest, start)
         return max(0, -earliest)
+
+    def _settle_priming(self, copied: _Copied, first: Any, head: list[tuple[_Copied, Any]]) -> int:
+        """Ticks from the first packet of an audio stream to what is heard; CodecDelay of the result says so."""
+        context = copied.source.codec_context
+        if context.delay:  # the muxer writes CodecDelay by itself and allows for it
+            return to_ticks(context.delay, Fraction(1, context.sample_rate))
+        hidden = priming(first, (packet for each, packet in head if each is copied), context.sample_rate)
+        if not hidden:
+            return 0
+        copied.codec_delay = round(hidden * 10**9)
+        copied.lead = to_ticks(copied.codec_delay, Fraction(1, 10**9))
+        return copied.lead
 
     def add_to(self, output: Any) -> None:
         """Make streams, tags, chapters and attachments of the file that is being written. Video comes before."""

@@ -47,7 +47,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
     """Joins a video's segments, copies everything else of the source, and checks the result before it lets go of it.
 
     Every frame is put at its source timestamp, rounded to Matroska's millisecond; audio and subtitles at theirs, so
-    that they keep their offset. Only where something but audio starts before time 0 is everything moved to later, by
+    that they keep their offset. Only where something that is seen or heard starts before time 0 is everything moved, by
     ``shift_ms``. Pictures, packets and timestamps pass one by one: with the length of the video grow only the names of
     the chunks' folders, the text of captions and FFmpeg's own index of the file.
     """
