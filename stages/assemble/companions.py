@@ -10,33 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from stages.assemble.audio_digest import PacketDigest
+from stages.assemble.chapters import is_chapter_track, moved_chapters
 from stages.assemble.clock import Clock, clock_of
 from stages.assemble.config import AssembleConfig
 from stages.assemble.presented import presented
 from stages.assemble.priming import priming
+from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK, to_ticks
 from stages.assemble.timed_text import is_mov_text, plain_text
 from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
 from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
-_OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
-_OWN_TAGS |= {"bps", "number_of_frames"}
 _PEEK = 256
 _TOLD = 100  # milliseconds; a packet may be put off by less without a word
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}
 
 
-def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Tags that say something of the work, without those that say something of the old file."""
-    return {
-        key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS and not key.startswith("_STATISTICS")
-    }
-
-
 @dataclass
 class _Copied:
     source: Any
+    index: int  # of the source's stream
     audio: bool
     codec: str
     target: Any = None
@@ -68,12 +62,12 @@ class Companions:
         self.caption_track = any(is_caption_stream(stream) for stream in self._container.streams)
         self._config = config
         self._copied = [
-            _Copied(stream, stream.type == "audio", stream.codec_context.name)
+            _Copied(stream, stream.index, stream.type == "audio", stream.codec_context.name)
             for stream in self._container.streams
             if self._wanted(stream)
         ]
         self.left_out += [f"{each} that begins too late to be copied" for each in unlisted(self._container, source)]
-        by_index = {copied.source.index: copied for copied in self._copied}
+        by_index = {copied.index: copied for copied in self._copied}
         self.clock = clock_of(source) if by_index else Clock([])
         packets = self._packets(by_index)
         head = list(islice(packets, _PEEK))
@@ -89,6 +83,8 @@ class Companions:
             return False
         if kind == "data" and stream.metadata.get("timecode", "") == picture.metadata.get("timecode"):
             return False  # a track of time code, which goes along as the picture's tag
+        if is_chapter_track(self._container, stream):
+            return False
         if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles) or is_caption_stream(stream):
             return False
         if announced_only(stream):
@@ -154,13 +150,9 @@ class Companions:
             copied.target.disposition = copied.source.disposition
             copied.target.metadata.update(kept_tags(copied.source.metadata))
         output.metadata.update(kept_tags(self._container.metadata))
-        output.set_chapters([self._chapter(chapter) for chapter in self._container.chapters()])
+        output.set_chapters(moved_chapters(self._container, self.shift))
         if self._config.attachments:
             self._attach(output)
-
-    def _chapter(self, chapter: Any) -> Any:
-        moved = {k: to_ticks(chapter[k], Fraction(chapter["time_base"])) + self.shift for k in ("start", "end")}
-        return {**chapter, **moved, "time_base": TICK}
 
     def _attach(self, output: Any) -> None:
         for stream in self._container.streams:
@@ -204,7 +196,7 @@ class Companions:
         if dts is None:
             tick = pts = copied.last or 0
         else:
-            moved = self.clock.offset(copied.source.index, dts * time_base, duration * time_base, copied.audio)
+            moved = self.clock.offset(copied.index, dts * time_base, duration * time_base, copied.audio)
             tick, pts = (
                 to_ticks(each + round(moved / time_base), time_base) + offset
                 for each in (dts, packet.pts if packet.pts is not None else dts)
@@ -221,12 +213,13 @@ class Companions:
     def remarks(self) -> list[str]:
         """What is not at the time that the source says, one line each; complete when all packets have been read."""
         late = (
-            f"stream {copied.source.index}: its times go back by up to {copied.late / 1000:.3f} s; they are put "
+            f"stream {copied.index}: its times go back by up to {copied.late / 1000:.3f} s; they are put "
             "at the time of the one before"
             for copied in self._copied
             if copied.late > _TOLD
         )
-        return [*self.clock.remarks(), *late]
+        forms = (f"stream {copied.index}: {change}" for copied in self._copied for change in copied.digest.changes)
+        return [*self.clock.remarks(), *late, *forms]
 
     @property
     def count(self) -> int:

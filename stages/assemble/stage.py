@@ -12,7 +12,7 @@ import av
 
 from stages.assemble.captions import SUFFIX, Captions, keep_captions
 from stages.assemble.check import check_file, write_framemd5
-from stages.assemble.companions import Companions, kept_tags
+from stages.assemble.companions import Companions
 from stages.assemble.config import AssembleConfig
 from stages.assemble.derivatives import make_derivatives
 from stages.assemble.joining import (
@@ -28,6 +28,7 @@ from stages.assemble.joining import (
 )
 from stages.assemble.late_audio import add_late_audio
 from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
+from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
 from stages.items import AssembleTask

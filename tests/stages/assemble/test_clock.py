@@ -102,3 +102,12 @@ def test_sound_that_pauses_or_outlasts_the_pictures_is_believed() -> None:
 def test_a_container_without_a_clock_moves_nothing() -> None:
     assert Clock([]).offset(1, Fraction(5), FRAME) == 0
     assert Clock([Stretch(0, Fraction(0), Fraction(1), Fraction(0))]).remarks() == []
+
+
+def test_times_that_go_back_are_told_where_nothing_says_what_the_clock_does(
+    tmp_path: Path, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.assemble.companions.clock_of", lambda source: Clock([]))
+    once, twice = make(tmp_path, "once.mpg"), tmp_path / "twice.mpg"
+    twice.write_bytes(once.read_bytes() * 2)
+    assert "stream 1: its times go back by up to 0.9" in go(twice, scale=1, chunk_frames=100).result.facts["damage"]
