@@ -17,12 +17,11 @@ from stages.media.demuxing import GROWING, demux, open_every_stream
 from stages.media.probe import describe
 
 _BACK = 2
-"""Frames by which timestamps of decoding may go back without a restart."""
+"""Frames: by so much may timestamps of decoding go back without a restart, and so many may be wrong."""
 _PAUSE = Fraction(1)
 """Seconds without a picture after which a stretch is a new one."""
 _STRAY = Fraction(2)
-"""Seconds: longest stretch that is a jump of its own, if the clock then runs on as before; farthest that interleaved
-packets drift apart."""
+"""Seconds: farthest that interleaved packets drift apart."""
 _SPARSE = Fraction(10)
 """The same of subtitles, which may be stored long before they are shown."""
 _EVEN, _OVERLAP = Fraction(1, 2), Fraction(1, 10)
@@ -55,7 +54,7 @@ def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
         here = found[-1] if found else None
         if here and -_BACK * frame <= time - here.end <= max(_PAUSE, 10 * frame):
             found[-1] = replace(here, end=max(here.end, time + frame))
-        elif here and len(found) > 1 and _strayed(found[-2], here, time):
+        elif here and len(found) > 1 and _strayed(found[-2], here, time, frame):
             before = found[-2]
             found[-1] = replace(here, offset=before.end + before.offset - here.begin)
             found.append(Stretch(number, time, time + frame, before.offset))
@@ -75,9 +74,10 @@ def clock_of(source: Path) -> Clock:
         return Clock(find_stretches(packets, 1 / facts.rate))
 
 
-def _strayed(before: Stretch, here: Stretch, time: Fraction) -> bool:
+def _strayed(before: Stretch, here: Stretch, time: Fraction, frame: Fraction) -> bool:
+    """Whether ``here`` was a wrong time or two, after which the clock runs on at ``time``: such frames are mended."""
     length = here.end - here.begin
-    return length < _STRAY and abs(time - before.end - length) < _EVEN
+    return length <= _BACK * frame and abs(time - before.end - length) < _EVEN
 
 
 @dataclass(slots=True)
@@ -165,8 +165,12 @@ class Clock:
         """What was moved, one line each."""
         found = []
         for before, here in zip(self.stretches, self.stretches[1:], strict=False):
-            if here.offset != before.offset:
-                at = float(here.begin + here.offset)
+            at = float(here.begin + here.offset)
+            if here.offset < 0:
+                found.append(
+                    f"the pictures' time leaps to {float(here.begin):.3f} s and back; they are put at {at:.3f} s"
+                )
+            elif before.offset >= 0 and here.offset != before.offset:
                 found.append(
                     f"the clock jumps from {float(before.end):.3f} to {float(here.begin):.3f} s; sound and subtitles "
                     f"are moved with the pictures, which go on at {at:.3f} s"

@@ -85,6 +85,12 @@ def test_stretches_go_on_where_the_pictures_do() -> None:
 def test_one_stray_picture_is_a_stretch_of_its_own() -> None:
     found = find_stretches(packets(0, 0.04, 0.08, 1492.9, 0.16, 0.2), FRAME)
     assert [float(each.offset) for each in found] == pytest.approx([0, 0.12 - 1492.9, 0])
+    assert Clock(found).remarks() == ["the pictures' time leaps to 1492.900 s and back; they are put at 0.120 s"]
+
+
+def test_after_a_leap_of_many_pictures_the_others_follow_them() -> None:
+    found = find_stretches(packets(0, 0.04, 0.08, *(50 + 0.04 * number for number in range(5)), 0.32, 0.36), FRAME)
+    assert [float(each.offset) for each in found] == pytest.approx([0, 0, 50.2 - 0.32])
 
 
 def test_sound_that_pauses_or_outlasts_the_pictures_is_believed() -> None:
