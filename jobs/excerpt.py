@@ -12,8 +12,9 @@ import av
 
 from stages.assemble.presented import presented
 from stages.contract import ItemError
+from stages.media.demuxing import announced_only, demux, open_every_stream
 from stages.media.ffmpeg import file_url
-from stages.media.matroska import announced_only, holds
+from stages.media.matroska import holds
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.split.reading import PictureReader
 
@@ -106,7 +107,7 @@ def _add_sound(pictures: Path, source: Path, target: Path, begin: Fraction, end:
     """Write ``target``: the pictures, and the source's audio packets that begin between ``begin`` and ``end``."""
     with (
         av.open(file_url(pictures), "r", format="matroska") as silent,
-        open_video(source) as sounding,
+        open_every_stream(source) as sounding,
         av.open(file_url(target), "w", format="matroska") as out,
     ):
         heard = [stream for stream in sounding.streams.audio if not announced_only(stream) and holds(stream)]
@@ -123,7 +124,7 @@ def _sounds(container: Any, streams: list[Any], begin: Fraction, end: Fraction) 
     """Audio packets of the span with their times in it; both count from ``begin``."""
     if not streams:
         return
-    for packet in presented(container.demux(streams)):
+    for packet in presented(demux(container, streams)):
         if packet.pts is None:
             continue
         time = packet.pts * packet.time_base

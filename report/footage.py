@@ -23,6 +23,7 @@ from pipeline.rows import SourceRow
 from pipeline.source_files import localise
 from pipeline.storage import Storage, StorageError
 from stages.contract import ItemError
+from stages.media.demuxing import demux
 from stages.media.ffv1 import repack
 from stages.media.frames import read_frames, rgb_from_picture
 from stages.media.probe import VideoFacts, open_video, probe, video_stream
@@ -180,7 +181,7 @@ def _fixity_times(text: str) -> Iterator[int]:
 def _packet_times(path: Path) -> list[int]:
     with open_video(path) as container:
         stream = video_stream(container, path.name)
-        return sorted(round(p.pts * p.time_base * 1000) for p in container.demux(stream) if p.size)
+        return sorted(round(p.pts * p.time_base * 1000) for p in demux(container, stream) if p.size)
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from stages.assemble.audio_digest import PacketDigest, audio_digests
 from stages.assemble.captions import rate_of, read_captions, source_captions
 from stages.assemble.check import write_framemd5
 from stages.assemble.ticks import to_ticks
+from stages.media.demuxing import announced_only, open_every_stream
 from stages.media.ffmpeg import FfmpegError, file_url
-from stages.media.matroska import announced_only, holds, holds_late
-from stages.media.probe import open_video
+from stages.media.matroska import holds, holds_late
 from stages.split.config import SplitConfig
 from stages.split.source import read_source
 
@@ -131,7 +131,7 @@ def _contents(path: Path) -> tuple[Sequence[int], list[PacketDigest]]:
 
 def _audio_of(source: Path) -> list[PacketDigest]:
     """Digests of the streams that assemble copies, in the order in which it writes them."""
-    with open_video(source) as container:
+    with open_every_stream(source) as container:
         audio = [stream for stream in container.streams.audio if not announced_only(stream)]
         held = [stream.index for stream in audio if holds(stream)]
         others = [stream.index for stream in audio if not holds(stream)]

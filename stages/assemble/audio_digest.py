@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from stages.assemble.presented import presented
-from stages.media.probe import open_video
+from stages.media.demuxing import demux, open_every_stream
+
+_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350, 0, 0, 0)
+"""Sampling frequencies of ADTS (ISO/IEC 14496-3, table 1.18)."""
+_MOST_CHANGES = 5
 
 
 class PacketDigest:
@@ -16,20 +20,38 @@ class PacketDigest:
 
     AAC in MPEG-TS carries a header (ADTS) before every packet, which Matroska keeps once for the whole stream; it is
     left out of the digest, so that equal digests mean equal audio.
+
+    Attributes:
+        changes: where those headers say something else than before, the first few, as text: players of Matroska will
+            not know it.
     """
 
     def __init__(self) -> None:
         self.count = 0
+        self.changes: list[str] = []
+        self._form = ""
         self._hash = hashlib.sha256()
 
     def add(self, packet: Any, codec: str) -> None:
         """Add one packet."""
         data = bytes(packet)
         if codec.startswith("aac") and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+            self._note_form(data, packet)
             data = data[7 if data[1] & 1 else 9 :]
         self.count += 1
         self._hash.update(len(data).to_bytes(8, "little"))
         self._hash.update(data)
+
+    def _note_form(self, data: bytes, packet: Any) -> None:
+        rate = _RATES[data[2] >> 2 & 15]
+        form = f"{rate} Hz (channel configuration {(data[2] & 1) << 2 | data[3] >> 6})"
+        if self._form and form != self._form and len(self.changes) < _MOST_CHANGES:
+            at = "" if packet.pts is None else f" at {float(packet.pts * packet.time_base):.3f} s"
+            self.changes.append(
+                f"its AAC changes from {self._form} to {form}{at}; Matroska has one form for a stream, so that what "
+                "follows plays wrongly: listen to the source"
+            )
+        self._form = form
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PacketDigest) and (self.count, self.hex) == (other.count, other.hex)
@@ -47,7 +69,7 @@ def audio_digests(source: Path, streams: Sequence[int]) -> list[PacketDigest]:
     if not streams:
         return []
     digests = {index: PacketDigest() for index in streams}
-    with open_video(source) as container:
-        for packet in presented(container.demux([container.streams[index] for index in streams])):
+    with open_every_stream(source) as container:
+        for packet in presented(demux(container, [container.streams[index] for index in streams])):
             digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
     return list(digests.values())

@@ -9,52 +9,28 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import av
-
 from stages.assemble.audio_digest import PacketDigest
+from stages.assemble.chapters import is_chapter_track, moved_chapters
+from stages.assemble.clock import Clock, clock_of
 from stages.assemble.config import AssembleConfig
 from stages.assemble.presented import presented
+from stages.assemble.priming import priming
+from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK, to_ticks
-from stages.media.matroska import announced_only, holds, holds_late, path_of
-from stages.media.probe import is_caption_stream, is_cover, open_video
+from stages.assemble.timed_text import is_mov_text, plain_text
+from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
+from stages.media.matroska import holds, holds_late, path_of
+from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
-_OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "number_of_bytes"}
-_OWN_TAGS |= {"bps", "number_of_frames"}
 _PEEK = 256
+_TOLD = 100  # milliseconds; a packet may be put off by less without a word
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}
-
-
-def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Tags that say something of the work, without those that say something of the old file."""
-    return {
-        key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS and not key.startswith("_STATISTICS")
-    }
-
-
-def _is_mov_text(stream: Any) -> bool:
-    return stream.codec_context is not None and stream.codec_context.name == "mov_text"
-
-
-def plain_text(packet: Any) -> Any:
-    """A subtitle of MP4 (3GPP TS 26.245: length, text, styles) as SubRip's plain text; empty for a pause."""
-    data = bytes(packet)
-    raw = data[2 : 2 + int.from_bytes(data[:2], "big")]
-    text = raw.decode("utf-16" if raw[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8", errors="replace")
-    plain = av.Packet(text.encode())
-    plain.pts, plain.dts, plain.time_base, plain.duration = packet.pts, packet.dts, packet.time_base, packet.duration
-    return plain
-
-
-def _lead(head: list[tuple[_Copied, Any]], first: Any) -> Fraction:
-    """Seconds from the first packet of a stream to the first that is heard."""
-    heard = (p for _, p in head if p.stream.index == first.stream.index and not p.is_discard and p.pts is not None)
-    packet = next(heard, first)
-    return max(Fraction(0), (packet.pts - first.pts) * packet.time_base)
 
 
 @dataclass
 class _Copied:
     source: Any
+    index: int  # of the source's stream
     audio: bool
     codec: str
     target: Any = None
@@ -62,6 +38,7 @@ class _Copied:
     lead: int = 0  # ticks by which packets are written later, because CodecDelay takes them back
     codec_delay: int | None = None  # nanoseconds, to be written into the header
     last: int | None = None
+    late: int = 0  # ticks by which a packet was put off, at most
     digest: PacketDigest = field(default_factory=PacketDigest)
 
 
@@ -73,6 +50,7 @@ class Companions:
         late: indices of the source's audio streams that PyAV cannot write (see ``late_audio``).
         caption_track: whether there is a track of closed captions, which is kept in another way (see ``captions``).
         moved: packets whose timestamps went backwards and were put off to the one before.
+        clock: by how much packets are moved with the pictures.
         shift: ticks added to every timestamp of the file, so that none is negative; 0 for nearly every video.
     """
 
@@ -80,19 +58,21 @@ class Companions:
         self.left_out: list[str] = []
         self.late: list[int] = []
         self.moved = 0
-        self._container = open_video(source)
+        self._container = open_every_stream(source)
         self.caption_track = any(is_caption_stream(stream) for stream in self._container.streams)
         self._config = config
         self._copied = [
-            _Copied(stream, stream.type == "audio", stream.codec_context.name)
+            _Copied(stream, stream.index, stream.type == "audio", stream.codec_context.name)
             for stream in self._container.streams
             if self._wanted(stream)
         ]
-        by_index = {copied.source.index: copied for copied in self._copied}
+        self.left_out += [f"{each} that begins too late to be copied" for each in unlisted(self._container, source)]
+        by_index = {copied.index: copied for copied in self._copied}
+        self.clock = clock_of(source) if by_index else Clock([])
         packets = self._packets(by_index)
         head = list(islice(packets, _PEEK))
-        self._rest: Iterator[tuple[_Copied, Any]] = chain(head, packets)
-        self.shift = self._settle_start(head, first_picture)
+        self._rest: Iterator[tuple[_Copied | None, Any]] = chain(head, packets)
+        self.shift = self._settle_start([(copied, packet) for copied, packet in head if copied], first_picture)
 
     def _wanted(self, stream: Any) -> bool:
         kind = stream.type
@@ -103,12 +83,14 @@ class Companions:
             return False
         if kind == "data" and stream.metadata.get("timecode", "") == picture.metadata.get("timecode"):
             return False  # a track of time code, which goes along as the picture's tag
+        if is_chapter_track(self._container, stream):
+            return False
         if kind == "attachment" or (kind == "subtitle" and not self._config.subtitles) or is_caption_stream(stream):
             return False
         if announced_only(stream):
-            self.left_out.append(f"{stream.index} audio without data")
+            self.left_out.append(f"{stream.index} audio {self._without(stream)}")
             return False
-        if kind in ("audio", "subtitle") and (holds(stream) or _is_mov_text(stream)):
+        if kind in ("audio", "subtitle") and (holds(stream) or is_mov_text(stream)):
             return True
         if kind == "audio" and holds_late(path_of(self._container), stream.index):
             self.late.append(stream.index)
@@ -117,11 +99,20 @@ class Companions:
         self.left_out.append(f"{stream.index} {kind} {codec}".strip())
         return False
 
-    def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied, Any]]:
+    def _without(self, stream: Any) -> str:
+        """What is wrong with a stream that FFmpeg knows only by name."""
+        with open_video(path_of(self._container)) as again:
+            packets = presented(demux(again, again.streams[stream.index]))
+            found = any(packet.size for packet in packets)
+        return "that begins too late to be copied" if found else "without data"
+
+    def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied | None, Any]]:
+        """Packets with what is copied; with none, those of the pictures, where they tell how the clock runs."""
         if not by_index:
             return
-        for packet in presented(self._container.demux([copied.source for copied in self._copied])):
-            yield by_index[packet.stream.index], packet
+        pictures = [video_stream(self._container, "")] if self.clock.stretches else []
+        for packet in presented(demux(self._container, [*pictures, *(copied.source for copied in self._copied)])):
+            yield by_index.get(packet.stream.index), packet
 
     def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
         earliest = first_picture
@@ -131,23 +122,27 @@ class Companions:
                 continue
             seen.add(copied.source.index)
             start = to_ticks(packet.pts, packet.time_base)
-            delay = copied.source.codec_context.delay if copied.audio else 0
-            lead = _lead(head, packet) if copied.audio else Fraction(0)
-            if copied.audio and (start < 0 or lead):
-                if delay:  # the muxer writes CodecDelay by itself and allows for it
-                    start += to_ticks(delay, Fraction(1, copied.source.codec_context.sample_rate))
-                else:
-                    hidden = -packet.pts * packet.time_base if start < 0 else lead
-                    copied.codec_delay = round(hidden * 10**9)
-                    copied.lead = to_ticks(copied.codec_delay, Fraction(1, 10**9))
-                    start += copied.lead
+            if copied.audio:
+                start += self._settle_priming(copied, packet, head)
             earliest = min(earliest, start)
         return max(0, -earliest)
+
+    def _settle_priming(self, copied: _Copied, first: Any, head: list[tuple[_Copied, Any]]) -> int:
+        """Ticks from the first packet of an audio stream to what is heard; CodecDelay of the result says so."""
+        context = copied.source.codec_context
+        if context.delay:  # the muxer writes CodecDelay by itself and allows for it
+            return to_ticks(context.delay, Fraction(1, context.sample_rate))
+        hidden = priming(first, (packet for each, packet in head if each is copied), context.sample_rate)
+        if not hidden:
+            return 0
+        copied.codec_delay = round(hidden * 10**9)
+        copied.lead = to_ticks(copied.codec_delay, Fraction(1, 10**9))
+        return copied.lead
 
     def add_to(self, output: Any) -> None:
         """Make streams, tags, chapters and attachments of the file that is being written. Video comes before."""
         for copied in self._copied:
-            mov_text = _is_mov_text(copied.source)
+            mov_text = is_mov_text(copied.source)
             copied.target = (
                 output.add_mux_stream("subrip") if mov_text else output.add_stream_from_template(copied.source)
             )
@@ -155,13 +150,9 @@ class Companions:
             copied.target.disposition = copied.source.disposition
             copied.target.metadata.update(kept_tags(copied.source.metadata))
         output.metadata.update(kept_tags(self._container.metadata))
-        output.set_chapters([self._chapter(chapter) for chapter in self._container.chapters()])
+        output.set_chapters(moved_chapters(self._container, self.shift))
         if self._config.attachments:
             self._attach(output)
-
-    def _chapter(self, chapter: Any) -> Any:
-        moved = {k: to_ticks(chapter[k], Fraction(chapter["time_base"])) + self.shift for k in ("start", "end")}
-        return {**chapter, **moved, "time_base": TICK}
 
     def _attach(self, output: Any) -> None:
         for stream in self._container.streams:
@@ -185,25 +176,50 @@ class Companions:
     def packets(self) -> Iterator[tuple[int, Any]]:
         """(tick by which to interleave, packet ready to be muxed), in the order of the source."""
         for copied, packet in self._rest:
+            if copied is None:
+                self.clock.pass_picture(packet)
+                continue
             if copied.audio:
                 copied.digest.add(packet, copied.codec)
             elif copied.codec == "mov_text":
                 packet = plain_text(packet)
                 if not packet.size:
                     continue
-            offset = self.shift + copied.lead
-            time_base = packet.time_base
-            dts = packet.dts if packet.dts is not None else packet.pts
-            tick = to_ticks(dts, time_base) + offset if dts is not None else (copied.last or 0)
-            if copied.last is not None and tick < copied.last:
-                tick, self.moved = copied.last, self.moved + 1
-            copied.last = tick
-            pts = to_ticks(packet.pts, time_base) + offset if packet.pts is not None else tick
-            packet.duration = to_ticks(packet.duration or 0, time_base)
-            packet.time_base = TICK
-            packet.dts, packet.pts = tick, max(pts, tick)
-            packet.stream = copied.target
-            yield tick, packet
+            self._place(copied, packet)
+            yield packet.dts, packet
+
+    def _place(self, copied: _Copied, packet: Any) -> None:
+        """Give a packet the time, in ticks, and the stream of the finished file."""
+        time_base, duration = packet.time_base, packet.duration or 0
+        dts = packet.dts if packet.dts is not None else packet.pts
+        offset = self.shift + copied.lead
+        if dts is None:
+            tick = pts = copied.last or 0
+        else:
+            moved = self.clock.offset(copied.index, dts * time_base, duration * time_base, copied.audio)
+            tick, pts = (
+                to_ticks(each + round(moved / time_base), time_base) + offset
+                for each in (dts, packet.pts if packet.pts is not None else dts)
+            )
+        if copied.last is not None and tick < copied.last:
+            copied.late = max(copied.late, copied.last - tick)
+            tick, self.moved = copied.last, self.moved + 1
+        copied.last = tick
+        packet.duration = to_ticks(duration, time_base)
+        packet.time_base = TICK
+        packet.dts, packet.pts = tick, max(pts, tick)
+        packet.stream = copied.target
+
+    def remarks(self) -> list[str]:
+        """What is not at the time that the source says, one line each; complete when all packets have been read."""
+        late = (
+            f"stream {copied.index}: its times go back by up to {copied.late / 1000:.3f} s; they are put "
+            "at the time of the one before"
+            for copied in self._copied
+            if copied.late > _TOLD
+        )
+        forms = (f"stream {copied.index}: {change}" for copied in self._copied for change in copied.digest.changes)
+        return [*self.clock.remarks(), *late, *forms]
 
     @property
     def count(self) -> int:

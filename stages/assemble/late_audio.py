@@ -12,6 +12,7 @@ from pathlib import Path
 import ffmpeg
 
 from stages.assemble.audio_digest import PacketDigest, audio_digests
+from stages.media.demuxing import far_options
 from stages.media.ffmpeg import file_url, open_input, run
 
 
@@ -35,7 +36,7 @@ def add_late_audio(
     """
     target = path.with_name(f"{path.name}.joined")
     ours = open_input(path, copyts=None)
-    theirs = open_input(source, copyts=None, itsoffset=shift / 1000)
+    theirs = open_input(source, copyts=None, itsoffset=shift / 1000, **far_options(source))
     options = {
         "c": "copy",
         "map_metadata": 0,

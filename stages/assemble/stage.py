@@ -12,7 +12,7 @@ import av
 
 from stages.assemble.captions import SUFFIX, Captions, keep_captions
 from stages.assemble.check import check_file, write_framemd5
-from stages.assemble.companions import Companions, kept_tags
+from stages.assemble.companions import Companions
 from stages.assemble.config import AssembleConfig
 from stages.assemble.derivatives import make_derivatives
 from stages.assemble.joining import (
@@ -28,10 +28,11 @@ from stages.assemble.joining import (
 )
 from stages.assemble.late_audio import add_late_audio
 from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
+from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
 from stages.items import AssembleTask
-from stages.media.account import SourceAccount
+from stages.media.account import SourceAccount, shortened
 from stages.media.ffmpeg import file_url
 from stages.media.ffv1 import OutputFormat
 from stages.media.probe import open_video, video_stream
@@ -47,7 +48,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
     """Joins a video's segments, copies everything else of the source, and checks the result before it lets go of it.
 
     Every frame is put at its source timestamp, rounded to Matroska's millisecond; audio and subtitles at theirs, so
-    that they keep their offset. Only where something but audio starts before time 0 is everything moved to later, by
+    that they keep their offset. Only where something that is seen or heard starts before time 0 is everything moved, by
     ``shift_ms``. Pictures, packets and timestamps pass one by one: with the length of the video grow only the names of
     the chunks' folders, the text of captions and FFmpeg's own index of the file.
     """
@@ -113,7 +114,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "left_out": ", ".join([*companions.left_out, *captions.left_out, *dropped, *derivatives.left_out]),
             "captions": captions.data.count,
             "derivatives": ", ".join(each.name for each in derivatives.made),
-            "damage": "; ".join(account.remarks() if account else ()),
+            "damage": "; ".join([*(account.remarks() if account else ()), *shortened(companions.remarks(), 20)]),
         }
         return Result(facts)
 

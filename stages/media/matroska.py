@@ -12,8 +12,8 @@ import av
 import ffmpeg
 
 from stages.contract import ItemError
+from stages.media.demuxing import announced_only, demux, far_options, open_every_stream
 from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
-from stages.media.probe import open_video
 
 
 @functools.cache
@@ -21,11 +21,6 @@ def held_codecs() -> frozenset[str]:
     """Names of the codecs whose packets FFmpeg writes into Matroska as they are."""
     with av.open(io.BytesIO(), "w", format="matroska") as container:
         return frozenset(container.supported_codecs)
-
-
-def announced_only(stream: Any) -> bool:
-    """Whether an audio stream stands in a header and nowhere else: not even its sample rate is known."""
-    return stream.type == "audio" and (stream.codec_context is None or not stream.codec_context.sample_rate)
 
 
 def holds(stream: Any) -> bool:
@@ -38,7 +33,11 @@ def holds_late(path: Path, index: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         target = file_url(Path(folder) / "try.mkv")
         try:
-            run(ffmpeg.output(open_input(path)[str(index)], target, c="copy", t=1, format="matroska"))
+            run(
+                ffmpeg.output(
+                    open_input(path, **far_options(path))[str(index)], target, c="copy", t=1, format="matroska"
+                )
+            )
         except FfmpegError:
             return False
     return True
@@ -49,16 +48,22 @@ def path_of(container: Any) -> Path:
     return Path(container.name.removeprefix("file:"))
 
 
-def check_audio(container: Any, name: str) -> None:
+def check_audio(container: Any, name: str, quick: bool = False) -> None:
     """See that all audio of a video can be copied, before anybody spends hours on its frames.
+
+    Args:
+        container: the video.
+        name: for messages.
+        quick: do not read the file for streams that begin in the middle of it.
 
     Raises:
         ItemError: an audio stream cannot.
     """
+    if not quick and far_options(path_of(container)):
+        with open_every_stream(path_of(container)) as every:
+            return check_audio(every, name, quick=True)
     for stream in container.streams:
-        if stream.type != "audio" or announced_only(stream):
-            continue
-        if holds(stream):
+        if stream.type != "audio" or announced_only(stream) or holds(stream):
             continue
         codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
         if not holds_late(path_of(container), stream.index):
@@ -74,8 +79,8 @@ def check_audio(container: Any, name: str) -> None:
 
 def _skips(path: Path, index: int) -> bool:
     """Whether an edit list skips packets of a stream, which the ffmpeg program would copy all the same."""
-    with open_video(path) as container:
+    with open_every_stream(path) as container:
         try:
-            return any(packet.is_discard for packet in container.demux(container.streams[index]))
+            return any(packet.is_discard for packet in demux(container, container.streams[index]))
         except av.error.FFmpegError:  # it breaks off, and so will the copy
             return False

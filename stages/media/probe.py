@@ -4,9 +4,11 @@ that carry their own data, and no protocol but ``file`` can be reached from them
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import av
@@ -83,12 +85,15 @@ class VideoFacts:
         return tuple(stream for stream in self.streams if stream.type == "audio")
 
 
-def open_video(path: Path, sequence_rate: Fraction = Fraction(24)) -> Any:
+def open_video(
+    path: Path, sequence_rate: Fraction = Fraction(24), options: Mapping[str, str] = MappingProxyType({})
+) -> Any:
     """Open a video file, or a folder of images, for demuxing with PyAV; a context manager.
 
     Args:
         path: the file or folder.
         sequence_rate: frames per second of a folder of images.
+        options: more of FFmpeg's, for a file.
 
     Raises:
         ItemError: there is no such file, it is empty, or it is not in a container format that Reelift reads.
@@ -100,7 +105,7 @@ def open_video(path: Path, sequence_rate: Fraction = Fraction(24)) -> Any:
     if path.stat().st_size == 0:
         raise ItemError(f"{path.name}: the file is empty; fetch it again from its origin")
     try:
-        return av.open(file_url(path), "r", options=dict(_OPTIONS), metadata_errors="replace")
+        return av.open(file_url(path), "r", options={**_OPTIONS, **options}, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ItemError(f"{path.name}: cannot be opened as a video ({reason}); play it to see if it is whole") from None

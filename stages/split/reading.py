@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from stages.media.account import Damage
+from stages.media.demuxing import demux
 from stages.media.ffv1 import repack
 from stages.media.probe import VideoFacts
 from stages.split.form import Form, Turn, raster_of, tags_of, turn_of
@@ -169,7 +170,7 @@ class PictureReader:
             self.damage.append(Damage(frame=self.frames if frame is None else frame, seconds=seconds, what=what))
 
     def _demuxed(self) -> Iterator[Any]:
-        packets = self._container.demux(self._stream)
+        packets = demux(self._container, self._stream)
         last: int | None = None
         while True:
             try:

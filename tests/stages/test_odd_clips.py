@@ -79,7 +79,7 @@ def test_an_odd_clip_comes_out_right(tmp_path: Path, go: Go, name: str) -> None:
         assert len(times) == odd.frames
     assert all(later > earlier for earlier, later in pairwise(times))
     assert len(audio(way.output)) == odd.audio and audio(way.output) == audio(source)
-    assert heard(way.output) == pytest.approx(heard(source), abs=1)
+    assert [time - way.result.facts["shift_ms"] for time in heard(way.output)] == pytest.approx(heard(source), abs=1)
     check_header(way.output, odd)
     shift = way.result.facts["shift_ms"]
     assert against_source(way.output, source, SplitConfig(), shift) == []

@@ -165,6 +165,12 @@ CLIPS: dict[str, Odd] = {
     "edit-repeats.mp4": Odd(EDITABLE, edited((0.4, 0.12), (0.4, 0.12)), audio=1, frames=20),
     "negative.mp4": Odd(f"{moving()} -c:v libx264 -bf 2 -movflags negative_cts_offsets -use_editlist 0 OUT"),
     "negative.mkv": Odd(f"{moving()} -c:v libx264 -bf 2 OUT", EARLIER, plain=False),
+    "negative-both.mkv": Odd(f"{TONE} {moving()} -c:v ffv1 -c:a flac OUT", EARLIER, audio=1),
+    "negative-sound.mkv": Odd(
+        f"-itsoffset -0.2 {TONE} {moving()} -c:v ffv1 -c:a flac -avoid_negative_ts disabled OUT", audio=1
+    ),
+    "negative-primed.mkv": Odd(f"{TONE} {moving()} -c:v ffv1 -c:a aac OUT", EARLIER, audio=1),
+    "wraps.ts": Odd(f"{TONE} {moving()} -output_ts_offset 95441.8 -c:a mp2 {MPEG2}", audio=1),
     "hevc10.mkv": Odd(f"{moving()} -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le OUT"),
     "prores.mov": Odd(f"{moving()} -c:v prores_ks -pix_fmt yuv422p10le OUT", pix_fmt="yuv422p10le"),
     "gray10.mkv": Odd(f"{moving()} -c:v ffv1 -pix_fmt gray10le OUT", pix_fmt="gray10le"),

@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from odd_clips import TONE, ffmpeg, moving, write_notes
 
 from stages.assemble import AssembleConfig, AssembleStage
 from stages.assemble.joining import AssemblyError
@@ -286,3 +287,27 @@ def test_vertical_video_stays_upright(clip: ClipMaker, go: Go, tmp_path: Path) -
     way = go(source)
     with av.open(str(way.output)) as container:
         assert next(container.decode(video=0)).rotation == 90
+
+
+def test_a_track_of_chapters_is_not_missed(go: Go, tmp_path: Path) -> None:
+    write_notes(tmp_path)
+    maps = "-map 1:v -map_metadata 0 -map_chapters 0"
+    ffmpeg(f"-f ffmetadata -i chapters.txt {moving()} {maps} -c:v mpeg4 chaptered.mp4", tmp_path)
+    way = go(tmp_path / "chaptered.mp4")
+    assert way.result.facts["left_out"] == ""
+    with av.open(str(way.output)) as container:
+        assert [each["metadata"]["title"] for each in container.chapters()] == ["Anfang", "Ende"]
+
+
+def test_sound_whose_form_changes_is_told(go: Go, tmp_path: Path) -> None:
+    write_notes(tmp_path)
+    for number, rate in enumerate((48000, 44100)):
+        sound = f"-c:v mpeg2video -c:a aac -ar {rate} -output_ts_offset {number}"
+        ffmpeg(f"{TONE} {moving()} {sound} {number}.ts", tmp_path)
+    source = tmp_path / "changes.ts"
+    source.write_bytes(b"".join((tmp_path / f"{number}.ts").read_bytes() for number in range(2)))
+    way = go(source, chunk_frames=100)
+    told = (
+        "stream 1: its AAC changes from 48000 Hz (channel configuration 1) to 44100 Hz (channel configuration 1) at 2."
+    )
+    assert told in way.result.facts["damage"]

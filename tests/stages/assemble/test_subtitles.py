@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from stages.assemble.companions import plain_text
+from stages.assemble.timed_text import plain_text
 
 
 def read(data: bytes) -> str:

@@ -1,0 +1,27 @@
+"""Samples at the start of audio that only prime the decoder, or that an edit list skips: decoded, never heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+
+def priming(first: Any, others: Iterable[Any], sample_rate: int) -> Fraction:
+    """Seconds of an audio stream that are not heard, by its first packet and others of it that follow.
+
+    An edit list skips the packets before time 0, a codec the samples that it says. Packets that are before time 0 for
+    any other reason are heard.
+    """
+    early = max(Fraction(0), -first.pts * first.time_base)
+    if first.is_discard:
+        heard = next((each for each in others if not each.is_discard and each.pts is not None), first)
+        return early or max(Fraction(0), (heard.pts - first.pts) * first.time_base)
+    return min(early, Fraction(_skipped(first), sample_rate)) if sample_rate else early
+
+
+def _skipped(packet: Any) -> int:
+    """Samples that a decoder must drop from the beginning of a packet (FFmpeg's AV_PKT_DATA_SKIP_SAMPLES)."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0
+    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")

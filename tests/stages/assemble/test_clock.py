@@ -1,0 +1,119 @@
+"""Sound stays with the pictures where the clock of a source restarts or jumps; what is moved is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from odd_clips import MPEG2, TONE, ffmpeg, moving, write_texture
+
+from stages.assemble.clock import Clock, Stretch, find_stretches
+from stages.split.config import SplitConfig
+from stages.verification import against_source
+
+Go = Callable[..., Any]
+FRAME = Fraction(1, 25)
+SYNC = 25
+"""Milliseconds: a packet of sound."""
+
+
+def times(path: Path, kind: str) -> list[int]:
+    """Milliseconds of the packets of the first stream of a kind."""
+    with av.open(str(path)) as container:
+        stream = next(stream for stream in container.streams if stream.type == kind)
+        return [round(p.pts * p.time_base * 1000) for p in container.demux(stream) if p.size and p.pts is not None]
+
+
+def make(folder: Path, name: str, options: str = "") -> Path:
+    write_texture(folder)
+    ffmpeg(f"{TONE} {moving()} -c:a mp2 {options} {MPEG2.replace('OUT', name)}", folder)
+    return folder / name
+
+
+@pytest.mark.parametrize("suffix", ["mpg", "ts"])
+def test_sound_goes_on_with_the_pictures_where_files_were_joined(tmp_path: Path, go: Go, suffix: str) -> None:
+    source = make(tmp_path, f"once.{suffix}")
+    apart = times(source, "audio")[0] - times(source, "video")[0]
+    joined = tmp_path / f"thrice.{suffix}"
+    joined.write_bytes(source.read_bytes() * 3)
+    way = go(joined, scale=1, chunk_frames=100)
+    sound, pictures = times(way.output, "audio"), times(way.output, "video")
+    assert len(sound) == 3 * len(times(source, "audio")) and len(pictures) == 75
+    for part in range(3):
+        found = sound[part * len(sound) // 3] - pictures[part * 25]
+        assert found == pytest.approx(apart, abs=1 if not part else SYNC)
+    assert sound == sorted(sound)
+    assert sound[-1] - sound[0] == pytest.approx(pictures[-1] - pictures[0], abs=2 * SYNC + 40)
+    assert way.result.facts["damage"].count("the clock jumps from ") == 2
+    assert against_source(way.output, joined, SplitConfig()) == []
+
+
+def test_a_flipped_bit_in_one_time_moves_no_other_packet(tmp_path: Path, go: Go) -> None:
+    source = make(tmp_path, "a.ts", "-flush_packets 1 -pes_payload_size 1")
+    whole = times(source, "audio")
+    data = bytearray(source.read_bytes())
+    starts = [at for at in range(len(data) - 20) if data[at : at + 4] == b"\x00\x00\x01\xc0"]
+    data[starts[len(starts) // 2] + 10] ^= 0x20  # bit 27 of PES's PTS
+    source.write_bytes(data)
+    assert max(times(source, "audio")) > 1_000_000
+    way = go(source, scale=1, chunk_frames=100)
+    shift = way.result.facts["shift_ms"]
+    assert [time - shift for time in times(way.output, "audio")] == pytest.approx(whole, abs=2)
+    assert "stream 1: 1 packet is far from the pictures (at 149" in way.result.facts["damage"]
+
+
+def packets(*decoded: float) -> list[av.Packet]:
+    found = []
+    for time in decoded:
+        packet = av.Packet(b"a")
+        packet.time_base, packet.dts = Fraction(1, 1000), round(time * 1000)
+        found.append(packet)
+    return found
+
+
+def test_stretches_go_on_where_the_pictures_do() -> None:
+    first, second = [0.04 * number for number in range(10)], [5 + 0.04 * number for number in range(10)]
+    found = find_stretches(packets(*first, *first, *second, *first), FRAME)
+    assert [each.first for each in found] == [0, 10, 20, 30]
+    assert [float(each.offset) for each in found] == pytest.approx([0, 0.4, 0, 5.4])
+
+
+def test_one_stray_picture_is_a_stretch_of_its_own() -> None:
+    found = find_stretches(packets(0, 0.04, 0.08, 1492.9, 0.16, 0.2), FRAME)
+    assert [float(each.offset) for each in found] == pytest.approx([0, 0.12 - 1492.9, 0])
+    assert Clock(found).remarks() == ["the pictures' time leaps to 1492.900 s and back; they are put at 0.120 s"]
+
+
+def test_after_a_leap_of_many_pictures_the_others_follow_them() -> None:
+    found = find_stretches(packets(0, 0.04, 0.08, *(50 + 0.04 * number for number in range(5)), 0.32, 0.36), FRAME)
+    assert [float(each.offset) for each in found] == pytest.approx([0, 0, 50.2 - 0.32])
+
+
+def test_sound_that_pauses_or_outlasts_the_pictures_is_believed() -> None:
+    pictures = packets(*(0.04 * number for number in range(200)))
+    clock = Clock(find_stretches(pictures, FRAME))
+    for number, picture in enumerate(pictures):
+        clock.pass_picture(picture)
+        if number < 20 or number > 150:
+            assert clock.offset(1, Fraction(number, 25), FRAME) == 0
+    for number in range(200, 1000):
+        assert clock.offset(1, Fraction(number, 25), FRAME) == 0
+    assert clock.remarks() == []
+
+
+def test_a_container_without_a_clock_moves_nothing() -> None:
+    assert Clock([]).offset(1, Fraction(5), FRAME) == 0
+    assert Clock([Stretch(0, Fraction(0), Fraction(1), Fraction(0))]).remarks() == []
+
+
+def test_times_that_go_back_are_told_where_nothing_says_what_the_clock_does(
+    tmp_path: Path, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.assemble.companions.clock_of", lambda source: Clock([]))
+    once, twice = make(tmp_path, "once.mpg"), tmp_path / "twice.mpg"
+    twice.write_bytes(once.read_bytes() * 2)
+    assert "stream 1: its times go back by up to 0.9" in go(twice, scale=1, chunk_frames=100).result.facts["damage"]
