@@ -1,6 +1,6 @@
 """The clock of a source, where it does not run on: joined files restart it, a flipped bit makes it jump.
 
-Frames whose timestamps are not later than those before them are placed behind them (see ``stages.split.timestamps``). What
+Frames whose timestamps are not later than those before them are placed behind them (``stages.split.timestamps``). What
 goes along with the pictures has to be moved by as much, or it loses them.
 """
 
