@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
-from pipeline.places import MAGIC, is_local, local_path, redact, same_host, without_parameters
+from pipeline.places import MAGIC, is_local, local_path, real_path, redact, same_host, without_parameters
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
 from pipeline.source_files import look
@@ -89,8 +89,8 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
     if not place.is_local:
         targets = {f"{place.url}/{row.output}.mkv" for row in rows} & {row.shown for row in rows}
     else:
-        sources = {local_path(row.url).resolve() for row in rows if is_local(row.url)}
-        targets = {str(path) for path in sources & {Path(place.path(f"{row.output}.mkv")).resolve() for row in rows}}
+        sources = {real_path(local_path(row.url)) for row in rows if is_local(row.url)}
+        targets = {str(path) for path in sources & {real_path(Path(place.path(f"{row.output}.mkv"))) for row in rows}}
     if targets:
         raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
 
@@ -98,7 +98,7 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
 def _keep_results(output: str | Path, workspace: str | Path) -> None:
     """Whoever deletes a workspace that is not needed any more must not delete the results with it."""
     places = [Storage(each) for each in (output, workspace)]
-    first, second = (str(Path(each.root).resolve()) if each.is_local else each.url for each in places)
+    first, second = (str(real_path(Path(each.root))) if each.is_local else each.url for each in places)
     if first == second:
         raise InputError(f"output and workspace are one folder, {places[0].url}; choose another for one of them")
 
@@ -199,7 +199,7 @@ def _keep_apart(given: str, other: str | Path, what: str) -> None:
     if is_local(given) != place.is_local:
         return
     if place.is_local:
-        source, target = local_path(given).resolve(), Path(place.root).resolve()
+        source, target = real_path(local_path(given)), real_path(Path(place.root))
         inside = source.is_dir() and (target == source or source in target.parents)
     else:
         with _reading(given):
