@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
+from pipeline.output_names import add_row, refuse_folders_in_the_way
 from pipeline.places import MAGIC, is_local, local_path, real_path, redact, same_host, without_parameters
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
@@ -37,8 +38,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
-            read, if the output or the workspace is an input folder or inside one, if they are the same folder, or if
-            two inputs would be published under one name.
+            read, if the output or the workspace is an input folder or inside one, if they are the same folder, if two
+            inputs would be published under one name, or one in a folder that has the name of another one's file.
         StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
@@ -50,9 +51,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         if workspace:
             _keep_apart(str(given), workspace, "workspace")
         for row in _expand(str(given)):
-            other = rows.setdefault(row.output.casefold(), row)
-            if other.url != row.url:
-                raise InputError(_clash(other, row))
+            add_row(rows, row)
+    refuse_folders_in_the_way(rows)
     if output:
         _keep_sources(rows.values(), output)
     if output and workspace:
@@ -66,18 +66,6 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         first = next(iter(rows.values())).shown
         raise InputError(f"{first}: no such file or folder; check the path")
     return sorted(rows.values(), key=lambda row: row.output)
-
-
-def _clash(one: SourceRow, other: SourceRow) -> str:
-    if one.shown == other.shown:  # which is what the manifest knows them by
-        return (
-            f"{one.shown} is given twice, with different parameters or credentials, and both would become "
-            f"{one.output}.mkv; give it once, or run them with different outputs and workspaces"
-        )
-    return (
-        f"{one.shown} and {other.shown} would both become {other.output}.mkv; rename one, or run them with different "
-        "output folders"
-    )
 
 
 def _is_missing(row: SourceRow) -> bool:

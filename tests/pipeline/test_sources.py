@@ -64,6 +64,17 @@ def test_two_inputs_with_one_place_are_refused(library: Path, tmp_path: Path) ->
         expand([library], tmp_path / "out")
 
 
+@pytest.mark.parametrize("folder", ["two.mkv", "Two.MKV", "two.framemd5", "two.provenance.json", "two.mkv/deep/er"])
+def test_a_folder_that_has_the_name_of_a_result_is_refused(library: Path, tmp_path: Path, folder: str) -> None:
+    (library / folder).mkdir(parents=True)
+    (library / folder / "in.mp4").write_text("x")
+    message = (
+        rf"two\.mp4 would have a file two\..* in the output, and .*/{folder}/in\.mp4 would go into a folder of that"
+    )
+    with pytest.raises(InputError, match=message):
+        expand([library], tmp_path / "out")
+
+
 def test_nothing_found_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no video was found"):
         expand([tmp_path], tmp_path.parent / "out")
