@@ -179,7 +179,9 @@ def _place(relative: str) -> str:
     place = PurePosixPath(relative)
     if place.is_absolute() or ".." in place.parts:
         raise InputError(f"{relative!r} leads out of the input folder")
-    return str(place.with_suffix("")) if place.suffix.lower() in SUFFIXES else str(place)
+    # What stands before the suffix may be dots alone, which are no name but lead elsewhere.
+    known = place.suffix.lower() in SUFFIXES and place.stem.strip(".")
+    return str(place.with_suffix("")) if known else str(place)
 
 
 def _keep_apart(given: str, other: str | Path, what: str) -> None:

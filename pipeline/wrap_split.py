@@ -27,6 +27,7 @@ from pipeline.publish import Publisher
 from pipeline.published import told_of
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
+from pipeline.sidecars import require_bag_name
 from pipeline.source_files import identify, localise
 from pipeline.split_plan import commit_plan, read_plan, whole_plan
 from pipeline.storage import Storage
@@ -81,6 +82,7 @@ class SplitWorker(Worker):
             attempts = itertools.count(1)
             unread = partial(self._report_unread, source, RETRIED, attempts)
             try:
+                require_bag_name(source, self.job.recipe.identities["assemble"].parameters)
                 sha256 = identify(source, local, self.job.attempts, unread)
             except StorageError:
                 raise
