@@ -101,8 +101,8 @@ class SplitWorker(Worker):
             item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
             event = self.witness.event(item, REUSED, clock=clock, artifact=published)
             self.report([replace(event, stage="assemble")])
-            if not self.job.keep_artifacts and self.artifacts.record("split", plan["split"]):
-                prune(self.artifacts, self.job.recipe, source.sha256, read_plan(self.artifacts, plan["split"]))
+            if not self.job.keep_artifacts and (chunks := read_plan(self.artifacts, plan["split"])):
+                prune(self.artifacts, self.job.recipe, source.sha256, chunks)
             yield VideoRow(source, "finished")
             return
         if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):
