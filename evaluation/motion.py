@@ -41,10 +41,10 @@ def load_estimator(name: FlowName, model: Path | None, device: torch.device) -> 
 def _dis(first: Tensor, second: Tensor) -> Tensor:
     height, width = first.shape[-2:]
     roomy = max(height, LEAST_SIDE), max(width, LEAST_SIDE)
-    grey = [_grey_bytes(pad_by_reflection(image, roomy)) for image in (first, second)]
+    before, after = (_grey_bytes(pad_by_reflection(image, roomy)) for image in (first, second))
     # A method object per call: it keeps the last flow as a start value, which would make results depend on order.
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = method.calc(*grey, np.zeros((*roomy, 2), np.float32))[:height, :width]
+    flow = method.calc(before, after, np.zeros((*roomy, 2), np.float32))[:height, :width]
     return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1)))[None].to(first.device)
 
 

@@ -45,7 +45,7 @@ def whole_plan(artifacts: Artifacts, fingerprint: str, own: Callable[[Chunk], st
 
 
 def read_plan(artifacts: Artifacts, fingerprint: str) -> list[Chunk] | None:
-    """Return the chunks of a plan that is committed and whole, None if there is none; a damaged one is reported and goes.
+    """Return the chunks of a plan that is committed and whole, None if there is none; a damaged one is reported.
 
     Raises:
         StorageError, OSError: see ``Artifacts``.
