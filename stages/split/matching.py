@@ -42,7 +42,6 @@ class FieldMatcher:
         if form != self._form:
             done, self._form = self.finish(), form
             self._start(picture)
-        self._held[self._pushed % _NUMBERS] = picture
         self._push(picture)
         self._pushed += 1
         return [*done, *self._pull()]
@@ -54,6 +53,8 @@ class FieldMatcher:
         # The last one waits for a next one, and is lost if the end comes instead (or the process, at an assertion).
         self._push(self._held[(self._pushed - 1) % _NUMBERS])
         done = [*self._pull()]
+        if self._done < self._pushed:  # no picture may be lost in silence, whatever another FFmpeg does
+            raise RuntimeError(f"fieldmatch kept {self._pushed - self._done} pictures to itself; report this")
         self._graph, self._sources, self._form = None, [], None
         return done
 
@@ -71,6 +72,7 @@ class FieldMatcher:
         self._held, self._pushed, self._done = {}, 0, 0
 
     def _push(self, picture: av.VideoFrame) -> None:
+        self._held[self._pushed % _NUMBERS] = picture
         number = av.VideoFrame(picture.width, picture.height, "yuv410p")
         for plane in number.planes:
             _rows(plane)[:] = self._pushed % _NUMBERS
