@@ -82,14 +82,15 @@ class Deinterlacer:
 def _borrowed(pix_fmt: str, bits: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """What to do before and after bwdif to formats that it lacks, which it would otherwise see at 8 or at 16 bits.
 
-    Their planes go as they are into a format that it has. Alpha stays behind: the result has none.
+    Their planes go as they are into a format that it has.
     """
     if not 8 < bits < 16:
         return [], []
     if pix_fmt.startswith("gray"):
         return [("mergeplanes", f"map0p=0:map1p=0:map2p=0:format=yuv444p{bits}le")], [("extractplanes", "y")]
-    if pix_fmt.startswith("gbrap"):
-        return [("mergeplanes", f"map0p=0:map1p=1:map2p=2:format=gbrp{bits}le")], []
+    if pix_fmt.startswith("gbrap") and bits != 14:
+        planes = "map0p=0:map1p=1:map2p=2:map3p=3"
+        return [("mergeplanes", f"{planes}:format=yuva444p{bits}le")], [("mergeplanes", f"{planes}:format={pix_fmt}")]
     return [], []
 
 

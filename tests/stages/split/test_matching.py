@@ -24,7 +24,7 @@ FORMATS = ["yuv420p", "yuv410p", "yuv422p10le", "yuva444p12le", "yuv420p16le", "
 
 def film(number: int, pix_fmt: str) -> av.VideoFrame:
     """A smooth pattern that moves, with noise in its lowest bits."""
-    picture, bits = av.VideoFrame(96, 64, pix_fmt), layout(pix_fmt).bits
+    picture, bits = av.VideoFrame(97, 65, pix_fmt), layout(pix_fmt).bits
     picture.time_base = Fraction(1001, 30000)
     noise = np.random.default_rng(number)
     for channel, samples in enumerate(components(picture)):
