@@ -22,7 +22,7 @@ from evaluation.motion import load_estimator
 from evaluation.report import ClipNumbers, Number, Report, SeamRatios
 from evaluation.seams import Borders, seam_ratio
 from evaluation.settings import MEASURES, EvaluationSettings
-from evaluation.temporal_profile import TemporalProfile
+from evaluation.temporal_profile import TemporalProfile, require_place
 from evaluation.warping_error import SCALE
 from models.device import choose_device
 from stages.contract import ItemError
@@ -63,7 +63,7 @@ def evaluate(
         progress: called for every frame of each pass.
 
     Raises:
-        ItemError: a clip cannot be read, or they do not fit together.
+        ItemError: a clip cannot be read, they do not fit together, or the profile cannot be written.
         MissingError: ColorVideoVDP was asked for by name and is not installed.
         FileNotFoundError, ValueError: there is no such flow network, display or device.
     """
@@ -86,6 +86,8 @@ def evaluate(
     quality = _cvvdp(clips, gathering.frames, settings, device, progress) if "cvvdp" in wanted else None
     if "niqe" in wanted and gathering.restored.niqe.value is None:
         notes.append("NIQE: frames are smaller than 192x192")
+    if "ssim" in wanted and gathering.ssim.value is None:
+        notes.append("SSIM: frames are smaller than 11x11")
     seams = SeamRatios()
     if warping is not None and borders is not None:
         seams = _seams(gathering, borders)
@@ -117,6 +119,7 @@ def _possible(settings: EvaluationSettings, has_low: bool) -> tuple[frozenset[st
 def _profile(settings: EvaluationSettings, clip: Clip) -> TemporalProfile | None:
     if settings.profile is None:
         return None
+    require_place(settings.profile)
     height = clip.size[0]
     row = settings.profile_row if settings.profile_row is not None else height // 2
     if row >= height:

@@ -13,9 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.canvas import pad_by_reflection
 from models.warping import occlusion_masks, sampling_grid, warp_by_grid
 
 FlowName = Literal["spynet", "raft", "dis"]
+LEAST_SIDE = 16
+"""Pixels; DIS refuses pictures of less than 12 by 12, and crashes at some that have one such side."""
 Estimator = Callable[[Tensor, Tensor], Tensor]
 """Two images ``[1, 3, H, W]`` in [0, 1] -> flow ``[1, 2, H, W]``, (x, y) in pixels: first(p) = second(p + flow)."""
 
@@ -36,9 +39,12 @@ def load_estimator(name: FlowName, model: Path | None, device: torch.device) -> 
 
 
 def _dis(first: Tensor, second: Tensor) -> Tensor:
+    height, width = first.shape[-2:]
+    roomy = max(height, LEAST_SIDE), max(width, LEAST_SIDE)
+    before, after = (_grey_bytes(pad_by_reflection(image, roomy)) for image in (first, second))
     # A method object per call: it keeps the last flow as a start value, which would make results depend on order.
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = method.calc(_grey_bytes(first), _grey_bytes(second), np.zeros((*first.shape[-2:], 2), np.float32))
+    flow = method.calc(before, after, np.zeros((*roomy, 2), np.float32))[:height, :width]
     return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1)))[None].to(first.device)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.consistency import resize
+from stages.contract import ItemError
 
 _GAP = 8
 _BAND = 28
@@ -51,7 +52,7 @@ class TemporalProfile:
         """Write the picture (PNG), one pixel per column; rows are repeated where there are few frames.
 
         Raises:
-            OSError: it cannot be written.
+            ItemError: it cannot be written.
         """
         if not self._strips:
             return
@@ -65,5 +66,20 @@ class TemporalProfile:
             cv2.putText(canvas, name, (left + 4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
         written, data = cv2.imencode(".png", canvas[..., ::-1])
         if not written:
-            raise OSError(f"{path}: the picture cannot be encoded")
-        path.write_bytes(data.tobytes())
+            raise ItemError(f"{path}: the temporal profile cannot be encoded as PNG; measure fewer frames")
+        try:
+            path.write_bytes(data.tobytes())
+        except OSError as error:
+            raise ItemError(f"{path}: cannot be written ({error.strerror}); name another file") from error
+
+
+def require_place(path: Path) -> None:
+    """See that a picture may be written to ``path``, before anybody measures for hours.
+
+    Raises:
+        ItemError: if there is no such folder, or a folder is there.
+    """
+    if path.is_dir():
+        raise ItemError(f"{path}: a folder; name a file for the temporal profile")
+    if not path.parent.is_dir():
+        raise ItemError(f"{path}: there is no folder {path.parent}; make it, or name another file")

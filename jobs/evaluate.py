@@ -55,7 +55,7 @@ def evaluate(
     from evaluation.cvvdp_import import MissingError
     from evaluation.evaluate import evaluate as run
     from evaluation.settings import EvaluationSettings
-    from pipeline.faults import line
+    from pipeline.storage_errors import told
     from stages.contract import ItemError
 
     given: dict[str, Any] = {"frames": frames, "flow": flow, "model": model, "display": display, "device": device}
@@ -81,7 +81,7 @@ def evaluate(
         fault = error.errors()[0]
         return complain(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
     except (ItemError, MissingError, ValueError, OSError) as error:
-        return complain(line(error))
+        return complain(told(error))
     if as_json:
         print(report.model_dump_json(indent=2))
     else:

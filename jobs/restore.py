@@ -91,13 +91,13 @@ def start(
     # Imported here, so that a wrong call is answered before torch and ray are loaded.
     from pipeline.api import make_executor
     from pipeline.config import load_config
-    from pipeline.passed_over import linked_folders
+    from pipeline.passed_over import not_followed
     from pipeline.run import run
 
     with running(*options) as progress:
         settings = load_config(config, set_, preset)
-        for link in linked_folders(inputs):
-            warn(f"{link}: a link to a folder, which is not followed; name it to have it searched", link=link)
+        for link, why in not_followed(inputs):
+            warn(f"{link}: {why}", link=link)
         detail(f"preset {settings.preset}, executor {executor}", preset=settings.preset, executor=executor)
         return run(
             settings,

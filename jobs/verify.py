@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from jobs.console import complain, show, tell
-from stages.wording import counted
+from stages.wording import counted, in_one_line
 
 EXAMPLES = """
 reelift verify run1/
@@ -39,9 +39,11 @@ def verify(
             verdicts.append(verdict)
             where = verdict.video or verdict.source
             if verdict.unchecked:
-                show(Text(f"{where}: {verdict.unchecked}", style="yellow"), verdict.unchecked, "warning", video=where)
+                said = Text(in_one_line(f"{where}: {verdict.unchecked}"), style="yellow")
+                show(said, verdict.unchecked, "warning", video=where)
             for difference in verdict.differences:
-                show(Text(f"{where}: {difference}", style="red"), difference, level="warning", video=where)
+                said = Text(in_one_line(f"{where}: {difference}"), style="red")
+                show(said, difference, level="warning", video=where)
     except (StorageError, OSError) as error:
         return complain(error)
     wrong = sum(bool(verdict.differences) for verdict in verdicts)

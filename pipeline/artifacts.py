@@ -111,12 +111,12 @@ class Artifacts:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            self._discard(stage, fingerprint, str(error))
+            self.discard(stage, fingerprint, str(error))
             return None
         for file in artifact.files:
             what = damage(self.storage, f"{folder}/{file.name}", file, self.verify)
             if what:
-                self._discard(stage, fingerprint, f"{file.name} {what}")
+                self.discard(stage, fingerprint, f"{file.name} {what}")
                 return None
         return artifact
 
@@ -210,6 +210,11 @@ class Artifacts:
                 if path.is_file() and path.relative_to(root).as_posix() not in names:
                     path.unlink()
 
-    def _discard(self, stage: str, fingerprint: str, what: str) -> None:
+    def discard(self, stage: str, fingerprint: str, what: str) -> None:
+        """Remove an artifact that is damaged, and report what is wrong with it.
+
+        Raises:
+            StorageError, OSError: if it cannot be removed for want of rights.
+        """
         why = self.remove(stage, fingerprint)
         self.on_damage(stage, fingerprint, f"{what}; it cannot be removed either ({why})" if why else what)

@@ -31,20 +31,26 @@ def read(storage: Storage, table: str, columns: Sequence[str] | None = None) -> 
     """Yield the believed parts of a table in the order they were written; one part is in memory at a time.
 
     Raises:
-        StorageError: if a part is damaged, or was removed by somebody else than a compaction.
+        StorageError: if a part is damaged or on a bad sector, or was removed by somebody else than a compaction.
     """
     for part in believed(storage, table):
-        content = _content(storage, table, part)
         try:
+            content = _content(storage, table, part)
             # Without threads: those of pyarrow 26 abort the process at its end now and then.
             file = pq.ParquetFile(io.BytesIO(content), pre_buffer=False)
             rows = file.read(columns=list(columns) if columns else None, use_threads=False)
         except (pa.ArrowException, OSError) as error:
-            raise StorageError(
-                f"{storage.url}/{part.name}: damaged ({line(error)}); remove it and run the same line again: what "
-                "it told of is found by its artifacts"
-            ) from error
+            raise _unread(storage, part, error) from error
         yield rows
+
+
+def _unread(storage: Storage, part: Part, error: Exception) -> Exception:
+    """What to raise of a part that cannot be read: what it was, if it is the storage, and no part of its own."""
+    why = line(error)
+    if isinstance(error, OSError) and error.errno:
+        why = storage.bad_sector(error)
+    told = f"damaged ({why}); remove it and run the same line again: what it told of is found by its artifacts"
+    return StorageError(f"{storage.url}/{part.name}: {told}") if why else error
 
 
 def _content(storage: Storage, table: str, part: Part) -> bytes:

@@ -24,6 +24,11 @@ def local_path(url: str) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
+def real_path(path: Path) -> Path:
+    """Return a path with its symbolic links followed; one that leads in a circle stays, where pathlib would raise."""
+    return Path(os.path.realpath(path))
+
+
 def anywhere(path: str | Path | None) -> str | None:
     """Return a local path as it can be read from any folder; None stays."""
     return None if path is None else str(local_path(str(path)))

@@ -93,6 +93,8 @@ class Publisher:
         known = self._claimed(place)
         # A claim of before claims said what they are for stands for all that lies there.
         ours = {file.name for file in (wanted if known == () else known or ())}
+        if self.output.is_local:  # elsewhere folders are but names
+            self._refuse_files_above(place)
         for file in wanted:
             if file.name not in ours and self.output.is_file(file.name):
                 raise ItemError(
@@ -103,6 +105,14 @@ class Publisher:
         if both != known:
             self._claim(place, both)
         return both
+
+    def _refuse_files_above(self, place: str) -> None:
+        for folder in PurePosixPath(place).parents[:-1]:
+            path = Path(self.output.path(str(folder)))
+            if path.is_file():
+                raise ItemError(
+                    f"{path} is a file, where a folder is needed; move it away or choose another output folder"
+                )
 
     def _tidy(self, place: str, whole: Sequence[ArtifactFile], claimed: Sequence[ArtifactFile]) -> None:
         """Remove what is claimed and no part of the whole, unless it is not as it was written: then it is not ours."""

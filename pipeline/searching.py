@@ -76,8 +76,8 @@ def _list(folder: str) -> None:
 
 def _refuse(error: OSError) -> None:
     folder = Path(str(error.filename))
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return  # no folder, or not any more
+    if isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP:
+        return  # no folder, or not any more, or a link that leads in a circle
     if folder.name == "lost+found" and error.errno in (errno.EACCES, errno.EPERM):
         return  # where a disk keeps what its repair has found; nobody but root may look into it, nor has tapes there
     raise InputError(

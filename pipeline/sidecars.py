@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.fixity import describe
 from pipeline.premis import premis
 from pipeline.provenance import Making, account, write_account
+from pipeline.rows import SourceRow
 from pipeline.sums import sums_row
+from stages.contract import ItemError
 
 SUMS = ".sha256"
 PROVENANCE = ".provenance.json"
@@ -32,6 +36,19 @@ def write_sidecars(folder: Path, name: str, making: Making) -> None:
         (folder / f"{name}{SUMS}").write_text("".join(rows), encoding="utf-8")
     if wanted.get("bag"):
         _make_bag(folder, name, making)
+
+
+def require_bag_name(source: SourceRow, wanted: Mapping[str, Any]) -> None:
+    """See that a video's name can stand in a bag, if the configuration of assemble asks for one.
+
+    Raises:
+        ItemError: if it holds what manifests of bags have for a line break; they know no other spelling of it.
+    """
+    if wanted.get("bag") and re.search("%0[AD]", PurePosixPath(source.output).name, re.IGNORECASE):
+        raise ItemError(
+            f"{source.shown}: %0A and %0D in a name mean line breaks in a BagIt bag; rename it, or set assemble.bag to "
+            "false"
+        )
 
 
 def _make_bag(folder: Path, name: str, making: Making) -> None:

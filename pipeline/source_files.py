@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -101,6 +102,10 @@ def check(source: SourceRow) -> None:
         raise ItemError(f"{source.shown}: no such file; it was there when the run began") from error
     except PermissionError as error:
         raise ItemError(f"{source.shown}: permission denied; give this user read access") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ItemError(f"{source.shown}: a link that leads in a circle; let it lead to the file") from error
+        raise
     if source.size < 0:
         raise ItemError(f"{source.shown}: it could not be read when the run began; run again")
     local = local_path(source.url)

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.file_systems import file_system
 from pipeline.image_folders import local_image_folders, remote_image_folders
-from pipeline.places import MAGIC, is_local, local_path, redact, same_host, without_parameters
+from pipeline.output_names import add_row, refuse_folders_in_the_way
+from pipeline.places import MAGIC, is_local, local_path, real_path, redact, same_host, without_parameters
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
 from pipeline.source_files import look
@@ -37,8 +38,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
-            read, if the output or the workspace is an input folder or inside one, if they are the same folder, or if
-            two inputs would be published under one name.
+            read, if the output or the workspace is an input folder or inside one, if they are the same folder, if two
+            inputs would be published under one name, or one in a folder that has the name of another one's file.
         StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
@@ -50,9 +51,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         if workspace:
             _keep_apart(str(given), workspace, "workspace")
         for row in _expand(str(given)):
-            other = rows.setdefault(row.output.casefold(), row)
-            if other.url != row.url:
-                raise InputError(_clash(other, row))
+            add_row(rows, row)
+    refuse_folders_in_the_way(rows)
     if output:
         _keep_sources(rows.values(), output)
     if output and workspace:
@@ -68,18 +68,6 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
     return sorted(rows.values(), key=lambda row: row.output)
 
 
-def _clash(one: SourceRow, other: SourceRow) -> str:
-    if one.shown == other.shown:  # which is what the manifest knows them by
-        return (
-            f"{one.shown} is given twice, with different parameters or credentials, and both would become "
-            f"{one.output}.mkv; give it once, or run them with different outputs and workspaces"
-        )
-    return (
-        f"{one.shown} and {other.shown} would both become {other.output}.mkv; rename one, or run them with different "
-        "output folders"
-    )
-
-
 def _is_missing(row: SourceRow) -> bool:
     return row.size < 0 and is_local(row.url) and not os.path.lexists(local_path(row.url))
 
@@ -89,8 +77,8 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
     if not place.is_local:
         targets = {f"{place.url}/{row.output}.mkv" for row in rows} & {row.shown for row in rows}
     else:
-        sources = {local_path(row.url).resolve() for row in rows if is_local(row.url)}
-        targets = {str(path) for path in sources & {Path(place.path(f"{row.output}.mkv")).resolve() for row in rows}}
+        sources = {real_path(local_path(row.url)) for row in rows if is_local(row.url)}
+        targets = {str(path) for path in sources & {real_path(Path(place.path(f"{row.output}.mkv"))) for row in rows}}
     if targets:
         raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
 
@@ -98,7 +86,7 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
 def _keep_results(output: str | Path, workspace: str | Path) -> None:
     """Whoever deletes a workspace that is not needed any more must not delete the results with it."""
     places = [Storage(each) for each in (output, workspace)]
-    first, second = (str(Path(each.root).resolve()) if each.is_local else each.url for each in places)
+    first, second = (str(real_path(Path(each.root))) if each.is_local else each.url for each in places)
     if first == second:
         raise InputError(f"output and workspace are one folder, {places[0].url}; choose another for one of them")
 
@@ -191,7 +179,9 @@ def _place(relative: str) -> str:
     place = PurePosixPath(relative)
     if place.is_absolute() or ".." in place.parts:
         raise InputError(f"{relative!r} leads out of the input folder")
-    return str(place.with_suffix("")) if place.suffix.lower() in SUFFIXES else str(place)
+    # What stands before the suffix may be dots alone, which are no name but lead elsewhere.
+    known = place.suffix.lower() in SUFFIXES and place.stem.strip(".")
+    return str(place.with_suffix("")) if known else str(place)
 
 
 def _keep_apart(given: str, other: str | Path, what: str) -> None:
@@ -199,7 +189,7 @@ def _keep_apart(given: str, other: str | Path, what: str) -> None:
     if is_local(given) != place.is_local:
         return
     if place.is_local:
-        source, target = local_path(given).resolve(), Path(place.root).resolve()
+        source, target = real_path(local_path(given)), real_path(Path(place.root))
         inside = source.is_dir() and (target == source or source in target.parents)
     else:
         with _reading(given):

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.artifacts import Artifacts
-from pipeline.fixity import describe
+from pipeline.faults import line
+from pipeline.fixity import describe, unread
 from stages.items import Chunk
 
 PLAN = "chunks.json"
@@ -35,21 +36,31 @@ def whole_plan(artifacts: Artifacts, fingerprint: str, own: Callable[[Chunk], st
     Raises:
         StorageError, OSError: see ``Artifacts``.
     """
-    if artifacts.lookup("split", fingerprint) is None:
-        return None
     chunks = read_plan(artifacts, fingerprint)
+    if chunks is None:
+        return None
     # All are looked up, also after the first that is missing: what is damaged must be reported and removed.
     missing = [chunk for chunk in chunks if artifacts.lookup("split", own(chunk)) is None]
     return None if missing else chunks
 
 
-def read_plan(artifacts: Artifacts, fingerprint: str) -> list[Chunk]:
-    """Return the chunks of a plan that is committed.
+def read_plan(artifacts: Artifacts, fingerprint: str) -> list[Chunk] | None:
+    """Return the chunks of a plan that is committed and whole, None if there is none; a damaged one is reported.
 
     Raises:
-        FileNotFoundError, OSError: see ``Artifacts.fetch``.
+        StorageError, OSError: see ``Artifacts``.
     """
+    if artifacts.lookup("split", fingerprint) is None:
+        return None
     folder = artifacts.fetch("split", fingerprint)
-    chunks = [Chunk(**chunk) for chunk in json.loads((folder / PLAN).read_text())]
-    artifacts.release(folder)
+    try:
+        chunks = [Chunk(**chunk) for chunk in json.loads((folder / PLAN).read_text())]
+    except OSError as error:  # where the look-up compares sizes alone
+        artifacts.discard("split", fingerprint, f"{PLAN} {unread(artifacts.storage, error)}")
+        return None
+    except (ValueError, TypeError) as error:
+        artifacts.discard("split", fingerprint, f"{PLAN} is no list of chunks ({line(error)})")
+        return None
+    finally:
+        artifacts.release(folder)
     return chunks

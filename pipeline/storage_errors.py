@@ -91,9 +91,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass.
+    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass, but named.
 
-    What a client of S3 says of a lost connection becomes an ``OSError``, as it is for every other file system.
+    What a client of S3 says of a lost connection becomes an ``OSError``, as it is for every other file system. A disk
+    that cannot read on names no file.
     """
     try:
         yield
@@ -101,6 +102,8 @@ def plain_errors(where: str) -> Iterator[None]:
         why = reason(error)
         if why is None and type(error).__module__.startswith("botocore."):
             raise OSError(errno.EIO, f"{where}: {' '.join(str(error).split())}") from error
+        if why is None and isinstance(error, OSError) and error.filename is None and error.errno and error.strerror:
+            raise OSError(error.errno, error.strerror, where) from error
         if why is None or isinstance(error, StorageError):
             raise
         raise StorageError(f"{where}: {why}") from error

@@ -104,7 +104,7 @@ class Workspace:
         """Return what ``run.yaml`` holds, {} if there is none.
 
         Raises:
-            StorageError: if it is not YAML.
+            StorageError: if it is not YAML, or on a bad sector.
         """
         try:
             loaded = yaml.safe_load(self.storage.read(RUN))
@@ -112,6 +112,11 @@ class Workspace:
             return {}
         except yaml.YAMLError as error:
             raise StorageError(f"{self.url}/{RUN} is damaged; restore it or use another workspace") from error
+        except OSError as error:
+            if why := self.storage.bad_sector(error):
+                told = f"{self.url}/{RUN} cannot be read ({why}); restore it or use another workspace"
+                raise StorageError(told) from error
+            raise
         return loaded if isinstance(loaded, dict) else {}
 
     def artifacts(

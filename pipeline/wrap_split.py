@@ -27,6 +27,7 @@ from pipeline.publish import Publisher
 from pipeline.published import told_of
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
+from pipeline.sidecars import require_bag_name
 from pipeline.source_files import identify, localise
 from pipeline.split_plan import commit_plan, read_plan, whole_plan
 from pipeline.storage import Storage
@@ -81,6 +82,7 @@ class SplitWorker(Worker):
             attempts = itertools.count(1)
             unread = partial(self._report_unread, source, RETRIED, attempts)
             try:
+                require_bag_name(source, self.job.recipe.identities["assemble"].parameters)
                 sha256 = identify(source, local, self.job.attempts, unread)
             except StorageError:
                 raise
@@ -99,8 +101,8 @@ class SplitWorker(Worker):
             item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
             event = self.witness.event(item, REUSED, clock=clock, artifact=published)
             self.report([replace(event, stage="assemble")])
-            if not self.job.keep_artifacts and self.artifacts.record("split", plan["split"]):
-                prune(self.artifacts, self.job.recipe, source.sha256, read_plan(self.artifacts, plan["split"]))
+            if not self.job.keep_artifacts and (chunks := read_plan(self.artifacts, plan["split"])):
+                prune(self.artifacts, self.job.recipe, source.sha256, chunks)
             yield VideoRow(source, "finished")
             return
         if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):

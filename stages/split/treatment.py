@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stages.media.account import FieldSegment
 from stages.media.planes import components
+from stages.split.matching import FieldMatcher, Matched
 from stages.split.timestamps import Stamp
 
 Stamped = tuple[av.VideoFrame, Stamp]
@@ -27,11 +28,15 @@ def too_small(width: int, height: int, pix_fmt: str) -> bool:
     return min(width, columns) < _FEWEST_COLUMNS or min(height, lines) < _FEWEST_LINES
 
 
-class _Filter:
-    """A chain of filters that gives one picture for one, kept with their stamps."""
+class Deinterlacer:
+    """bwdif, one picture out for one in, kept with their stamps.
 
-    def __init__(self, filters: Sequence[tuple[str, str]]) -> None:
-        self._filters = filters
+    Args:
+        order: tff or bff, "" for what each picture's own flag says.
+    """
+
+    def __init__(self, order: str) -> None:
+        self._options = f"mode=send_frame:parity={order or 'auto'}:deint=all"
         self._graph: Graph | None = None
         self._form: tuple[int, int, str] | None = None
         self._stamps: deque[Stamp] = deque()
@@ -62,11 +67,12 @@ class _Filter:
 
     def _start(self, picture: av.VideoFrame) -> Graph:
         graph = Graph()
+        before, after = _borrowed(picture.format.name, picture.format.components[0].bits)
         nodes = [
             graph.add_buffer(
                 width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
             ),
-            *(graph.add(name, options) for name, options in self._filters),
+            *(graph.add(name, options) for name, options in [*before, ("bwdif", self._options), *after]),
             graph.add("format", f"pix_fmts={picture.format.name}"),
             graph.add("buffersink"),
         ]
@@ -83,9 +89,19 @@ class _Filter:
                 return done
 
 
-def deinterlacer(order: str) -> _Filter:
-    """bwdif, one frame out for one frame in; the first field by measurement, else by the frame's own flag."""
-    return _Filter([("bwdif", f"mode=send_frame:parity={order or 'auto'}:deint=all")])
+def _borrowed(pix_fmt: str, bits: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What to do before and after bwdif to formats that it lacks, which it would otherwise see at 8 or at 16 bits.
+
+    Their planes go as they are into a format that it has.
+    """
+    if not 8 < bits < 16:
+        return [], []
+    if pix_fmt.startswith("gray"):
+        return [("mergeplanes", f"map0p=0:map1p=0:map2p=0:format=yuv444p{bits}le")], [("extractplanes", "y")]
+    if pix_fmt.startswith("gbrap") and bits != 14:
+        planes = "map0p=0:map1p=1:map2p=2:map3p=3"
+        return [("mergeplanes", f"{planes}:format=yuva444p{bits}le")], [("mergeplanes", f"{planes}:format={pix_fmt}")]
+    return [], []
 
 
 class FilmRestorer:
@@ -95,20 +111,39 @@ class FilmRestorer:
     """
 
     def __init__(self, order: str) -> None:
-        match = ("fieldmatch", f"order={order or 'auto'}:combmatch=full")
-        self._filter = _Filter([match, ("bwdif", "mode=send_frame:deint=interlaced")])
+        self._matcher = FieldMatcher(order)
+        self._deinterlacer = Deinterlacer(order)
+        self._stamps: deque[Stamp] = deque()
+        self._matched: deque[Matched] = deque()
         self._cycle: list[Stamped] = []
         self._before: NDArray[np.generic] | None = None
 
     def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
         """Push one picture. Returns those that are finished, oldest first."""
-        return self._decimated(self._filter.add(picture, stamp))
+        self._stamps.append(stamp)
+        return self._decimated(self._mended(self._matcher.add(picture)))
 
     def finish(self) -> list[Stamped]:
         """The pictures that are still inside."""
-        done = self._decimated(self._filter.finish())
+        matched = self._mended(self._matcher.finish())
+        done = self._decimated([*matched, *self._chosen(self._deinterlacer.finish())])
         rest, self._cycle = self._cycle, []
         return [*done, *rest]
+
+    def _mended(self, matched: list[Matched]) -> list[Stamped]:
+        """What no field could be found for goes through bwdif, which sees its neighbours, too."""
+        done: list[Stamped] = []
+        for each in matched:
+            self._matched.append(each)
+            done += self._chosen(self._deinterlacer.add(each[0], self._stamps.popleft()))
+        return done
+
+    def _chosen(self, deinterlaced: list[Stamped]) -> list[Stamped]:
+        done: list[Stamped] = []
+        for picture, stamp in deinterlaced:
+            matched, combed = self._matched.popleft()
+            done.append((picture if combed else matched, stamp))
+        return done
 
     def _decimated(self, matched: list[Stamped]) -> list[Stamped]:
         done: list[Stamped] = []
@@ -157,7 +192,7 @@ class FieldTreatment:
     def __init__(self, segments: Sequence[FieldSegment]) -> None:
         self._segments = deque(segments)
         self._number = 0
-        self._worker: _Untouched | _Filter | FilmRestorer = _Untouched()
+        self._worker: _Untouched | Deinterlacer | FilmRestorer = _Untouched()
         self._stop = 0
 
     def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
@@ -175,9 +210,9 @@ class FieldTreatment:
         return self._worker.finish()
 
 
-def _worker(segment: FieldSegment) -> _Untouched | _Filter | FilmRestorer:
+def _worker(segment: FieldSegment) -> _Untouched | Deinterlacer | FilmRestorer:
     if segment.treatment == "deinterlaced":
-        return deinterlacer(segment.order)
+        return Deinterlacer(segment.order)
     if segment.treatment == "inverse telecine":
         return FilmRestorer(segment.order)
     return _Untouched()

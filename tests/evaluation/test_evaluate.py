@@ -120,3 +120,23 @@ def test_a_cut_is_left_out(write_clip: WriteClip, panning: np.ndarray) -> None:
     report = evaluate(path, path, settings=settings)
     assert report.pairs_left_out == 1
     assert report.restored.warping_error < 1
+
+
+def test_the_smallest_clips_are_measured_and_what_cannot_be_is_told(
+    write_clip: WriteClip, panning: np.ndarray, tmp_path: Path
+) -> None:
+    for height, width in ((8, 8), (10, 64)):
+        path = write_clip(f"{width}", panning[:3, :height, :width])
+        report = evaluate(path, path, settings=EvaluationSettings(measures=("psnr", "ssim", "warping"), flow="dis"))
+        assert report.restored.warping_error is not None and report.flow == "dis"
+        assert report.ssim_y is None and report.notes == ("SSIM: frames are smaller than 11x11",)
+
+
+def test_a_profile_that_cannot_be_written_is_refused_before_anything_is_measured(
+    write_clip: WriteClip, panning: np.ndarray, tmp_path: Path
+) -> None:
+    path, measured = write_clip("clip", panning[:2]), list[str]()
+    settings = EvaluationSettings(measures=("psnr",), profile=tmp_path / "absent" / "x.png")
+    with pytest.raises(ItemError, match=r"absent/x\.png: there is no folder .*/absent; make it, or name another file"):
+        evaluate(path, path, settings=settings, progress=lambda stage, number: measured.append(stage))
+    assert not measured

@@ -138,6 +138,13 @@ def test_what_leaves_the_picture_is_not_visible() -> None:
     assert moved.visible[0, 0, 1].tolist() == [1, 1, 1, 1, 1, 1, 1, 0]
 
 
+@pytest.mark.parametrize("size", [(8, 8), (64, 9), (11, 64), (1, 1), (12, 12)])
+def test_the_smallest_pictures_have_flow_too(size: tuple[int, int]) -> None:
+    first, second = torch.rand(2, 1, 3, *size, generator=torch.Generator().manual_seed(0)).unbind()
+    flow = load_estimator("dis", None, torch.device("cpu"))(first, second)
+    assert flow.shape == (1, 2, *size) and bool(flow.isfinite().all())
+
+
 @pytest.mark.parametrize("name", ["spynet", "dis"])
 def test_flow_follows_a_pan(name: str, panning: np.ndarray) -> None:
     first, second = (torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255 for frame in panning[:2])

@@ -54,6 +54,15 @@ def test_wrong_calls_end_in_one_line() -> None:
         ([*both, "--workspace", SAMPLES], "no workspace"),
         ([*both, "--flow", "raft", "--frames", 2], "RAFT"),
         ([*both, "--device", "nonsense", "--frames", 2], "nonsense"),
+        (
+            [*both, "--profile", "/nonexist/x.png"],
+            "/nonexist/x.png: there is no folder /nonexist; make it, or",
+        ),
+        ([*both, "--profile", SAMPLES], f"{SAMPLES}: a folder; name a file for the temporal profile"),
+        (
+            [*both, "--measure", "psnr", "--frames", 1, "--profile", "/proc/x.png"],
+            "/proc/x.png: cannot be written (",
+        ),
     ):
         output = call(*words, code=1)
         assert "error:" in output and said in output, output

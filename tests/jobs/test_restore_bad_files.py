@@ -40,6 +40,7 @@ BROKEN = {
     "no index.mp4": r"cannot be opened as a video \(.+\); play it",
     "gone.mkv": "no such file; check the path",
     "broken link.mkv": "no such file; check the path",
+    "loop.mkv": "a link that leads in a circle; let it lead to the file",
     "caf\\xe9.mkv": "its name is not UTF-8; rename it",
     "pipe.mkv": "not a file; give a file, a folder, a glob or a URL",
 }
@@ -68,6 +69,7 @@ def make_library(folder: Path) -> None:
     (folder / "noise.mkv").write_bytes(np.random.default_rng(9).bytes(5000))
     make_audio(folder / "audio only.mkv")
     (folder / "broken link.mkv").symlink_to(folder / "nowhere.mkv")
+    (folder / "loop.mkv").symlink_to("loop.mkv")
     write_clip(folder.parent / "latin.mkv", frames=2).rename(folder / os.fsdecode(b"caf\xe9.mkv"))
     os.mkfifo(folder / "pipe.mkv")
 

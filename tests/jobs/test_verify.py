@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from whole_jobs import ROOT, Line, environment, write_clip
 
+from jobs.console import reset_manner
+from jobs.verify import verify as command
+
 pytestmark = pytest.mark.slow
 
 
@@ -74,3 +77,12 @@ def test_a_place_without_anything_to_verify_is_an_error(tmp_path: Path) -> None:
     done = verify(tmp_path)
     assert done.returncode == 1
     assert "neither a workspace nor a folder with videos" in done.stderr
+
+
+def test_a_name_with_a_line_break_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And one that would colour the terminal does not."""
+    (tmp_path / "a\nb\x1b[31m.framemd5").touch()
+    reset_manner()
+    assert command(str(tmp_path)) == 2
+    told, _, more = capsys.readouterr().err.partition("\n")
+    assert told == r"a\nb\x1b[31m.mkv: is missing; its framemd5 is there" and more.count("\n") == 1

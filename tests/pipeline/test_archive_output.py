@@ -306,6 +306,24 @@ def test_a_bag_validates_and_resumes(tmp_path: Path) -> None:
     assert any(verdict.differences for verdict in verify(tmp_path / "workspace"))
 
 
+def test_a_bag_takes_every_name_but_those_that_its_manifests_cannot_spell(tmp_path: Path) -> None:
+    library(tmp_path, f"{odd_clips.moving('25', 0.2)} -c:v ffv1 clip.mkv")
+    names = ["a%0Ab", "c%0dd", "50%", "line\nbreak", "x%41"]
+    for number, name in enumerate(names):
+        odd_clips.ffmpeg(f"{odd_clips.moving('25', 0.2, step=number)} -c:v ffv1 clip.mkv", tmp_path)
+        (tmp_path / "clip.mkv").rename(tmp_path / "library" / f"{name}.mkv")
+    config = load_config(overrides=["assemble.bag=true"])
+    places = [tmp_path / "library"], tmp_path / "restored", tmp_path / "workspace"
+    report = run(config, *places, stages=cheap_stages(config, scale=2))
+    told = "%0A and %0D in a name mean line breaks in a BagIt bag; rename it, or set assemble.bag to false"
+    refused = {failure.source: failure.message.removeprefix(f"{failure.source}: ") for failure in report.failures}
+    assert refused == {str(tmp_path / "library" / f"{name}.mkv"): told for name in names[:2]}
+    bags = {path.name: bagit.Bag(str(path)).is_valid() for path in (tmp_path / "restored").iterdir()}
+    assert bags == {f"{name}.bag": True for name in ("clip", *names[2:])}
+    for place in ("workspace", "restored"):
+        assert all(not verdict.differences for verdict in verify(tmp_path / place))
+
+
 def test_with_other_settings_nothing_of_the_old_result_stays(tmp_path: Path) -> None:
     library(tmp_path)
     wishes = ["assemble.derivatives=[{kind: h264}, {kind: png}]", "assemble.sha256=false", "assemble.provenance=false"]

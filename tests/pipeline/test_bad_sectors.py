@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fsspec.implementations.local import LocalFileOpener
 from whole_jobs import tree
 
 from pipeline import manifest
+from pipeline.config import RunConfig
 from pipeline.report import RunReport
 from pipeline.storage import Storage, StorageError
 
@@ -69,6 +71,59 @@ def test_a_committed_artifact_on_a_bad_sector_is_made_again(
     assert f"{name} cannot be read (Input/output error)" in messages(tmp_path)
     assert tree(tmp_path / "restored") == before
     assert restore().computed() == 0
+
+
+@pytest.mark.parametrize("verify", ["full", "size"])
+def test_a_plan_on_a_bad_sector_stops_no_removal_of_artifacts(
+    restore: Restore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: str
+) -> None:
+    restore()
+    plans = sorted((tmp_path / "workspace" / "artifacts" / "split").rglob("chunks.json"))
+    read = Path.read_text
+
+    def try_to(self: Path, *how: Any, **more: Any) -> str:
+        if self == plans[0]:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(self, *how, **more)
+
+    if verify == "full":
+        spoil(plans[0])
+    monkeypatch.setattr(Path, "read_text", try_to)
+    report = restore(config=RunConfig.model_validate({"limits": {"keep_artifacts": False, "verify": verify}}))
+    assert report.ok and report.count("reused") == 3 and report.stages["split"]["damaged"] == 1
+    assert messages(tmp_path) == ["chunks.json cannot be read (Input/output error)"]
+    assert not any(plan.exists() for plan in plans)
+
+
+@pytest.mark.parametrize("table", ["videos", "events"])
+def test_a_part_of_the_manifest_on_a_bad_sector_is_named(restore: Restore, tmp_path: Path, table: str) -> None:
+    restore()
+    part = sorted((tmp_path / "workspace" / "manifest" / table).iterdir())[0]
+    spoil(part)
+    told = f"{part}: damaged (Input/output error); remove it and run the same line again: what it told of is found by"
+    with pytest.raises(StorageError, match=re.escape(told)):
+        list(manifest.read(Storage(tmp_path / "workspace"), table))
+    if table == "videos":
+        with pytest.raises(StorageError, match=re.escape(told)):
+            restore()
+    part.unlink()
+    assert restore().ok
+
+
+def test_the_settings_of_a_run_on_a_bad_sector_are_named(restore: Restore, tmp_path: Path) -> None:
+    restore()
+    spoil(tmp_path / "workspace" / "run.yaml")
+    told = f"{tmp_path}/workspace/run.yaml cannot be read (Input/output error); restore it or use another workspace"
+    with pytest.raises(StorageError, match=re.escape(told)):
+        restore()
+
+
+def test_whatever_else_cannot_be_read_is_named_too(tmp_path: Path) -> None:
+    spoil(tmp_path / "x.json")
+    for call in (lambda: Storage(tmp_path).read("x.json"), lambda: list(Storage(tmp_path).blocks("x.json"))):
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            call()
+        assert caught.value.filename == f"{tmp_path}/x.json" and caught.value.errno == errno.EIO
 
 
 def test_a_published_video_on_a_bad_sector_is_made_again(restore: Restore, tmp_path: Path) -> None:

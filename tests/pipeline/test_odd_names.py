@@ -90,6 +90,15 @@ def test_a_name_that_begins_with_a_tilde_is_nobodys_home(tmp_path: Path, monkeyp
     assert row.size == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "output"), [("..mkv", "..mkv"), ("...mkv", "...mkv"), (".mkv", ".mkv"), (".x.mkv", ".x"), ("x..mkv", "x.")]
+)
+def test_dots_before_a_suffix_lead_nowhere(tmp_path: Path, name: str, output: str) -> None:
+    (tmp_path / name).write_text("x")
+    (row,) = expand([tmp_path / name], tmp_path / "out")
+    assert row.output == output
+
+
 def test_no_secret_is_shown_and_no_name_is_cut() -> None:
     assert redact("https://u:p@host/a b.mp4?X-Amz-Signature=secret#x") == "https://host/a b.mp4"
     assert redact("simplecache::https://host?token=secret") == "simplecache::https://host"

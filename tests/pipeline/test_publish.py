@@ -112,3 +112,12 @@ def test_a_claim_that_does_not_say_what_was_published_learns_it(desk: Desk) -> N
     assert desk.publisher.lookup("a") is not None
     desk.publish(PLAIN, "b")
     assert desk.has(PLAIN)
+
+
+def test_a_file_where_a_folder_is_needed_fails_that_video_alone(desk: Desk) -> None:
+    desk.publish(PLAIN, "a")
+    with pytest.raises(
+        ItemError, match=r"/out/reels/x\.mkv is a file, where a folder is needed; move it away or choose"
+    ):
+        desk.publish({"in.mkv": "in"}, "b", "reels/x.mkv/in")
+    assert desk.has(PLAIN)

@@ -12,7 +12,7 @@ from signed_server import SECRET, Signed, served
 from whole_jobs import tree
 
 from pipeline import manifest
-from pipeline.passed_over import passed_over
+from pipeline.passed_over import links_with_parameters, passed_over
 from pipeline.report import RunReport
 from pipeline.source_files import lend
 from pipeline.sources import InputError, expand
@@ -94,3 +94,6 @@ def test_what_is_passed_over_is_told_without_what_its_address_carries(
     rows = expand([f"{server}/"], tmp_path / "out")
     assert [row.output for row in rows] == ["tape"]
     assert passed_over([f"{server}/"], rows) == {".mkv?": 1}
+    assert links_with_parameters([f"{server}/", f"{server}/tape.mkv?x=1", "http://127.0.0.1:9/", tmp_path]) == [
+        f"{server}/other.mkv"
+    ]

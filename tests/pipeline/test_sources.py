@@ -8,6 +8,7 @@ import pytest
 from image_folders import write_images
 from whole_jobs import write_clip
 
+from pipeline.passed_over import linked_folders
 from pipeline.source_files import check, content_sha256, localise
 from pipeline.sources import InputError, expand, redact
 from stages.contract import ItemError
@@ -47,9 +48,30 @@ def test_a_call_that_names_nothing_that_is_there_is_wrong(tmp_path: Path) -> Non
     assert expand([tmp_path / "link.mkv"], tmp_path / "out")
 
 
+def test_a_link_that_leads_in_a_circle_stops_nobody(library: Path, tmp_path: Path) -> None:
+    (library / "loop.mp4").symlink_to("loop.mp4")
+    loop, *others = sorted(expand([library], tmp_path / "out"), key=lambda row: row.output != "loop")
+    assert [row.output for row in others] == ["a/one", "three", "two"]
+    for row in (loop, *expand([library / "loop.mp4"], tmp_path / "out", tmp_path / "workspace")):
+        with pytest.raises(ItemError, match=r"loop\.mp4: a link that leads in a circle; let it lead to the file"):
+            check(row)
+    assert linked_folders([library / "loop.mp4"]) == [] and expand([f"{library}/loop.mp4/*.mkv", library])
+
+
 def test_two_inputs_with_one_place_are_refused(library: Path, tmp_path: Path) -> None:
     (library / "TWO.avi").write_text("x")
     with pytest.raises(InputError, match=r"would both become .*\.mkv; rename one"):
+        expand([library], tmp_path / "out")
+
+
+@pytest.mark.parametrize("folder", ["two.mkv", "Two.MKV", "two.framemd5", "two.provenance.json", "two.mkv/deep/er"])
+def test_a_folder_that_has_the_name_of_a_result_is_refused(library: Path, tmp_path: Path, folder: str) -> None:
+    (library / folder).mkdir(parents=True)
+    (library / folder / "in.mp4").write_text("x")
+    message = (
+        rf"two\.mp4 would have a file two\..* in the output, and .*/{folder}/in\.mp4 would go into a folder of that"
+    )
+    with pytest.raises(InputError, match=message):
         expand([library], tmp_path / "out")
 
 

@@ -14,7 +14,7 @@ from stages.media.frames import read_frames, read_pictures, read_table
 from stages.media.planes import components
 from stages.split import stage as stage_module
 from stages.split.timestamps import Stamp
-from stages.split.treatment import deinterlacer
+from stages.split.treatment import Deinterlacer
 
 ClipMaker = Callable[..., Path]
 Split = Callable[..., list[SplitChunk]]
@@ -214,7 +214,7 @@ def test_a_flag_alone_deinterlaces_nothing(clip: ClipMaker, split: Split) -> Non
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_deinterlacer_is_one_to_one(clip: ClipMaker, count: int) -> None:
-    stage = deinterlacer("tff")
+    stage = Deinterlacer("tff")
     frames = decoded(clip("a.mkv", frames=count))
     done = [each for number, frame in enumerate(frames) for each in stage.add(frame, Stamp(number, 1, False))]
     assert [stamp.pts for _, stamp in [*done, *stage.finish()]] == list(range(count))
