@@ -14,8 +14,8 @@ import pytest
 
 from stages.media.planes import components, layout
 from stages.split.config import SplitConfig
-from stages.split.timestamps import Stamp
 from stages.split.source import read_source
+from stages.split.timestamps import Stamp
 from stages.split.treatment import Deinterlacer, FilmRestorer
 
 PULLDOWN = [(0, 0), (1, 1), (1, 2), (2, 3), (3, 3)]
