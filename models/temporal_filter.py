@@ -155,8 +155,30 @@ def _apart(one: Tensor, other: Tensor, side: int = NEIGHBOURHOOD) -> Tensor:
 
 
 def _mean(values: Tensor, side: int) -> Tensor:
-    """Of the square of this side, odd, around each place, as far as it lies inside."""
-    return functional.avg_pool2d(values, side, 1, side // 2, count_include_pad=False)
+    """Of the square of this side, odd, around each place, as far as it lies inside.
+
+    Rows first, then columns, as sums of moved copies: ``avg_pool2d``, which adds up every square by itself, takes 15
+    times as long on a CPU for 7 by 7.
+    """
+    height, width = values.shape[-2:]
+    rows, columns = _counts(height, side).to(values), _counts(width, side).to(values)
+    return _sums(_sums(values, side, -1), side, -2) / (rows[:, None] * columns)
+
+
+def _sums(values: Tensor, side: int, dim: int) -> Tensor:
+    """Of so many neighbours along the last dimension or the one before it."""
+    length, margin = values.shape[dim], side // 2
+    padded = functional.pad(values, (margin, margin) if dim == -1 else (0, 0, margin, margin))
+    total = padded.narrow(dim, 0, length).clone()
+    for start in range(1, side):
+        total += padded.narrow(dim, start, length)
+    return total
+
+
+def _counts(length: int, side: int) -> Tensor:
+    """How many of so many neighbours lie inside, at each place."""
+    places = torch.arange(length)
+    return (places + side // 2).clamp(max=length - 1) - (places - side // 2).clamp(min=0) + 1
 
 
 def _resized(values: Tensor, other: Tensor) -> Tensor:

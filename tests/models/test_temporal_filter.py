@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
+from models import temporal_filter as module
 from models.temporal_filter import Neighbour, flicker, moves, steadied, temporal_filter
 
 MOVED = 3
@@ -160,3 +162,15 @@ def test_what_moves_steadily_does_not_count() -> None:
 def test_a_frame_by_itself_has_nothing_to_count() -> None:
     amount, flows = steadied(moving()[:1], [])
     assert not amount.any() and flows == []
+
+
+@pytest.mark.parametrize(("size", "side"), [((20, 30), 7), ((9, 5), 9), ((4, 3), 31), ((1, 1), 3), ((6, 40), 1)])
+def test_means_of_squares_are_those_of_what_lies_inside(size: tuple[int, int], side: int) -> None:
+    values = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    expected = torch.empty_like(values)
+    reach = side // 2
+    for row in range(size[0]):
+        for column in range(size[1]):
+            rows, columns = (slice(max(0, at - reach), at + reach + 1) for at in (row, column))
+            expected[..., row, column] = values[..., rows, columns].mean(dim=(-2, -1))
+    torch.testing.assert_close(module._mean(values, side), expected)
