@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 from av.filter import Graph
@@ -21,6 +22,7 @@ from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
 from stages.split.form import Form, Raster, Turn, Usual, most, not_kept, others, raster_of, spelled
 from stages.split.reading import PictureReader
+from stages.split.timestamps import Stamp
 from stages.split.treatment import too_small
 
 _LONGEST = 1.5
@@ -92,58 +94,75 @@ class _Idet:
             self.repeated.append(found.get("lavfi.idet.repeated.current_frame", "n")[0])
 
 
+class _Seen:
+    """What is kept of the pictures of a video: some 45 bytes of each."""
+
+    def __init__(self) -> None:
+        self.forms: list[Form] = []
+        self.flags: list[str] = []
+        self.times = array("q")
+        self.last = 0  # duration of the last picture, 0 if not known
+        self.captions = 0
+        self.metadata: set[str] = set()
+        self._known: dict[Form, Form] = {}  # one object for all pictures of a form
+        self._idet = _Idet()
+
+    def add(self, picture: av.VideoFrame, stamp: Stamp, form: Form) -> None:
+        self.forms.append(self._known.setdefault(form, form))
+        self.flags.append("i" if picture.interlaced_frame else "p")
+        self.times.append(stamp.pts)
+        self.last = stamp.duration
+        self.captions += bool(captions_of(picture))
+        self.metadata |= metadata_of(picture)
+        self._idet.add(picture)
+
+    def measured(self) -> Measured:
+        """Its fields; complete when all pictures have been added."""
+        self._idet.finish()
+        return Measured("".join(self._idet.kinds), "".join(self._idet.repeated), "".join(self.flags))
+
+    def dropped(self, stream: Any, facts: VideoFacts) -> tuple[str, ...]:
+        """What the pictures carry and the result does not."""
+        alpha = has_alpha(stream, {facts.pix_fmt, *(form.raster[2] for form in self._known)})
+        return (*(["alpha"] if alpha else []), *sorted(self.metadata))
+
+
 def survey(path: Path, config: SplitConfig) -> Survey | None:
     """Decode a video once, to its end. None if it has no frames.
 
-    Keeps some 45 bytes for every frame.
-
     Raises:
-        ItemError: see ``open_video`` and ``describe``.
+        ItemError: see ``open_video``, ``describe`` and ``colour.decide_matrix``.
     """
+    seen = _Seen()
     with open_video(path, config.sequence_rate) as container:
         facts = describe(container, path.name)
         reader = PictureReader(container, facts)
-        idet = _Idet()
-        forms: list[Form] = []
-        known: dict[Form, Form] = {}  # one tuple for all frames of a form
-        flags: list[str] = []
-        times = array("q")
-        captions = last = 0
-        metadata: set[str] = set()
         for picture, stamp in reader:
-            forms.append(known.setdefault(reader.form, reader.form))
-            flags.append("i" if picture.interlaced_frame else "p")
-            times.append(stamp.pts)
-            last = stamp.duration
-            captions += bool(captions_of(picture))
-            metadata |= metadata_of(picture)
-            idet.add(picture)
-        idet.finish()
-        alpha = has_alpha(container.streams[facts.index], {facts.pix_fmt, *(form.raster[2] for form in known)})
+            seen.add(picture, stamp, reader.form)
+        dropped = seen.dropped(container.streams[facts.index], facts)
         missing = tuple(container.missing) if facts.format == "image2" else ()
-    if not forms:
+    if not seen.forms:
         return None
     try:
-        usual = most(forms, facts)
-        resized = others(forms, usual, facts.codec)
-        changes = not_kept(forms, usual, facts.codec, lambda frame: float(times[frame] * facts.time_base))
-    except ItemError as error:  # a colour matrix that is none
+        usual = most(seen.forms, facts)
+        resized = others(seen.forms, usual, facts.codec)
+        changes = not_kept(seen.forms, usual, facts.codec, lambda frame: float(seen.times[frame] * facts.time_base))
+    except ItemError as error:
         raise ItemError(f"{path.name}: {error}") from None
-    measured = Measured("".join(idet.kinds), "".join(idet.repeated), "".join(flags))
+    measured = seen.measured()
     fields = decide(config.deinterlace, measured, too_small(*usual.raster))
-    end = _end(path, facts, reader, times, last)
-    damage = (*missing, *reader.damage, *changes, *_gaps(facts, times), *end)
+    damage = [*missing, *reader.damage, *changes, *_gaps(facts, seen.times), *_end(path, facts, reader, seen)]
     account = SourceAccount(
-        decoded=len(forms),
+        decoded=len(seen.forms),
         form=spelled(usual.raster),
         fields=fields,
         measured={name: measured.kinds.count(name[0]) for name in ("progressive", "tff", "bff", "undetermined")},
-        flagged=sum(flag != "p" for flag in flags),
+        flagged=sum(flag != "p" for flag in seen.flags),
         damage=tuple(sorted(damage, key=lambda each: each.frame)),
         resized=tuple(resized),
         matrix=usual.reason,
-        dropped=(*(["alpha"] if alpha else []), *sorted(metadata)),
-        captions=captions,
+        dropped=dropped,
+        captions=seen.captions,
     )
     return Survey(usual, reader.turn, fields, reader.begin, account)
 
@@ -176,11 +195,12 @@ def _gaps(facts: VideoFacts, times: Sequence[int]) -> list[Damage]:
     ]
 
 
-def _end(path: Path, facts: VideoFacts, reader: PictureReader, times: Sequence[int], last: int) -> list[Damage]:
-    """A file that ends before its header says so; ``last`` is the duration of its last frame, 0 if not known."""
+def _end(path: Path, facts: VideoFacts, reader: PictureReader, seen: _Seen) -> list[Damage]:
+    """A file that ends before its header says so."""
+    times = seen.times
     lacking = missing_bytes(path) if path.is_file() else 0
     begin = 0 if facts.format in _PROMISED_FROM_ZERO else times[0]
-    end = float((times[-1] + (last or reader.nominal) - begin) * facts.time_base)
+    end = float((times[-1] + (seen.last or reader.nominal) - begin) * facts.time_base)
     if lacking:
         what = f"the file breaks off, at least {lacking} bytes of it are missing"
     elif facts.promised > end + max(0.5, 2 * float(reader.nominal * facts.time_base)):
