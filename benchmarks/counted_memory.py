@@ -4,9 +4,8 @@
 
 The networks' calls of the stages are replayed on torch's meta device, at the sizes of the output, with the settings of
 the presets `balanced` and `fast`: encoding a frame and a denoising step of a batch (*sample*), encoding and decoding a
-window (*decode*). Attention is taken
-to keep no table of scores, as GPUs' fused kernels do not. Work spaces within operations and what an allocator keeps are
-not seen. Needs no GPU.
+window (*decode*). Attention is taken to keep no table of scores, as GPUs' fused kernels do not. Work spaces within
+operations, what an allocator keeps, and the temporal filter's frames are not seen. Needs no GPU.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.latent_size import downscale
 from models.schedule_config import base_arguments
-from models.stored_files import WEIGHTS as WEIGHTS
 from models.stored_files import StoredNetwork, read_json, stored_tensors, tensor_shapes
 
 if TYPE_CHECKING:
@@ -198,7 +197,7 @@ class ModelFolder:
                 f"{path}: holds a {stored}, not a {kind}; the settings must fit the model folder (presets but "
                 "'embedded' need one that 'reelift convert-checkpoint' made: --set model=FOLDER)"
             )
-        return StoredNetwork(path, kind, config, stored_tensors(path))
+        return StoredNetwork(path, config, stored_tensors(path))
 
     def _part(self, part: str) -> Path:
         path = self.root / part

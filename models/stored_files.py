@@ -22,13 +22,11 @@ class StoredNetwork:
 
     Attributes:
         path: the folder of its configuration and weights.
-        kind: its class's name.
         config: what the configuration says.
         tensors: name and shape of each that is stored.
     """
 
     path: Path
-    kind: str
     config: Mapping[str, Any]
     tensors: Sequence[tuple[str, tuple[int, ...]]]
 

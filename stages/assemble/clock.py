@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ class Clock:
     def remarks(self) -> list[str]:
         """What was moved, one line each."""
         found = []
-        for before, here in zip(self.stretches, self.stretches[1:], strict=False):
+        for before, here in pairwise(self.stretches):
             at = float(here.begin + here.offset)
             if here.offset < 0:
                 found.append(

@@ -118,9 +118,9 @@ class Companions:
         earliest = first_picture
         seen: set[int] = set()
         for copied, packet in head:
-            if copied.source.index in seen or packet.pts is None:
+            if copied.index in seen or packet.pts is None:
                 continue
-            seen.add(copied.source.index)
+            seen.add(copied.index)
             start = to_ticks(packet.pts, packet.time_base)
             if copied.audio:
                 start += self._settle_priming(copied, packet, head)

@@ -43,7 +43,6 @@ class Stamper:
         self._nominal = 1 / (facts.rate * facts.time_base)
         self._farthest = _FARTHEST / facts.time_base
         self._start = (facts.start or 0) if begin is None else begin
-        self._any_good = False
         self._last: int | None = None
         self._course: int | None = None  # the file's own time, which falls behind ours where recordings are joined
         self._anchor = (self._start, -1)
@@ -91,10 +90,8 @@ class Stamper:
         return passed if own - before > _LEAP * self._nominal else []
 
     def _own(self, own: int) -> tuple[int, bool]:
-        if not self._any_good:
-            self._any_good = True
-            if self._number and self.begin is None:
-                self.begin = own - round(self._number * self._nominal)
+        if self._course is None and self._number and self.begin is None:
+            self.begin = own - round(self._number * self._nominal)
         if self._last is not None and own <= self._last:
             return self._made_up([]), False
         self._anchor = (own, self._number)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.folder import EMBEDDED_FOLDER, WEIGHTS, ModelFolder
+from models.folder import EMBEDDED_FOLDER, ModelFolder
 from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
+from models.stored_files import WEIGHTS
 from models.structure_encoder import StructureEncoder
 from models.vae import TemporalVAE
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.folder import WEIGHTS, ModelFolder
+from models.folder import ModelFolder
+from models.stored_files import WEIGHTS
 from models.vae import TemporalVAE
 
 TINY_VAE = {"block_out_channels": (8, 8, 8), "layers_per_block": 1, "norm_groups": 4}

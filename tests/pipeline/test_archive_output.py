@@ -22,6 +22,7 @@ import xmlschema
 from cheap_stages import cheap_stages
 
 from pipeline.config import RunConfig, load_config
+from pipeline.output_names import FILES
 from pipeline.report import RunReport
 from pipeline.run import run
 from pipeline.verify import verify
@@ -89,6 +90,7 @@ def test_everything_is_there(done: Done) -> None:
         "av1.mp4",
     ]
     assert found == images | {f"clip.{suffix}" for suffix in plain}
+    assert {f".{suffix}" for suffix in [*plain, "mcc"]} == set(FILES), "no folder may have one of these names"
 
 
 @pytest.mark.parametrize(
