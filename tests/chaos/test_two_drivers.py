@@ -66,8 +66,9 @@ def start(root: Path, cluster: Cluster, *options: str) -> subprocess.Popen[str]:
 
 
 def wait_for(workspace: Path, artifacts: int, driver: subprocess.Popen[str]) -> None:
+    """Wait until so many artifacts are committed, and some have been told of: a driver writes events in parts."""
     deadline = time.monotonic() + 120
-    while len(committed(workspace)) < artifacts:
+    while len(committed(workspace)) < artifacts or not events(workspace):
         assert driver.poll() is None and time.monotonic() < deadline, f"{len(committed(workspace))} artifacts"
         time.sleep(0.05)
 
