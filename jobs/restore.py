@@ -36,7 +36,7 @@ OutputOption = Annotated[str, typer.Option("--output", "-o", help="Folder or URL
 WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="Folder or URL of the run's own record.")]
 HeightOption = Annotated[int | None, typer.Option("--height", help="Rows of the output, instead of a scale: 1080.")]
 ReprocessOption = Annotated[
-    bool, typer.Option("--reprocess", help="Go on in a workspace made with other settings; what they reach is redone.")
+    bool, typer.Option("--reprocess", help="Go on in a workspace made otherwise (settings, weights, version).")
 ]
 AcceptOption = Annotated[
     bool,

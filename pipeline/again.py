@@ -12,9 +12,7 @@ from pipeline.config import RunConfig, load_config
 from pipeline.status import fold
 from pipeline.storage import Storage, StorageError
 from pipeline.tally import Failure
-from pipeline.workspace import Workspace
-
-PLACES = ("inputs", "output")
+from pipeline.workspace import PLACES, RECORD, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def told(workspace: str, overrides: Sequence[str] = ()) -> Told:
     settings = place.settings()
     if not all(name in settings for name in PLACES):
         raise StorageError(f"{place.url}: no workspace is there; give the folder that restore was given")
-    values: dict[str, Any] = {name: value for name, value in settings.items() if name not in PLACES}
+    values: dict[str, Any] = {name: value for name, value in settings.items() if name not in RECORD}
     return Told(load_config(values, overrides), list(settings["inputs"]), str(settings["output"]))
 
 

@@ -1,8 +1,8 @@
 """Fingerprints: the names of artifacts.
 
-A fingerprint is the SHA-256 of the stage's name, its parameters, its weights' digest and the fingerprints of its
-inputs. Equal fingerprints mean equal bytes, so an artifact that exists never has to be computed again, and changing a
-setting recomputes only the stages that it reaches.
+A fingerprint is the SHA-256 of the stage's name, its parameters, its weights' digest, the fingerprints of its inputs
+and, from the second on, the revision of its code. Equal fingerprints mean equal bytes, so an artifact that exists never
+has to be computed again, and changing a setting recomputes only the stages that it reaches.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _plain(value: Any, where: str) -> Any:
     raise TypeError(f"{where} is a {type(value).__name__}, which has no place in a fingerprint")
 
 
-def fingerprint(stage: str, parameters: Mapping[str, Any], weights: str, inputs: Sequence[str]) -> str:
+def fingerprint(
+    stage: str, parameters: Mapping[str, Any], weights: str, inputs: Sequence[str], revision: int = 1
+) -> str:
     """Return the fingerprint (64 hex digits) of what ``stage`` makes of ``inputs``.
 
     Args:
@@ -56,8 +58,10 @@ def fingerprint(stage: str, parameters: Mapping[str, Any], weights: str, inputs:
         parameters: everything besides inputs and weights that decides the bytes; JSON-compatible.
         weights: digest of the weights, "" if there are none.
         inputs: fingerprints of the inputs, in a fixed order.
+        revision: of the stage's code; the first one leaves the name as it was before there were revisions.
     """
-    return hashlib.sha256(canonical_json([stage, parameters, weights, list(inputs)])).hexdigest()
+    later = [revision] if revision > 1 else []
+    return hashlib.sha256(canonical_json([stage, parameters, weights, list(inputs), *later])).hexdigest()
 
 
 def chunk_key(chunk: Chunk) -> str:
@@ -77,24 +81,25 @@ STAGES = ("split", *CHUNK_STAGES, "assemble")
 
 
 class Identity:
-    """What the fingerprints of one stage are made of: name, parameters, weights' digest.
+    """What the fingerprints of one stage are made of: name, parameters, weights' digest, revision of the code.
 
     Taken from a stage once, on the driver, so that no worker reads gigabytes of weights to name its artifacts.
     """
 
-    def __init__(self, stage: str, parameters: Mapping[str, Any], weights: str) -> None:
+    def __init__(self, stage: str, parameters: Mapping[str, Any], weights: str, revision: int = 1) -> None:
         self.stage = stage
         self.weights = weights
+        self.revision = revision
         self.parameters = _plain(parameters, f"{stage}.parameters")
 
     @classmethod
     def of(cls, stage: Stage[Any, Any]) -> Identity:
-        """Read name, parameters and weights' digest off a stage that has not been set up."""
-        return cls(stage.name, stage.parameters, stage.weights_digest)
+        """Read all of it off a stage that has not been set up."""
+        return cls(stage.name, stage.parameters, stage.weights_digest, stage.revision)
 
     def __call__(self, *inputs: str) -> str:
         """Return the fingerprint of this stage's output for these inputs."""
-        return fingerprint(self.stage, self.parameters, self.weights, inputs)
+        return fingerprint(self.stage, self.parameters, self.weights, inputs, self.revision)
 
 
 class Recipe:
@@ -109,6 +114,10 @@ class Recipe:
         if set(identities) != set(STAGES):
             raise ValueError(f"a recipe needs the stages {', '.join(STAGES)}, not {', '.join(identities)}")
         self.identities = dict(identities)
+
+    def made_with(self) -> dict[str, dict[str, Any]]:
+        """Return stage -> what decides its bytes besides settings and inputs: ``revision`` and ``weights``' digest."""
+        return {name: {"revision": each.revision, "weights": each.weights} for name, each in self.identities.items()}
 
     def chunk(self, sha256: str, chunk: Chunk) -> dict[str, str]:
         """Return stage -> fingerprint for one chunk of the video with this content."""

@@ -95,7 +95,11 @@ def account(making: Making) -> dict[str, Any]:
         "mended_timestamps": sum(read_table(folder).mended for folder in making.tables),
         "seed": seed,
         "stages": {
-            name: {"parameters": identity.parameters, "weights_sha256": identity.weights}
+            name: {
+                "parameters": identity.parameters,
+                "revision": identity.revision,
+                "weights_sha256": identity.weights,
+            }
             for name, identity in identities.items()
         },
         "versions": versions(),

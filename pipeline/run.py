@@ -27,7 +27,7 @@ from pipeline.stage_factories import stage_factories
 from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError
 from pipeline.storage_errors import broken
-from pipeline.workspace import Workspace
+from pipeline.workspace import MADE_WITH, Workspace
 from pipeline.wrapper import SetupError
 from stages.wording import plain
 
@@ -71,17 +71,17 @@ def run(
     executor = executor or LocalExecutor()
     sources = [source for source in expand(inputs, output, workspace) if only(source)]
     place, target = Workspace(workspace, config.runtime.scratch), Storage(output)
-    resolved = resolve(config, inputs, target.url)
     factories = dict(stages or stage_factories(config))
     # Whatever may refuse the run comes first: a refused run leaves nothing behind.
     check(factories, executor.here)
     place.storage.prepare()
-    if not allow_changed:
-        place.compare(resolved)
     if not takeover:
         Epoch.refuse_if_busy(place.storage)
-    target.prepare()
     recipe = make_recipe(factories)
+    resolved = {**resolve(config, inputs, target.url), MADE_WITH: recipe.made_with()}
+    if not allow_changed:
+        place.compare(resolved)
+    target.prepare()
     epoch = Epoch.claim(place.storage, takeover)
     writer = ManifestWriter(place.storage, epoch)
     try:

@@ -24,12 +24,19 @@ from pipeline.places import anywhere
 from pipeline.storage import Storage, StorageError, plain_errors
 
 RUN = "run.yaml"
-NEUTRAL = ("pools", "limits", "runtime.scratch", "inputs", "output")
-"""Settings that do not decide the bytes: a workspace may be continued with others."""
+PLACES = ("inputs", "output")
+MADE_WITH = "made_with"
+"""Where ``run.yaml`` has what else decides the bytes: stage -> ``revision`` of its code, digest of its ``weights``."""
+
+RECORD = (*PLACES, MADE_WITH)
+"""What ``run.yaml`` has beside the settings."""
+
+NEUTRAL = ("pools", "limits", "runtime.scratch", *RECORD)
+"""What does not decide the bytes, or is compared by itself: a workspace may be continued with others."""
 
 
 class ChangedError(StorageError):
-    """The workspace was made with other settings."""
+    """The workspace was made with other settings or weights, or by code that wrote other bytes."""
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
@@ -70,7 +77,7 @@ class Workspace:
         """Compare ``resolved`` (plain JSON) with ``run.yaml``, then write it.
 
         Raises:
-            ChangedError: if settings that decide the bytes differ and ``allow_changed`` is false.
+            ChangedError: see ``compare``; never if ``allow_changed`` is true.
         """
         if not allow_changed:
             self.compare(resolved)
@@ -82,22 +89,22 @@ class Workspace:
         """Compare ``resolved`` with ``run.yaml``, if there is one.
 
         Raises:
-            ChangedError: if settings that decide the bytes differ.
+            ChangedError: if settings, weights or code differ so that other bytes would be written.
         """
         old = self.settings()
-        if old:  # a relative path was written once
-            old["model"] = anywhere(old.get("model"))
+        if not old:
+            return
+        old["model"] = anywhere(old.get("model"))  # a relative path was written once
         changed = [
             (key, before, after)
             for key, before, after in differences(old, resolved)
-            if old and not any(key == name or key.startswith(f"{name}.") for name in NEUTRAL)
+            if not any(key == name or key.startswith(f"{name}.") for name in NEUTRAL)
         ]
-        if changed:
-            listed = ", ".join(f"{key} was {before!r} and is now {after!r}" for key, before, after in changed[:5])
-            more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        told = _settings_told(changed) or _stages_told(old.get(MADE_WITH) or {}, resolved.get(MADE_WITH) or {})
+        if told:
             raise ChangedError(
-                f"{self.url} was made with other settings: {listed}{more}; use another workspace, or reprocess "
-                "this one with the new settings (what they do not reach is reused)"
+                f"{self.url} was made {told}; use another workspace, or reprocess this one "
+                "(what has not changed is reused)"
             )
 
     def settings(self) -> dict[str, Any]:
@@ -163,3 +170,22 @@ class Workspace:
         """Return the free space where scratch lies."""
         existing = next(path for path in (self.scratch_root, *self.scratch_root.parents) if path.exists())
         return shutil.disk_usage(existing).free
+
+
+def _settings_told(changed: list[tuple[str, Any, Any]]) -> str:
+    """Which settings were others, "" if none."""
+    listed = ", ".join(f"{key} was {before!r} and is now {after!r}" for key, before, after in changed[:5])
+    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    return f"with other settings: {listed}{more}" if changed else ""
+
+
+def _stages_told(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
+    """Which stages had other weights or other code, "" if none; earlier versions wrote down neither."""
+    changed = {
+        what: [stage for stage in new if stage in old and old[stage].get(what) != new[stage][what]]
+        for what in ("weights", "revision")
+    }
+    told = [f"with other weights ({', '.join(changed['weights'])})"] if changed["weights"] else []
+    if changed["revision"]:
+        told.append(f"by a version of Reelift that wrote other bytes ({', '.join(changed['revision'])})")
+    return " and ".join(told)

@@ -30,6 +30,8 @@ class Stage(ABC, Generic[TaskT, ResultT]):
     """One step of a chunk's way through the pipeline."""
 
     name: ClassVar[str]
+    revision: ClassVar[int] = 1
+    """Raised by whoever changes the code so that other bytes are written for the same inputs, settings and weights."""
 
     def check(self, here: bool) -> None:
         """Raise what ``setup`` would raise, as far as that is known without loading anything. Called by the driver.

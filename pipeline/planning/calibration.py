@@ -23,7 +23,7 @@ from pipeline.config import RunConfig, validate
 from pipeline.fingerprint import CHUNK_STAGES, STAGES, Recipe, canonical_json
 from pipeline.schemas import DONE
 from pipeline.storage import Storage
-from pipeline.workspace import Workspace
+from pipeline.workspace import RECORD, Workspace
 from stages.media.table import TABLE_NAME, FrameTable
 
 
@@ -119,7 +119,7 @@ def read_off(workspace: str | Path) -> Calibration:
     resolved = place.settings()
     if not resolved:
         raise CalibrationError(f"{place.url}: no workspace is there; give the folder that restore was given")
-    config = validate({name: value for name, value in resolved.items() if name not in ("inputs", "output")}, place.url)
+    config = validate({name: value for name, value in resolved.items() if name not in RECORD}, place.url)
     recipe = make_recipe(stage_factories(config))
     try:
         device, gpu = device_name(config)
