@@ -17,6 +17,7 @@ from benchmarks.quality_ways import WAYS, Setting, configuration
 from evaluation.clip import Clip
 from evaluation.consistency import consistency
 from models.basicvsr import BasicVSR
+from models.stored_files import WEIGHTS
 from pipeline.config import validate
 from pipeline.presets import PRESETS
 from stages.contract import ItemError
@@ -173,7 +174,7 @@ def test_basicvsr_is_the_published_network_even_where_the_model_folder_has_anoth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "initial_estimate").mkdir()
-    (tmp_path / "initial_estimate" / quality_basicvsr.WEIGHTS).write_bytes(b"others")
+    (tmp_path / "initial_estimate" / WEIGHTS).write_bytes(b"others")
     network, state = BasicVSR(), {}
     for name, tensor in network.state_dict().items():
         name = re.sub(r"^flow_network\.levels\.(\d+)\.(\d+)\.", r"spynet.basic_module.\1.basic_module.\2.", name)
