@@ -71,7 +71,7 @@ def check_sizes(reference: Clip, restored: Clip, low: Clip | None) -> None:
     """See that the clips can be compared at all, before anything is decoded.
 
     Raises:
-        ItemError: reference and restored differ in size, or the low-resolution clip is not smaller.
+        ItemError: reference and restored differ in size, or the low-resolution clip is larger in a direction.
     """
     if reference.size != restored.size:
         raise ItemError(
