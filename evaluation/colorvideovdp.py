@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -62,17 +63,15 @@ def colorvideovdp(
         metric = package.cvvdp(display_name=display, quiet=True, device=device, gpu_mem=GPU_MEMORY)
     except (RuntimeError, KeyError, package.vq_exception) as error:
         raise ClipError(f"display {display!r} is not known to ColorVideoVDP ({error})") from None
-    source = _source(package, metric, pairs, size, frames, rate)
+    source = _source(metric, pairs, size, frames, rate)
     quality, _ = metric.predict_video_source(source)
     source.pair = None  # the class made for this clip lives until the next garbage collection; its frames need not
     return float(quality)
 
 
-def _source(
-    package: Any, metric: Any, pairs: Iterator[Pair], size: tuple[int, int], frames: int, rate: Fraction
-) -> Any:
-    """The package's view of a stream of frames."""
-    base: Any = __import__("pycvvdp.video_source", fromlist=["video_source_dm"]).video_source_dm
+def _source(metric: Any, pairs: Iterator[Pair], size: tuple[int, int], frames: int, rate: Fraction) -> Any:
+    """The package's view of a stream of frames; to be asked for when the package has been loaded."""
+    base: Any = import_module("pycvvdp.video_source").video_source_dm
 
     class Stream(base):
         def __init__(self) -> None:
