@@ -17,6 +17,7 @@ from stages.media.frames import rgb_from_picture
 from stages.media.probe import VideoFacts, open_video, probe
 
 Rgb = NDArray[np.float32]
+"""A frame ``[h, w, 3]`` in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)

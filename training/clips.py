@@ -11,6 +11,7 @@ from torch import Tensor
 
 from training.archive import age_colours
 from training.degradations import Degradation, degrade
+from training.optics import chance
 from training.tensors import open_tensors
 
 DEFAULT_MIX: Mapping[Degradation, float] = {
@@ -109,7 +110,7 @@ class ClipDataset:
         kinds = list(self.mix)
         weights = torch.tensor([self.mix[kind] for kind in kinds], dtype=torch.float64)
         kind = kinds[int(torch.multinomial(weights, 1, generator=generator))]
-        if kind is Degradation.archive and float(torch.rand((), generator=generator)) < 0.5:
+        if kind is Degradation.archive and chance(0.5, generator):
             target = age_colours(target, generator).clamp(0, 1)
         return degrade(target, kind, generator), target
 
