@@ -101,6 +101,11 @@ def test_an_unknown_way_is_told_in_one_line() -> None:
         quality.main(["--ways", "bicubic", "bicubbic"])
 
 
+def test_a_device_that_is_not_there_is_told_in_one_line() -> None:
+    with pytest.raises(SystemExit, match=r"^quality: device 'cpu:x' cannot be used: .*$"):
+        quality.main(["city", "--device", "cpu:x", "--ways", "bicubic"])
+
+
 def test_clips_that_are_too_small_or_too_short_are_all_named(tmp_path: Path) -> None:
     small = write_clip(tmp_path / "small.mkv", frames=3, size=(100, 132))
     short = write_clip(tmp_path / "short.mkv", frames=2, size=(200, 132))
