@@ -93,7 +93,7 @@ def check_structure_encoder(v: Vectors) -> Iterator[Row]:
 
 
 def check_unet(v: Vectors) -> Iterator[Row]:
-    """The prediction for one segment and for several, and what the middle block makes of one."""
+    """The prediction for one window and for several, and what the middle block makes of one."""
     unet = load_unet(v)
     yield placed(v)
     if not v.names(OUTPUT):
@@ -108,8 +108,8 @@ def check_unet(v: Vectors) -> Iterator[Row]:
             continue
         count, run = found[1] or "", found[2]
         timesteps = v.input(f"t{count}" if count else f"t_{run}")
-        segments = int(count) // window if count else 1
-        prompt = v.input(f"context{segments}" if segments > 1 else "context")
+        windows = int(count) // window if count else 1
+        prompt = v.input(f"context{windows}" if windows > 1 else "context")
         structure = encoder(v.input(f"struct_latent{count}"), timesteps)
         middle.clear()
         eps = unet(v.input(f"x{count}"), timesteps, prompt, structure, num_frames=window)

@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if options.json:
                     options.json.parent.mkdir(parents=True, exist_ok=True)
                     options.json.write_text(written)
-        except (ItemError, FileNotFoundError) as error:
+        except (ItemError, FileNotFoundError, ValueError) as error:
             raise SystemExit(f"quality: {error}") from None
         show(json.loads(written), options, run.pictures)
 

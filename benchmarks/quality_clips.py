@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evaluation.clip import Clip
+from evaluation.clip import Clip, Rgb
 from stages.contract import ItemError
 from stages.media.frames import FrameWriter, read_frames, rgb_format
 from training.data.catalogue import FILM, PHOTOGRAPHS
@@ -24,7 +24,6 @@ from training.data.motion import Motion, render
 from training.data.photographs import read_photograph
 from training.degradations import SCALE, Degradation, degrade, shrink
 
-Rgb = NDArray[np.float32]
 SAMPLES = Path(__file__).parent.parent / "samples"
 LEAST_SIDE = 16
 """Pixels of the input; what is smaller says nothing."""

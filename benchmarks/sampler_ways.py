@@ -81,6 +81,7 @@ class Measured:
         processor_seconds: of all cores together, in the round that took least: fairer where a machine is shared.
         operations: convolutions and products of matrices, a multiply-add counted as two.
         peak_gigabytes: see ``benchmarks.peak_memory``.
+        threads: of torch, that it ran on.
         start_seconds: of all frames together, what the first round took beyond the fastest: compilation, the choice of
             algorithms, the first touch of memory.
     """
@@ -89,6 +90,7 @@ class Measured:
     processor_seconds: dict[str, float]
     operations: dict[str, float]
     peak_gigabytes: float
+    threads: int
     start_seconds: float = 0.0
 
     @property
@@ -106,11 +108,19 @@ class Measured:
 
         So other work on the machine does not count; nor does it in ``benchmarks.matrix_rate``.
         """
-        return self.total if device.type == "cuda" else self.processor_total / torch.get_num_threads()
+        return self.total if device.type == "cuda" else self.processor_total / self.threads
+
+    def speed_up(self, plain: Measured, device: torch.device) -> float:
+        """How many times less it takes than another: by the clock on a GPU, on a CPU by its processor seconds."""
+        return plain.total / self.total if device.type == "cuda" else plain.processor_total / self.processor_total
 
     def teraflops(self, device: torch.device) -> float:
         """TFLOP/s over all parts."""
         return sum(self.operations.values()) / self.busy(device) / 1e12
+
+    def share_of(self, rate: float, device: torch.device) -> float:
+        """Of a rate in TFLOP/s that all of torch's threads reach; a way on fewer threads is held to as many."""
+        return self.teraflops(device) / rate * torch.get_num_threads() / self.threads
 
 
 @torch.no_grad()
@@ -174,7 +184,8 @@ def measure(
             forget_peak(device)
             with operations.counted(placed), _threads(way.threads):
                 restored = way.run(placed, case, clock)
-            found = _per_frame(clock, operations.by_part(), len(case.images), peak_bytes(device) / 1e9)
+            peak, threads = peak_bytes(device) / 1e9, way.threads or torch.get_num_threads()
+            found = _per_frame(clock, operations.by_part(), len(case.images), peak, threads)
             first.setdefault(way.name, found.total)
             best[way.name] = _better(best.get(way.name, found), found)
             if number == rounds - 1:
@@ -194,11 +205,11 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _per_frame(clock: Clock, operations: dict[str, int], frames: int, peak: float) -> Measured:
+def _per_frame(clock: Clock, operations: dict[str, int], frames: int, peak: float, threads: int) -> Measured:
     def share(values: dict[str, float] | dict[str, int]) -> dict[str, float]:
         return {part: values[part] / frames for part in PARTS}
 
-    return Measured(share(clock.wall), share(clock.processor), share(operations), peak)
+    return Measured(share(clock.wall), share(clock.processor), share(operations), peak, threads)
 
 
 def _better(one: Measured, other: Measured) -> Measured:
@@ -207,4 +218,5 @@ def _better(one: Measured, other: Measured) -> Measured:
         min(one, other, key=lambda m: m.processor_total).processor_seconds,
         other.operations,
         max(one.peak_gigabytes, other.peak_gigabytes),
+        other.threads,
     )

@@ -34,7 +34,7 @@ from models.spade import Spade
 KINDS = {
     "convolutions": ("conv",),
     "attention": ("attention", "softmax", "flash"),
-    "matrix products": ("mm", "linear", "bmm", "gemm"),
+    "matrix products": ("mm", "::linear", "_linear"),  # bilinear resizing is none
     "norms": ("norm",),
     "copies": ("copy_", "cat", "clone", "contiguous", "to_copy", "stack", "index", "pad"),
 }

@@ -22,7 +22,7 @@ from torch import Tensor
 from benchmarks.machine import machine
 from benchmarks.network_calls import WINDOW
 from benchmarks.networks import HALF
-from benchmarks.record import write_result
+from benchmarks.record import given, write_result
 from benchmarks.sampler import relative_error
 from benchmarks.sampler_case import SIZES, Networks
 from models.windowed import WindowedDenoiser, WindowSettings
@@ -44,7 +44,8 @@ def measure(options: argparse.Namespace, device: torch.device) -> Iterator[dict[
         if largest:
             allowed = resident + share * (largest - resident)
             torch.cuda.empty_cache()
-            torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.get_device_properties(device).total_memory)
+            whole = torch.cuda.get_device_properties(device).total_memory
+            torch.cuda.set_per_process_memory_fraction(allowed / whole, device)
         torch.cuda.reset_peak_memory_stats(device)
         predict = WindowedDenoiser(networks.unet, networks.structure_encoder, structure, networks.prompt, settings)
         begin = time.perf_counter()
@@ -63,18 +64,24 @@ def measure(options: argparse.Namespace, device: torch.device) -> Iterator[dict[
         }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; the exit status is 0 only if every row agrees with the first."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.too_little_memory")
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command's options."""
+    summary = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.too_little_memory", description=summary)
     parser.add_argument("--size", choices=tuple(SIZES), default="embedded", help="of the networks")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, default=32, help="windows of 5 frames to begin with")
     parser.add_argument("--tile", type=int, default=64, help="side of the frames, latent pixels")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; the exit status is 0 only if every row agrees with the first."""
+    options = parse(arguments)
     device = torch.device(options.device)
     if device.type != "cuda" or not torch.cuda.is_available():
-        parser.error("needs a CUDA device: only its allocator can be held to a part of the memory")
+        raise SystemExit("needs a CUDA device: only its allocator can be held to a part of the memory")
     print(f"{'of memory':>9}{'batch':>7}{'seconds':>9}{'peak GB':>9}{'error':>10}")
     rows = []
     for row in measure(options, device):
@@ -84,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{row['relative_error']:10.1e}",
             flush=True,
         )
-    write_result(options.json, {"rows": rows, "machine": machine(device)})
+    write_result(options.json, {"rows": rows, "options": given(options), "machine": machine(device)})
     return 0 if all(row["relative_error"] < 0.05 for row in rows) else 1
 
 

@@ -17,6 +17,7 @@ from stages.media.frames import rgb_from_picture
 from stages.media.probe import VideoFacts, open_video, probe
 
 Rgb = NDArray[np.float32]
+"""A frame ``[h, w, 3]`` in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def check_sizes(reference: Clip, restored: Clip, low: Clip | None) -> None:
     """See that the clips can be compared at all, before anything is decoded.
 
     Raises:
-        ItemError: reference and restored differ in size, or the low-resolution clip is not smaller.
+        ItemError: reference and restored differ in size, or the low-resolution clip is larger in a direction.
     """
     if reference.size != restored.size:
         raise ItemError(

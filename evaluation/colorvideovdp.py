@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -30,49 +31,44 @@ GPU_MEMORY = 4.0
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-class ClipError(ValueError):
-    """The metric cannot be computed for this clip; one line."""
-
-
-@torch.inference_mode()
-def colorvideovdp(
-    pairs: Iterator[Pair],
-    size: tuple[int, int],
-    frames: int,
-    rate: Fraction,
-    device: torch.device,
-    display: str = DISPLAY,
-) -> float:
-    """JOD of a clip against its reference.
+def load_metric(device: torch.device, display: str = DISPLAY) -> Any:
+    """The package's metric for a display; loaded before anything is measured, since a display may be unknown.
 
     Args:
-        pairs: (restored, reference) frames ``[h, w, 3]`` in [0, 1], in order.
-        size: height and width.
-        frames: how many pairs there are.
-        rate: frames per second.
-        device: where to compute.
+        device: where it computes.
         display: one of the package's display models.
 
     Raises:
         MissingError: the package is not installed.
-        ClipError: there is no such display model.
+        ValueError: there is no such display model.
     """
     package = load()
     try:
-        metric = package.cvvdp(display_name=display, quiet=True, device=device, gpu_mem=GPU_MEMORY)
+        return package.cvvdp(display_name=display, quiet=True, device=device, gpu_mem=GPU_MEMORY)
     except (RuntimeError, KeyError, package.vq_exception) as error:
-        raise ClipError(f"display {display!r} is not known to ColorVideoVDP ({error})") from None
-    source = _source(package, metric, pairs, size, frames, rate)
+        raise ValueError(f"display {display!r} is not known to ColorVideoVDP ({error})") from None
+
+
+@torch.inference_mode()
+def colorvideovdp(metric: Any, pairs: Iterator[Pair], size: tuple[int, int], frames: int, rate: Fraction) -> float:
+    """JOD of a clip against its reference.
+
+    Args:
+        metric: see ``load_metric``.
+        pairs: (restored, reference) frames ``[h, w, 3]`` in [0, 1], in order.
+        size: height and width.
+        frames: how many pairs there are.
+        rate: frames per second.
+    """
+    source = _source(metric, pairs, size, frames, rate)
     quality, _ = metric.predict_video_source(source)
     source.pair = None  # the class made for this clip lives until the next garbage collection; its frames need not
     return float(quality)
 
 
-def _source(
-    package: Any, metric: Any, pairs: Iterator[Pair], size: tuple[int, int], frames: int, rate: Fraction
-) -> Any:
+def _source(metric: Any, pairs: Iterator[Pair], size: tuple[int, int], frames: int, rate: Fraction) -> Any:
     """The package's view of a stream of frames."""
-    base: Any = __import__("pycvvdp.video_source", fromlist=["video_source_dm"]).video_source_dm
+    base: Any = import_module("pycvvdp.video_source").video_source_dm
 
     class Stream(base):
         def __init__(self) -> None:

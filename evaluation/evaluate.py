@@ -11,11 +11,10 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from evaluation.clip import Clip, Rgb, check_sizes, side_by_side
-from evaluation.colorvideovdp import colorvideovdp
+from evaluation.colorvideovdp import colorvideovdp, load_metric
 from evaluation.cvvdp_import import MissingError, is_installed
 from evaluation.gathering import Gathering, WarpingErrors
 from evaluation.motion import load_estimator
@@ -71,6 +70,7 @@ def evaluate(
     clips = _open(reference, restored, low)
     wanted, notes = _possible(settings, low is not None)
     device = choose_device(settings.device)
+    metric = load_metric(device, settings.display) if "cvvdp" in wanted else None
     warping = None
     if "warping" in wanted:
         warping = WarpingErrors(load_estimator(settings.flow, settings.model, device), device)
@@ -83,7 +83,7 @@ def evaluate(
             progress("frames", number)
     if profile is not None and settings.profile is not None:
         profile.write(settings.profile)
-    quality = _cvvdp(clips, gathering.frames, settings, device, progress) if "cvvdp" in wanted else None
+    quality = None if metric is None else _cvvdp(metric, clips, gathering.frames, progress)
     if "niqe" in wanted and gathering.restored.niqe.value is None:
         notes.append("NIQE: frames are smaller than 192x192")
     if "ssim" in wanted and gathering.ssim.value is None:
@@ -127,9 +127,7 @@ def _profile(settings: EvaluationSettings, clip: Clip) -> TemporalProfile | None
     return TemporalProfile(row)
 
 
-def _cvvdp(
-    clips: list[Clip], frames: int, settings: EvaluationSettings, device: torch.device, progress: Progress | None
-) -> float:
+def _cvvdp(metric: Any, clips: list[Clip], frames: int, progress: Progress | None) -> float:
     restored, reference = clips[:2]
 
     def pairs() -> Generator[tuple[Rgb, Rgb]]:
@@ -139,7 +137,7 @@ def _cvvdp(
             yield sharp, true
 
     with closing(pairs()) as stream:
-        return colorvideovdp(stream, restored.size, frames, restored.facts.rate, device, settings.display)
+        return colorvideovdp(metric, stream, restored.size, frames, restored.facts.rate)
 
 
 def _seams(gathering: Gathering, plan: BorderPlan) -> SeamRatios:

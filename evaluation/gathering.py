@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from evaluation.clip import Rgb
 from evaluation.consistency import consistency, resize
 from evaluation.luma import Luma, luma
 from evaluation.motion import Estimator, motion
@@ -18,8 +17,6 @@ from evaluation.report import Number
 from evaluation.sharpness import sharpness
 from evaluation.ssim import ssim
 from evaluation.warping_error import LEAST_VISIBLE, PairErrors, as_image, warping_error
-
-Rgb = NDArray[np.float32]
 
 
 class Mean:

@@ -20,20 +20,21 @@ def head_count(channels: int, num_heads: int, head_channels: int | None) -> int:
     Raises:
         ValueError: the heads cannot share the channels.
     """
-    heads = num_heads if head_channels is None else channels // head_channels
-    if heads < 1 or channels % heads or (head_channels or channels // heads) * heads != channels:
-        raise ValueError(f"{channels} channels cannot be cut into attention heads of {head_channels or heads}")
-    return heads
+    if head_channels is None:
+        if num_heads < 1 or channels % num_heads:
+            raise ValueError(f"{channels} channels cannot be shared among {num_heads} attention heads")
+        return num_heads
+    if head_channels < 1 or channels % head_channels:
+        raise ValueError(f"{channels} channels cannot be cut into attention heads of {head_channels} channels")
+    return channels // head_channels
 
 
 def spatial_attention(channels: int, heads: int, norm_groups: int, eps: float) -> Attention:
     """Build self-attention over the places of one frame: GroupNorm, attention, projection, residual.
 
-    Takes and returns ``[n, channels, h, w]``; ``channels`` must be divisible by ``heads``. Golden README sections 2
-    (structure encoder) and 4 (VAE, one head).
+    Takes and returns ``[n, channels, h, w]``; ``heads`` must divide ``channels`` (``head_count``). Golden README
+    sections 2 (structure encoder) and 4 (VAE, one head).
     """
-    if channels % heads:
-        raise ValueError(f"{channels} channels cannot be shared among {heads} attention heads")
     return Attention(
         query_dim=channels,
         heads=heads,
@@ -74,21 +75,16 @@ class SpatialTransformer(nn.Module):
 
     Args:
         channels: that enter and leave.
-        heads: of attention; must divide ``channels``.
+        heads: of attention; must divide ``channels`` (``head_count``).
         layers: transformer blocks.
         cross_attention_dim: width of the prompt embedding, or None for blocks without cross-attention.
         norm_groups: of the norm before the blocks.
-
-    Raises:
-        ValueError: the heads cannot share the channels.
     """
 
     def __init__(
         self, channels: int, heads: int, layers: int, cross_attention_dim: int | None, norm_groups: int
     ) -> None:
         super().__init__()
-        if channels % heads:
-            raise ValueError(f"{channels} channels cannot be shared among {heads} attention heads")
         self.norm = nn.GroupNorm(norm_groups, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
         blocks = [

@@ -12,13 +12,16 @@ def check_device(name: str) -> None:
     Raises:
         ValueError: there is no such device here.
     """
-    kind, _, number = name.partition(":")
-    if kind == "cuda" and torch.cuda.is_available():
-        count = torch.cuda.device_count()
-        if int(number or 0) >= count:
-            raise ValueError(f"device {name!r} cannot be used: {count} of that kind are here, counted from 0")
-    elif name != "auto":
+    if name == "auto":
+        return
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise _unusable(name, error) from None
+    if device.type != "cuda" or not torch.cuda.is_available():
         choose_device(name)
+    elif (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise _unusable(name, f"{count} of that kind are here, counted from 0")
 
 
 def choose_device(name: str) -> torch.device:
@@ -32,7 +35,11 @@ def choose_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+        raise _unusable(name, error) from None
+
+
+def _unusable(name: str, reason: object) -> ValueError:
+    return ValueError(f"device {name!r} cannot be used: {str(reason).splitlines()[0]}")
 
 
 def onto(device: torch.device, tensor: Tensor) -> Tensor:

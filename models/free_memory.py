@@ -18,7 +18,7 @@ CONTAINER = Path("/sys/fs/cgroup")
 def free_bytes(device: torch.device) -> int | None:
     """What can still be had: on a GPU torch's own unused blocks included, on a CPU within the container's limit.
 
-    None where the system does not say.
+    Pages that keep what was read of files count as free: the system gives them up. None where it does not say.
     """
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -29,8 +29,15 @@ def free_bytes(device: torch.device) -> int | None:
     free = int(fields["MemAvailable"].split()[0]) * 1024
     limit, used = CONTAINER / "memory.max", CONTAINER / "memory.current"
     if limit.exists() and used.exists() and (most := limit.read_text().strip()) != "max":
-        free = min(free, int(most) - int(used.read_text()))
+        free = min(free, int(most) - int(used.read_text()) + _pages_of_files())
     return max(0, free)
+
+
+def _pages_of_files() -> int:
+    """Bytes of the container's use that hold files; what ``MemAvailable`` says of the machine counts them already."""
+    stat = CONTAINER / "memory.stat"
+    fields = dict(line.split() for line in stat.read_text().splitlines()) if stat.exists() else {}
+    return sum(int(fields.get(name, 0)) for name in ("inactive_file", "active_file"))
 
 
 def taken(call: Callable[[], ResultT], device: torch.device) -> tuple[ResultT, int]:

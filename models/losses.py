@@ -121,7 +121,7 @@ def decoder_temporal_losses(
     order: Order = "corrected",
     edge: float = 3.0,
 ) -> tuple[Tensor, Tensor]:
-    """Frame difference loss and consistency loss of one segment.
+    """Frame difference loss and consistency loss of one window.
 
     Args:
         reconstruction: ``[t, C, H, W]``, the decoder's frames.

@@ -66,22 +66,46 @@ def average(output: Path, parts: Mapping[Path, float], part: str = "initial_esti
         part: one of ``PARTS``.
 
     Raises:
-        FileNotFoundError, ValueError: a folder has no such network, or not a whole one; see also ``mean_state``.
+        FileNotFoundError, ValueError: a folder has no such network, or not a whole one, or none of the networks has all
+            tensors of the others; see also ``mean_state``.
     """
     networks = [getattr(ModelFolder(folder), part)() for folder in parts]
     largest = max(networks, key=lambda network: len(network.state_dict()))
+    state = mean_state([network.state_dict() for network in networks], list(parts.values()))
+    if state.keys() != largest.state_dict().keys():
+        raise ValueError("none of the networks has all tensors of the others")
     # Anew, since a network that was read remembers from where, and would write that down beside its weights.
     mean = type(largest)(**{name: value for name, value in largest.config.items() if not name.startswith("_")})
-    mean.load_state_dict(mean_state([network.state_dict() for network in networks], list(parts.values())))
+    mean.load_state_dict(state)
     mean.half().save_pretrained(output / part)
+
+
+def parse_shares(parts: Sequence[str]) -> dict[Path, float]:
+    """Model folder -> share, of texts such as ``my-model=0.5``.
+
+    Raises:
+        ValueError: one of them is no such text, or names a folder again; one line.
+    """
+    shares: dict[Path, float] = {}
+    for part in parts:
+        folder, _, number = part.rpartition("=")
+        try:
+            share = float(number)
+        except ValueError:
+            share = math.nan
+        if not folder or math.isnan(share):
+            raise ValueError(f"{part}: is not FOLDER=SHARE, as my-model=0.5 is")
+        if Path(folder) in shares:
+            raise ValueError(f"{folder}: is given twice; add its shares up")
+        shares[Path(folder)] = share
+    return shares
 
 
 def main() -> int:
     """Run the command; the exit code is 1 if the call is wrong."""
     options = parse()
     try:
-        parts = {Path(folder): float(share) for folder, _, share in (part.rpartition("=") for part in options.parts)}
-        average(options.output, parts, options.part)
+        average(options.output, parse_shares(options.parts), options.part)
     except (OSError, ValueError) as error:
         print(f"averaging: {error}", file=sys.stderr)
         return 1

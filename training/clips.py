@@ -11,6 +11,7 @@ from torch import Tensor
 
 from training.archive import age_colours
 from training.degradations import Degradation, degrade
+from training.optics import chance
 from training.tensors import open_tensors
 
 DEFAULT_MIX: Mapping[Degradation, float] = {
@@ -23,8 +24,8 @@ DEFAULT_MIX: Mapping[Degradation, float] = {
 class ClipDataset:
     """Clips of a folder made by ``training.prepare``, degraded on the fly.
 
-    What ``dataset[index]`` gives depends on the folder, the seed and the index alone. Indices go on beyond the number
-    of clips: those show the same clips with other degradations, mirrored and turned anew.
+    What ``dataset[index]`` gives depends on the folder, the seed, the mix and the index alone. Indices go on beyond the
+    number of clips: those show the same clips with other degradations, mirrored and played backwards anew.
 
     Args:
         folder: the prepared folder.
@@ -46,7 +47,9 @@ class ClipDataset:
         index = folder / "index.json"
         if not index.exists():
             raise ValueError(f"{folder}: not a prepared folder (no index.json); run `reelift prepare-data` first")
-        self.seed, self.mix, self.held_out = seed, dict(mix), held_out
+        # In one order, however the recipe writes it: the same numbers draw the same kinds.
+        self.mix = {kind: mix[kind] for kind in Degradation if kind in mix}
+        self.seed, self.held_out = seed, held_out
         content = json.loads(index.read_text())
         self.folder, self.size, self.frames = folder, int(content["size"]), int(content["frames"])
         places = [
@@ -107,7 +110,7 @@ class ClipDataset:
         kinds = list(self.mix)
         weights = torch.tensor([self.mix[kind] for kind in kinds], dtype=torch.float64)
         kind = kinds[int(torch.multinomial(weights, 1, generator=generator))]
-        if kind is Degradation.archive and float(torch.rand((), generator=generator)) < 0.5:
+        if kind is Degradation.archive and chance(0.5, generator):
             target = age_colours(target, generator).clamp(0, 1)
         return degrade(target, kind, generator), target
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from models.winograd import use_winograd
 from training.log import Pictures, TrainingLog
 from training.recipe import Recipe
-from training.state import check_shapes, load_state, read_progress, save_state, write_progress
+from training.state import REMEDY, check_shapes, load_state, read_progress, save_state, write_progress
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, Tensor]]
 """Returns the terms of the loss by name, unweighted; the recipe's ``terms`` weigh them, those it leaves out by 0."""
@@ -79,9 +79,10 @@ class TrainingLoop:
     ) -> None:
         """Train until the recipe's last step, until ``seconds`` have passed, or until ``stop()`` after a step.
 
-        Always ends on a checkpoint.
+        Ends on a checkpoint, and pictures are made at every one on the way; they have no influence on what is learned.
 
-        Pictures are made at every checkpoint on the way and have no influence on what is learned.
+        Raises:
+            ValueError: a step's loss or gradient is not finite; the checkpoint before it stays as it is.
         """
         started = time.monotonic()
         while not self.finished and not stop() and time.monotonic() - started < seconds:
@@ -104,12 +105,21 @@ class TrainingLoop:
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.recipe.clip_norm)
+        self._check_finite({**terms, "the gradient": norm})
         self.optimiser.step()
         self._update_average()
         self.step += 1
         row = {"loss": loss.item(), "gradient_norm": norm.item()}
         row |= {name: value.item() for name, value in terms.items()} | {"seconds": time.monotonic() - began}
         self.log.losses(self.step, row)
+
+    def _check_finite(self, values: Mapping[str, Tensor]) -> None:
+        """One step with such a gradient would spoil every weight, and the next checkpoint replace the last good one."""
+        if wrong := [name for name, value in values.items() if not value.isfinite()]:
+            remedy = f"lower rate and {REMEDY}" if self.recipe.precision == "float32" else "set precision: float32"
+            raise ValueError(
+                f"{self.folder}: step {self.step + 1}: {wrong[0]} is not finite; the last checkpoint is kept; {remedy}"
+            )
 
     def _rate(self) -> float:
         recipe, step = self.recipe, self.step

@@ -1,8 +1,8 @@
 """Degradations that any camera, scaler or picture codec makes: blur, resizing, noise, JPEG. Torch only, seeded.
 
-All take ``[T, 3, H, W]`` in [0, 1] and a generator, from which they draw their strength; one draw holds for the clip,
-noise is new in every frame. Chained twice they are the second-order model of Real-ESRGAN (Wang et al., ICCVW 2021,
-section 3).
+All take ``[T, 3, H, W]`` in [0, 1], and all but JPEG a generator, from which they draw their strength; one draw holds
+for the clip, noise is new in every frame. Chained twice they are the second-order model of Real-ESRGAN (Wang et al.,
+ICCVW 2021, section 3).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class PrepareConfig(BaseModel):
 
     seed: int = Field(0, ge=0, description="Seed of every choice.")
     photo_clips: int = Field(1500, ge=0, description="Clips rendered from photographs; 4 % more are held out.")
-    film_every: int = Field(23, ge=5, description="Frames of the film between the starts of two clips.")
+    film_every: int = Field(23, ge=5, description="Frames of film and videos between the starts of two clips.")
     film: bool = Field(True, description="Also cut clips out of the film (a package of 58 MB).")
     videos: Path | None = Field(None, description="Folder of one's own videos to cut clips out of.")
     size: int = Field(256, ge=64, le=512, multiple_of=8, description="Side of the clips in pixels.")
@@ -70,11 +70,17 @@ def prepare(folder: Path, config: PrepareConfig, report: Report = print) -> dict
 
     Raises:
         training.data.fetch.FetchError: if a source cannot be had or is not what the catalogue says.
-        ValueError: if the folder was prepared with another configuration, nothing is wanted, the folder of videos is
-            empty or gives no clip, or photographs or film are too small for such clips or cannot be read.
+        ValueError: if the folder was prepared with another configuration, nothing is wanted, clips of film or videos
+            would be longer than the distance between their starts, the folder of videos is empty or gives no clip, or
+            photographs or film are too small for such clips or cannot be read.
     """
     if not (config.photo_clips or config.film or config.videos):
         raise ValueError("no photographs, no film and no videos: nothing to make clips of")
+    if (config.film or config.videos) and config.film_every < config.frames:
+        raise ValueError(
+            f"clips of {config.frames} frames cannot begin at every {config.film_every}th frame; "
+            f"give --film-every {config.frames} or more, or fewer --frames"
+        )
     own = own_files(config.videos) if config.videos else []
     packages = [*(PHOTOGRAPHS if config.photo_clips else ()), *([FILM] if config.film else [])]
     files: dict[str, Path] = {}

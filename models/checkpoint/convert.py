@@ -23,8 +23,8 @@ from models.checkpoint.plan import Plan, Source, make_plan
 from models.checkpoint.precision import Precision
 from models.checkpoint.streaming import write_safetensors
 from models.configurations import FULL, Configuration
+from models.stored_files import WEIGHTS
 
-WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
 RECORD_NAME = "conversion.json"
 
 ALWAYS_FLOAT32 = frozenset({"flow"})
@@ -115,7 +115,7 @@ def _write(plan: Plan, folder: Path, precision: Precision, tell: Callable[[str],
         parameters = sum(tensor.numel() for tensor in planned.state.values())
         tell(f"{name}: writing {parameters / 1e6:.1f} M parameters as {kind.value}")
         planned.network.save_config(folder / name)
-        size = write_safetensors(folder / name / WEIGHTS_NAME, planned.state, getattr(torch, kind.value))
+        size = write_safetensors(folder / name / WEIGHTS, planned.state, getattr(torch, kind.value))
         parts.append(Part(name, len(planned.state), parameters, size))
     (folder / "prompt").mkdir()
     write_safetensors(folder / "prompt" / "prompt.safetensors", {"prompt": plan.prompt}, torch.float32)

@@ -17,6 +17,7 @@ from benchmarks.quality_ways import WAYS, Setting, configuration
 from evaluation.clip import Clip
 from evaluation.consistency import consistency
 from models.basicvsr import BasicVSR
+from models.stored_files import WEIGHTS
 from pipeline.config import validate
 from pipeline.presets import PRESETS
 from stages.contract import ItemError
@@ -100,6 +101,11 @@ def test_an_unknown_way_is_told_in_one_line() -> None:
         quality.main(["--ways", "bicubic", "bicubbic"])
 
 
+def test_a_device_that_is_not_there_is_told_in_one_line() -> None:
+    with pytest.raises(SystemExit, match=r"^quality: device 'cpu:x' cannot be used: .*$"):
+        quality.main(["city", "--device", "cpu:x", "--ways", "bicubic"])
+
+
 def test_clips_that_are_too_small_or_too_short_are_all_named(tmp_path: Path) -> None:
     small = write_clip(tmp_path / "small.mkv", frames=3, size=(100, 132))
     short = write_clip(tmp_path / "short.mkv", frames=2, size=(200, 132))
@@ -173,7 +179,7 @@ def test_basicvsr_is_the_published_network_even_where_the_model_folder_has_anoth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "initial_estimate").mkdir()
-    (tmp_path / "initial_estimate" / quality_basicvsr.WEIGHTS).write_bytes(b"others")
+    (tmp_path / "initial_estimate" / WEIGHTS).write_bytes(b"others")
     network, state = BasicVSR(), {}
     for name, tensor in network.state_dict().items():
         name = re.sub(r"^flow_network\.levels\.(\d+)\.(\d+)\.", r"spynet.basic_module.\1.basic_module.\2.", name)

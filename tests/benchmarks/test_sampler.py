@@ -15,7 +15,7 @@ from benchmarks.operations import Operations
 from benchmarks.plain_reference import guidance_gradient, guidance_loss, restore_plainly
 from benchmarks.sampler_case import SIZES, Case, Clock, Networks
 from benchmarks.sampler_settings import presets
-from benchmarks.sampler_ways import restore
+from benchmarks.sampler_ways import Way, measure, restore
 from models import folder
 from models.configurations import Configuration
 from models.guidance import PublishedGuidance
@@ -66,6 +66,19 @@ def test_both_ways_give_the_same(networks: Networks, case: Case) -> None:
     # A comparison that nothing fails would say nothing: other tiles are other results.
     other = restore(presets(3, 8, 4, torch.float32)["reference"], networks, case, Clock(CPU))
     assert sampler.compare(other, plain)["latents"] > 1e-3
+
+
+def test_a_way_on_one_of_two_threads_is_rated_by_that_one(networks: Networks, case: Case) -> None:
+    torch.set_num_threads(2)
+    way = Way.ours("alone", presets(1, 8, 4, torch.float32)["fast"], torch.contiguous_format)
+    [(_, found, _)] = measure([replace(way, threads=1)], networks, case, 1)
+    assert found.busy(CPU) == pytest.approx(found.processor_total)
+    assert found.teraflops(CPU) == pytest.approx(sum(found.operations.values()) / found.processor_total / 1e12)
+    both = replace(found, threads=2)
+    assert both.teraflops(CPU) == pytest.approx(2 * found.teraflops(CPU))
+    # Of what its threads could do, and by how much less the processor is at work, it is the same.
+    assert both.share_of(0.2, CPU) == pytest.approx(found.share_of(0.2, CPU))
+    assert found.speed_up(both, CPU) == pytest.approx(1)
 
 
 def test_order_in_memory_does_not_matter(networks: Networks, case: Case) -> None:

@@ -140,3 +140,14 @@ def test_a_profile_that_cannot_be_written_is_refused_before_anything_is_measured
     with pytest.raises(ItemError, match=r"absent/x\.png: there is no folder .*/absent; make it, or name another file"):
         evaluate(path, path, settings=settings, progress=lambda stage, number: measured.append(stage))
     assert not measured
+
+
+@pytest.mark.usefixtures("cvvdp")
+def test_a_display_that_there_is_not_is_refused_before_anything_is_measured(
+    write_clip: WriteClip, panning: np.ndarray
+) -> None:
+    path, measured = write_clip("clip", panning[:2]), list[str]()
+    settings = EvaluationSettings(measures=("psnr", "cvvdp"), display="standard_5k")
+    with pytest.raises(ValueError, match="display 'standard_5k' is not known to ColorVideoVDP") as found:
+        evaluate(path, path, settings=settings, progress=lambda stage, number: measured.append(stage))
+    assert "\n" not in str(found.value) and not measured

@@ -142,3 +142,6 @@ def test_the_free_memory_of_a_cpu_is_within_the_containers_limit(
     for limit, free in (("max", 5000 * 1024), ("3000", 2000), ("500", 0)):
         (tmp_path / "memory.max").write_text(limit + "\n")
         assert free_bytes(cpu) == free
+    (tmp_path / "memory.max").write_text("3000\n")
+    (tmp_path / "memory.stat").write_text("anon 100\nfile 850\nshmem 50\ninactive_file 700\nactive_file 100\n")
+    assert free_bytes(cpu) == 2000 + 800, "pages of files that were read are given up when they are wanted"

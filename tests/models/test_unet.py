@@ -11,44 +11,32 @@ from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 
 
-@pytest.fixture(scope="module")
-def structure_encoder(golden):
-    vectors = golden("structcond_encoder")
-    arguments = official_structure.from_official_config(vectors.facts["config"])
-    return official_structure.load(StructureEncoder(**arguments), vectors.weights).eval()
-
-
-@pytest.fixture(scope="module")
-def unet(golden):
-    vectors = golden("unet")
-    arguments = official_unet.from_official_config(vectors.facts["config"])
-    return official_unet.load(DenoisingUNet(**arguments), vectors.weights).eval()
-
-
 @torch.no_grad()
-def test_structure_encoder_matches_the_published_one(golden, structure_encoder, close):
+def test_structure_encoder_matches_the_published_one(golden, encoder, close):
     vectors = golden("structcond_encoder")
     latents = vectors.inputs["x"]
     for name, expected in vectors.outputs.items():
         timesteps, _, width = name.partition(".")
         width, _, part = width.partition("_")
-        structure = structure_encoder(latents, vectors.inputs[timesteps])[int(width)]
+        structure = encoder(latents, vectors.inputs[timesteps])[int(width)]
         close(structure[:1] if part == "frame0" else structure, expected)
 
 
 @pytest.mark.parametrize("network", [StructureEncoder, DenoisingUNet])
 @pytest.mark.parametrize("head_channels", [24, 64])
 def test_channels_that_make_no_whole_heads_are_refused(network, head_channels):
-    with pytest.raises(ValueError, match=f"32 channels cannot be cut into attention heads of {head_channels}"):
+    with pytest.raises(ValueError, match=f"32 channels cannot be cut into attention heads of {head_channels} channels"):
         network(block_out_channels=(32, 32), head_channels=head_channels)
+    with pytest.raises(ValueError, match="32 channels cannot be shared among 5 attention heads"):
+        network(block_out_channels=(32, 32), num_heads=5, head_channels=None)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("run", ["a", "b"])
-def test_unet_matches_the_published_one(golden, structure_encoder, unet, close, run):
+def test_unet_matches_the_published_one(golden, encoder, unet, close, run):
     vectors = golden("unet")
     timesteps = vectors.inputs[f"t_{run}"]
-    structure = structure_encoder(vectors.inputs["struct_latent"], timesteps)
+    structure = encoder(vectors.inputs["struct_latent"], timesteps)
     middle = []
     hook = unet.middle.register_forward_hook(lambda module, inputs, output: middle.append(output))
     eps = unet(vectors.inputs["x"], timesteps, vectors.inputs["context"], structure)
@@ -59,10 +47,10 @@ def test_unet_matches_the_published_one(golden, structure_encoder, unet, close, 
 
 
 @torch.no_grad()
-def test_two_windows_with_their_own_prompts_and_timesteps(golden, structure_encoder, unet, close):
+def test_two_windows_with_their_own_prompts_and_timesteps(golden, encoder, unet, close):
     vectors = golden("unet")
     timesteps, prompts = vectors.inputs["t10"], vectors.inputs["context2"]
-    structure = structure_encoder(vectors.inputs["struct_latent10"], timesteps)
+    structure = encoder(vectors.inputs["struct_latent10"], timesteps)
     close(unet(vectors.inputs["x10"], timesteps, prompts, structure), vectors.outputs["eps10"])
     repeated = unet(vectors.inputs["x10"], timesteps, prompts.repeat_interleave(5, 0), structure)
     close(repeated, vectors.outputs["eps10"])

@@ -11,16 +11,9 @@ from models.vae import TemporalVAE
 TINY = {"block_out_channels": (8, 8, 16), "layers_per_block": 1, "norm_groups": 4, "fusion_growth": 4, "num_frames": 3}
 
 
-@pytest.fixture(scope="module")
-def published(golden):
-    vectors = golden("vae")
-    vae = official.load(TemporalVAE(**official.from_official_config(vectors.facts["config"])), vectors.weights)
-    return vae.eval(), vectors
-
-
 @torch.no_grad()
-def test_encoder_matches_the_published_one(published, close):
-    vae, vectors = published
+def test_encoder_matches_the_published_one(golden, vae, close):
+    vectors = golden("vae")
     encoded = vae.encode(vectors.inputs["image"])
     close(torch.cat((encoded.mean, encoded.logvar), dim=1), vectors.outputs["moments"])
     close(encoded.features[0][[0, 4]], vectors.outputs["enc_fea_0_frames_0_4"])
@@ -31,8 +24,8 @@ def test_encoder_matches_the_published_one(published, close):
 
 
 @torch.no_grad()
-def test_decoder_matches_the_published_one(published, close):
-    vae, vectors = published
+def test_decoder_matches_the_published_one(golden, vae, close):
+    vectors = golden("vae")
     features = vae.encode(vectors.inputs["image"]).features
     latents = vectors.inputs["z"]
     close(vae.decode(latents, features, 1.0), vectors.outputs["decoded_w1.0"], 2e-4)
@@ -42,8 +35,8 @@ def test_decoder_matches_the_published_one(published, close):
 
 
 @torch.no_grad()
-def test_windows_decode_apart(published, close):
-    vae, vectors = published
+def test_windows_decode_apart(golden, vae, close):
+    vectors = golden("vae")
     image = vectors.inputs["image"]
     features = vae.encode(torch.cat((image, image.flip(0)))).features
     decoded = vae.decode(vectors.inputs["z10"], features, 1.0)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from models.checkpoint import vae as official
 from models.exact_tiles import TiledChain
 from models.live_tensors import LiveTensors
 from models.tile_steps import Layer, NormSiLU, Placed
@@ -87,9 +86,8 @@ def test_tiles_leave_no_trace(name, height, width, tile, weight, windows, keep):
 
 @torch.no_grad()
 @pytest.mark.parametrize("keep", ["less", "least"])
-def test_published_weights_in_tiles_give_the_published_frames(golden, close, keep):
+def test_published_weights_in_tiles_give_the_published_frames(golden, vae, close, keep):
     vectors = golden("vae")
-    vae = official.load(TemporalVAE(**official.from_official_config(vectors.facts["config"])), vectors.weights).eval()
     encoded = vae.encode(vectors.inputs["image"], 3, keep)
     close(torch.cat((encoded.mean, encoded.logvar), dim=1), vectors.outputs["moments"])
     close(encoded.features[1], vectors.outputs["enc_fea_1"])

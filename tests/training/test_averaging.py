@@ -43,6 +43,33 @@ def test_a_fine_tuned_folder_and_its_beginning(tmp_path: Path) -> None:
         assert torch.allclose(mean[name].float(), expected, atol=2e-3), name
 
 
+def test_networks_of_which_none_holds_all_tensors_have_no_mean(tmp_path: Path) -> None:
+    form = {"channels": 8, "num_levels": 2}
+    BasicVSR(**form, num_blocks=3).save_pretrained(tmp_path / "deep" / "initial_estimate")
+    clean = BasicVSR(**form, num_blocks=1, cleaning_channels=4, cleaning_blocks=1)
+    clean.save_pretrained(tmp_path / "clean" / "initial_estimate")
+    with pytest.raises(ValueError, match="none of the networks has all tensors of the others"):
+        average(tmp_path / "mean", {tmp_path / "deep": 1.0, tmp_path / "clean": 1.0})
+    assert not (tmp_path / "mean").exists()
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["mine"], "mine: is not FOLDER=SHARE, as my-model=0.5 is"),
+        (["mine=half"], "mine=half: is not FOLDER=SHARE, as my-model=0.5 is"),
+        (["=0.5"], "=0.5: is not FOLDER=SHARE, as my-model=0.5 is"),
+        (["mine=0.5", "mine=0.2"], "mine: is given twice; add its shares up"),
+    ],
+)
+def test_parts_that_say_no_folder_and_share_are_refused_in_one_line(
+    parts: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["averaging", "mean", *parts])
+    assert main() == 1
+    assert capsys.readouterr().err == f"averaging: {said}\n"
+
+
 def test_a_command_averages_the_autoencoders_and_writes_down_no_folder(tmp_path: Path, monkeypatch) -> None:
     first, second = (model_folder(tmp_path / name) for name in ("first", "second"))
     vae = ModelFolder(second).vae()

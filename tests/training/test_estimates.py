@@ -78,6 +78,12 @@ def test_another_mix_makes_other_estimates(prepared: Path, model: Path) -> None:
     assert made(folder) == before
 
 
+def test_the_order_in_which_a_mix_is_written_changes_nothing(prepared: Path) -> None:
+    mix = {Degradation.clean: 0.3, Degradation.real_world: 0.4, Degradation.archive: 0.3}
+    there, back = (ClipDataset(prepared, 1, dict(order)) for order in (mix.items(), reversed(mix.items())))
+    assert all(torch.equal(there[number][0], back[number][0]) for number in range(4))
+
+
 def test_footage_that_was_added_is_learned_from(prepared: Path, model: Path) -> None:
     folder = ensure_estimates(prepared, model, chosen(clips=4))
     before = torch.stack(targets(folder))

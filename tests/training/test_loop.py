@@ -169,3 +169,22 @@ def test_a_run_that_is_asked_to_stop_finishes_its_step_and_ends_on_a_checkpoint(
     loop.run(stepper(net), stop=lambda: loop.step >= 3)
     assert not loop.finished and len(losses(tmp_path)) == 3
     assert TrainingLoop(network(), RECIPE, tmp_path).step == 3
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_step_that_cannot_be_taken_ends_the_training_before_it_spoils_the_weights(
+    tmp_path: Path, wrong: float
+) -> None:
+    net = network()
+    good = stepper(net)
+
+    def spoilt(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
+        terms = good(number, generator)
+        return terms if number < 6 else {name: value * wrong for name, value in terms.items()}
+
+    loop = TrainingLoop(net, RECIPE, tmp_path)
+    with pytest.raises(ValueError, match=r"step 7: pixel is not finite; .* kept; lower rate") as found:
+        loop.run(spoilt)
+    assert "\n" not in str(found.value) and str(tmp_path) in str(found.value)
+    assert all(weight.isfinite().all() for weight in [*net.parameters(), *loop.average.values()])
+    assert len(losses(tmp_path)) == 6 and TrainingLoop(network(), RECIPE, tmp_path).step == 5

@@ -121,9 +121,13 @@ def test_the_largest_clips_have_layers_too() -> None:
     [
         ({"photo_clips": 0, "size": 112}, "film.mkv: 240x160 is too small for clips of 112 pixels; choose a smaller"),
         ({"film": False, "size": 256}, "no photograph has room for clips of 256 pixels; choose a smaller --size"),
+        (
+            {"photo_clips": 0, "size": 64, "film_every": 5, "frames": 8},
+            "clips of 8 frames cannot begin at every 5th frame; give --film-every 8 or more, or fewer --frames",
+        ),
     ],
 )
-def test_clips_that_the_sources_are_too_small_for_are_refused_in_one_line(
+def test_clips_that_the_sources_cannot_give_are_refused_in_one_line(
     wanted: dict[str, Any], said: str, sources: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given: dict[str, Any] = {"photo_clips": 13, "film_every": 8, "frames": 3, **wanted}

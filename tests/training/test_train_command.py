@@ -22,8 +22,8 @@ from training.run import train
 
 
 def written(path: Path, chosen: Recipe) -> Path:
-    """The file of a recipe; what is drawn depends on the order of ``mix``."""
-    path.write_text(yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False))
+    """The file of a recipe."""
+    path.write_text(yaml.safe_dump(chosen.model_dump(mode="json")))
     return path
 
 

@@ -26,7 +26,7 @@ def film_clips(
     Args:
         path: the film.
         size: side of the clips in pixels.
-        frames: frames in each.
+        frames: frames in each; of two alone a cut cannot be told from motion.
         every: distance between the starts of clips, in frames; at least ``frames``.
         seed: of the choice of scale and place.
 

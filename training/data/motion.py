@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.optics import chance
+
 MARGIN = 4
 """Pixels around the view that bicubic sampling may reach."""
 
@@ -59,19 +61,16 @@ def draw_motion(generator: torch.Generator) -> Motion:
     def normal(scale: float) -> float:
         return scale * float(torch.randn((), generator=generator))
 
-    def chance(probability: float) -> bool:
-        return float(torch.rand((), generator=generator)) < probability
-
-    speed = 0.0 if chance(0.06) else math.exp(normal(0.8)) * 4.0
+    speed = 0.0 if chance(0.06, generator) else math.exp(normal(0.8)) * 4.0
     direction = float(torch.rand((), generator=generator)) * 2 * math.pi
     return Motion(
         x=min(speed, 24.0) * math.cos(direction),
         y=min(speed, 24.0) * math.sin(direction) * 0.7,
-        bend_x=normal(0.3) if chance(0.5) else 0.0,
-        bend_y=normal(0.3) if chance(0.5) else 0.0,
-        zoom=normal(0.008) if chance(0.5) else 0.0,
-        turn=normal(0.008) if chance(0.4) else 0.0,
-        shake=abs(normal(1.5)) if chance(0.4) else 0.0,
+        bend_x=normal(0.3) if chance(0.5, generator) else 0.0,
+        bend_y=normal(0.3) if chance(0.5, generator) else 0.0,
+        zoom=normal(0.008) if chance(0.5, generator) else 0.0,
+        turn=normal(0.008) if chance(0.4, generator) else 0.0,
+        shake=abs(normal(1.5)) if chance(0.4, generator) else 0.0,
         shake_frequency=0.6 + 2.0 * float(torch.rand((), generator=generator)),
     )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.data.motion import MARGIN, draw_motion, draw_shape, render
+from training.optics import chance
 
 # Camera pictures are soft at full size (colour filter array, JPEG): a quarter to a half of it is sharp at every pixel.
 SCALES = (0.5, 0.35, 0.25, 0.18)
@@ -70,7 +71,7 @@ def photo_clip(
         ``[frames, 3, size, size]`` uint8 and what was done (photographs, motions), JSON-compatible.
     """
     name, level = _choose(photographs, generator)
-    shutter = 0.5 if float(torch.rand((), generator=generator)) < 0.25 else 0.0
+    shutter = 0.5 if chance(0.25, generator) else 0.0
     wanted = draw_motion(generator)
     clip, motion = render(level, wanted, size, frames, generator, shutter)
     for _ in range(5):
@@ -82,7 +83,7 @@ def photo_clip(
         if _sharpness(again) > sharpness:
             clip, motion, name = again, motion_again, name_again
     record: dict[str, Any] = {"photograph": name, "motion": asdict(motion), "shutter": shutter}
-    if float(torch.rand((), generator=generator)) < 0.35:
+    if chance(0.35, generator):
         near_name, near = _choose(photographs, generator)
         side = min(max(LAYER_SIDE, size + LAYER_ROOM), *near.shape[-2:])
         top = int(torch.randint(near.shape[-2] - side + 1, (), generator=generator))
