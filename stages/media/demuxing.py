@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import av
-import av.logging
 
+from stages.media.listing import listing
 from stages.media.probe import open_video
 
 GROWING = ("mpeg", "mpegts", "flv", "live_flv")
@@ -88,10 +88,5 @@ def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, s
 
 def _listed(container: Any) -> tuple[tuple[int, str], ...]:
     """(index, kind and codec) of every stream that FFmpeg has met."""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)  # at which FFmpeg writes its list
-    try:
-        text = container.dumps_format()
-    finally:
-        av.logging.set_level(level)
-    return tuple((int(index), f"{index} {kind.lower()} {codec}") for index, kind, codec in _LISTED.findall(text))
+    found = _LISTED.findall(listing(container))
+    return tuple((int(index), f"{index} {kind.lower()} {codec}") for index, kind, codec in found)
