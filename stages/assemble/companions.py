@@ -158,7 +158,8 @@ class Companions:
         for stream in self._container.streams:
             if stream.type == "attachment" and stream.data:
                 name = stream.metadata.get("filename", f"attachment-{stream.index}")
-                output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+                copy = output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+                copy.metadata.update({**kept_tags(stream.metadata), **copy.metadata})
             elif stream.type == "video" and is_cover(stream):
                 self._attach_cover(output, stream)
 

@@ -164,7 +164,8 @@ def test_subtitles_chapters_attachments_and_tags(clip: ClipMaker, go: Go, tmp_pa
         text.metadata["language"] = "deu"
         streams[1].metadata["language"] = "fra"
         streams[1].disposition = 64
-        new.add_attachment("note.txt", "text/plain", b"signed by hand")
+        note = new.add_attachment("note.txt", "text/plain", b"signed by hand")
+        note.metadata.update({"title": "Note", "FOUND": "in the can"})
         new.metadata["title"] = "Das Fest"
         chapter = {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "Anfang"}}
         new.set_chapters([chapter])
@@ -183,6 +184,7 @@ def test_subtitles_chapters_attachments_and_tags(clip: ClipMaker, go: Go, tmp_pa
         assert (audio.language, text.language) == ("fra", "deu")
         assert audio.disposition & 64
         assert note.data == b"signed by hand" and note.name == "note.txt"
+        assert (note.metadata["title"], note.metadata["FOUND"]) == ("Note", "in the can")
         assert container.metadata["title"] == "Das Fest"
         (only,) = container.chapters()
         assert (only["start"] * only["time_base"], only["metadata"]["title"]) == (0, "Anfang")
