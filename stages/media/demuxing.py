@@ -1,4 +1,4 @@
-"""Packets of files whose streams are not all known when they are opened: MPEG-TS, MPEG-PS (VOB) and FLV.
+"""Packets of files whose streams are not all known when they are opened: MPEG-TS, MPEG-PS (VOB), FLV and DV.
 
 FFmpeg lists the streams that it meets within some seconds and megabytes. One that first appears later is known only to
 a reader who has gone that far; PyAV leaves its packets out.
@@ -17,7 +17,7 @@ import av
 from stages.media.listing import listing
 from stages.media.probe import open_video
 
-GROWING = ("mpeg", "mpegts", "flv", "live_flv")
+GROWING = ("mpeg", "mpegts", "flv", "live_flv", "dv")
 """Formats whose streams may first appear anywhere."""
 _FAR = {"probesize": str(256 << 20), "analyzeduration": str(24 * 3600 * 10**6)}
 """How far to look for streams in files that have later ones. FFmpeg keeps in memory what it reads for that."""
@@ -45,7 +45,7 @@ def announced_only(stream: Any) -> bool:
 def open_every_stream(path: Path) -> Any:
     """``open_video``, with those streams, too, that first appear in the middle of the file.
 
-    MPEG-TS, MPEG-PS and FLV are read once from end to end to find them.
+    MPEG-TS, MPEG-PS, FLV and DV are read once from end to end to find them.
 
     Raises:
         ItemError: see ``open_video``.
