@@ -19,6 +19,7 @@ from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK, to_ticks
 from stages.assemble.timed_text import is_mov_text, plain_text
 from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
+from stages.media.listing import stream_names
 from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
@@ -95,8 +96,9 @@ class Companions:
         if kind == "audio" and holds_late(path_of(self._container), stream.index):
             self.late.append(stream.index)
             return False
-        codec = stream.codec_context.name if stream.codec_context is not None else ""
-        self.left_out.append(f"{stream.index} {kind} {codec}".strip())
+        known = stream.codec_context is not None
+        name = f"{kind} {stream.codec_context.name}" if known else stream_names(self._container)[stream.index]
+        self.left_out.append(f"{stream.index} {name}")
         return False
 
     def _without(self, stream: Any) -> str:

@@ -7,21 +7,19 @@ a reader who has gone that far; PyAV leaves its packets out.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 
-from stages.media.listing import listing
+from stages.media.listing import stream_names
 from stages.media.probe import open_video
 
 GROWING = ("mpeg", "mpegts", "flv", "live_flv", "dv")
 """Formats whose streams may first appear anywhere."""
 _FAR = {"probesize": str(256 << 20), "analyzeduration": str(24 * 3600 * 10**6)}
 """How far to look for streams in files that have later ones. FFmpeg keeps in memory what it reads for that."""
-_LISTED = re.compile(r"^ *Stream #0:(\d+)[^:]*: (\w+): ([^\s,]+)", re.MULTILINE)
 
 
 def demux(container: Any, *streams: Any) -> Iterator[Any]:
@@ -81,12 +79,6 @@ def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, s
                 pass
         except av.error.FFmpegError:  # it breaks off, and so will every other reading
             pass
-        listed = _listed(container)
-        late = len(listed) > len(container.streams) or any(announced_only(each) for each in container.streams)
-        return late, listed if late else ()
-
-
-def _listed(container: Any) -> tuple[tuple[int, str], ...]:
-    """(index, kind and codec) of every stream that FFmpeg has met."""
-    found = _LISTED.findall(listing(container))
-    return tuple((int(index), f"{index} {kind.lower()} {codec}") for index, kind, codec in found)
+        names = stream_names(container)
+        late = len(names) > len(container.streams) or any(announced_only(each) for each in container.streams)
+        return late, tuple((index, f"{index} {name}") for index, name in names.items()) if late else ()
