@@ -43,7 +43,7 @@ def announced_only(stream: Any) -> bool:
 def open_every_stream(path: Path) -> Any:
     """``open_video``, with those streams, too, that first appear in the middle of the file.
 
-    MPEG-TS, MPEG-PS, FLV and DV are read once from end to end to find them.
+    MPEG-TS, MPEG-PS, FLV, DV and AVI of DV are read once from end to end to find them.
 
     Raises:
         ItemError: see ``open_video``.
@@ -72,7 +72,7 @@ def _scanned(path: Path) -> tuple[bool, tuple[tuple[int, str], ...]]:
 @functools.lru_cache(maxsize=16)
 def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, str], ...]]:
     with open_video(path) as container:
-        if container.format.name not in GROWING:
+        if container.format.name not in GROWING and not _is_dv(container):
             return False, ()
         try:
             for _ in demux(container):
@@ -82,3 +82,9 @@ def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, s
         names = stream_names(container)
         late = len(names) > len(container.streams) or any(announced_only(each) for each in container.streams)
         return late, tuple((index, f"{index} {name}") for index, name in names.items()) if late else ()
+
+
+def _is_dv(container: Any) -> bool:
+    """Whether a file is an AVI of DV, in whose frames the sound may lie (type 1)."""
+    codecs = [stream.codec_context.name for stream in container.streams.video if stream.codec_context is not None]
+    return container.format.name == "avi" and "dvvideo" in codecs

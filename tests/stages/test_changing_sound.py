@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import av
 import odd_clips
+import pytest
 
 from stages.media.probe import open_video
 from stages.split.config import SplitConfig
@@ -39,10 +41,32 @@ def recorded(tape: Path) -> bytes:
     return tape.read_bytes()
 
 
-def test_channels_that_a_tape_has_only_later_go_along(tmp_path: Path, go: Callable[..., Any]) -> None:
-    tape = tmp_path / "tape.dv"
-    first = recorded(tape)
-    tape.write_bytes(first * 10 + at_32_khz(first, bits=12))
+def type_1(tape: bytes) -> bytes:
+    """An AVI of the frames of DV with their sound in them."""
+    size = _SEQUENCES * _BLOCKS * _BLOCK
+    count = len(tape) // size
+    main = struct.pack("<14I", 40000, 0, 0, 0, count, 0, 1, size, 720, 576, 0, 0, 0, 0)
+    stream = b"iavsdvsd" + struct.pack("<12I", 0, 0, 0, 1, 25, 0, count, size, 10000, 0, 0, 0)
+    header = _list(b"strl", _piece(b"strh", stream) + _piece(b"strf", bytes(32)))
+    frames = b"".join(_piece(b"00__", tape[at : at + size]) for at in range(0, len(tape), size))
+    body = _list(b"hdrl", _piece(b"avih", main) + header) + _list(b"movi", frames)
+    return _piece(b"RIFF", b"AVI " + body)
+
+
+def _piece(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("<I", len(body)) + body
+
+
+def _list(kind: bytes, body: bytes) -> bytes:
+    return _piece(b"LIST", kind + body)
+
+
+@pytest.mark.parametrize("name", ["tape.dv", "tape.avi"])
+def test_channels_that_a_tape_has_only_later_go_along(tmp_path: Path, go: Callable[..., Any], name: str) -> None:
+    tape = tmp_path / name
+    first = recorded(tmp_path / "tape.dv")
+    whole = first * 10 + at_32_khz(first, bits=12)
+    tape.write_bytes(type_1(whole) if tape.suffix == ".avi" else whole)
     with open_video(tape) as container:
         assert len(container.streams.audio) == 1  # FFmpeg does not look so far
     way = go(tape, scale=1, chunk_frames=50)
