@@ -77,9 +77,9 @@ class Companions:
 
     def _wanted(self, stream: Any) -> bool:
         kind = stream.type
-        picture = next(s for s in self._container.streams.video if not is_cover(s))
+        picture = video_stream(self._container, "")
         if kind == "video":
-            if not is_cover(stream) and stream is not picture:
+            if not is_cover(stream) and stream.index != picture.index:
                 self.left_out.append(f"{stream.index} video")
             return False
         if kind == "data" and stream.metadata.get("timecode", "") == picture.metadata.get("timecode"):

@@ -98,6 +98,23 @@ def test_sound_that_only_ffmpeg_copies_is_refused_where_an_edit_list_cuts_it(tmp
         go(source, scale=1, chunk_frames=40)
 
 
+@pytest.mark.parametrize(("marks", "index"), [("0 default", 1), ("default default", 0), ("0 0", 0)])
+def test_of_several_video_streams_the_one_that_players_show_is_restored(
+    tmp_path: Path, go: Go, marks: str, index: int
+) -> None:
+    odd_clips.write_texture(tmp_path)
+    first, second = (f"-disposition:v:{number} {mark}" for number, mark in enumerate(marks.split()))
+    pictures = odd_clips.moving(seconds=0.2).replace("-vf", "-filter_complex")
+    words = f"{pictures},split[a][b];[b]negate[c] -map [a] -map [c] {first} {second} -c:v ffv1 angles.mkv"
+    odd_clips.ffmpeg(words, tmp_path)
+    way = go(tmp_path / "angles.mkv", scale=1)
+    assert way.result.facts["left_out"] == f"{1 - index} video"
+    with av.open(str(tmp_path / "angles.mkv")) as source, av.open(str(way.output)) as result:
+        wanted, found = next(source.decode(video=index)), next(result.decode(video=0))
+        assert np.abs(components(wanted)[0].astype(int) - (components(found)[0].astype(int) >> 2)).max() <= 2
+    assert against_source(way.output, tmp_path / "angles.mkv", SplitConfig()) == []
+
+
 @pytest.mark.parametrize(
     ("codec", "advice"), [("pcm_f32be", "pcm_f32le"), ("pcm_s8", "FLAC"), ("adpcm_ima_qt", "FLAC")]
 )
