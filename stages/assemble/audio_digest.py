@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from stages.media.demuxing import demux, open_every_stream
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350, 0, 0, 0)
 """Sampling frequencies of ADTS (ISO/IEC 14496-3, table 1.18)."""
 _MOST_CHANGES = 5
+_SAMPLE_RATE = 4
+"""FFmpeg's AV_SIDE_DATA_PARAM_CHANGE_SAMPLE_RATE."""
 
 
 class PacketDigest:
@@ -22,19 +25,22 @@ class PacketDigest:
     left out of the digest, so that equal digests mean equal audio.
 
     Attributes:
-        changes: where those headers say something else than before, the first few, as text: players of Matroska will
-            not know it.
+        changes: where those headers, or the container, say something else than before, the first few, as text: players
+            of Matroska will not know it.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.changes: list[str] = []
         self._form = ""
+        self._rate = 0
         self._hash = hashlib.sha256()
 
     def add(self, packet: Any, codec: str) -> None:
         """Add one packet."""
         data = bytes(packet)
+        if packet.has_sidedata("param_change"):
+            self._note_rate(packet)
         if codec.startswith("aac") and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
             self._note_form(data, packet)
             data = data[7 if data[1] & 1 else 9 :]
@@ -45,13 +51,25 @@ class PacketDigest:
     def _note_form(self, data: bytes, packet: Any) -> None:
         rate = _RATES[data[2] >> 2 & 15]
         form = f"{rate} Hz (channel configuration {(data[2] & 1) << 2 | data[3] >> 6})"
-        if self._form and form != self._form and len(self.changes) < _MOST_CHANGES:
+        if self._form and form != self._form:
+            self._note(f"its AAC changes from {self._form} to {form}", packet)
+        self._form = form
+
+    def _note_rate(self, packet: Any) -> None:
+        """Another sampling frequency (FFmpeg's AV_PKT_DATA_PARAM_CHANGE), as on tapes of DV."""
+        flags, rate = struct.unpack_from("<II", bytes(packet.get_sidedata("param_change")).ljust(8, b"\0"))
+        before = self._rate or packet.stream.codec_context.sample_rate
+        if flags & _SAMPLE_RATE and rate != before:
+            self._note(f"it changes from {before} Hz to {rate} Hz", packet)
+            self._rate = rate
+
+    def _note(self, change: str, packet: Any) -> None:
+        if len(self.changes) < _MOST_CHANGES:
             at = "" if packet.pts is None else f" at {float(packet.pts * packet.time_base):.3f} s"
             self.changes.append(
-                f"its AAC changes from {self._form} to {form}{at}; Matroska has one form for a stream, so that what "
-                "follows plays wrongly: listen to the source"
+                f"{change}{at}; Matroska has one form for a stream, so that what follows plays wrongly: listen to the "
+                "source"
             )
-        self._form = form
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PacketDigest) and (self.count, self.hex) == (other.count, other.hex)

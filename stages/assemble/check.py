@@ -56,7 +56,7 @@ def write_framemd5(path: Path, target: Path, audio: bool) -> None:
     Raises:
         FfmpegError: a frame cannot be decoded (FFV1's checksums are verified).
     """
-    source = open_input(path, err_detect="crccheck+explode", copyts=None)
+    source = open_input(path, err_detect="crccheck+explode", copyts=None, apply_cropping=0)
     streams = [source["v:0"], *([source["a"]] if audio else [])]
     options = {
         "c:v": "rawvideo",

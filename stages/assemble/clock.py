@@ -68,7 +68,9 @@ def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
 def clock_of(source: Path) -> Clock:
     """The clock of a video; one that moves nothing where the container has no interleaved packets that tell."""
     with open_every_stream(source) as container:
-        if container.format.name not in GROWING:
+        if (
+            container.format.name not in GROWING or container.format.name == "dv"
+        ):  # which has no clock: it counts frames
             return Clock([])
         facts = describe(container, source.name)
         packets = presented(demux(container, container.streams[facts.index]))

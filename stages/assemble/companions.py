@@ -19,6 +19,7 @@ from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK, to_ticks
 from stages.assemble.timed_text import is_mov_text, plain_text
 from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
+from stages.media.listing import stream_names
 from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
@@ -76,9 +77,9 @@ class Companions:
 
     def _wanted(self, stream: Any) -> bool:
         kind = stream.type
-        picture = next(s for s in self._container.streams.video if not is_cover(s))
+        picture = video_stream(self._container, "")
         if kind == "video":
-            if not is_cover(stream) and stream is not picture:
+            if not is_cover(stream) and stream.index != picture.index:
                 self.left_out.append(f"{stream.index} video")
             return False
         if kind == "data" and stream.metadata.get("timecode", "") == picture.metadata.get("timecode"):
@@ -95,8 +96,9 @@ class Companions:
         if kind == "audio" and holds_late(path_of(self._container), stream.index):
             self.late.append(stream.index)
             return False
-        codec = stream.codec_context.name if stream.codec_context is not None else ""
-        self.left_out.append(f"{stream.index} {kind} {codec}".strip())
+        known = stream.codec_context is not None
+        name = f"{kind} {stream.codec_context.name}" if known else stream_names(self._container)[stream.index]
+        self.left_out.append(f"{stream.index} {name}")
         return False
 
     def _without(self, stream: Any) -> str:
@@ -158,7 +160,8 @@ class Companions:
         for stream in self._container.streams:
             if stream.type == "attachment" and stream.data:
                 name = stream.metadata.get("filename", f"attachment-{stream.index}")
-                output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+                copy = output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+                copy.metadata.update({**kept_tags(stream.metadata), **copy.metadata})
             elif stream.type == "video" and is_cover(stream):
                 self._attach_cover(output, stream)
 

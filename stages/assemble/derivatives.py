@@ -131,7 +131,7 @@ def _make(master: Path, target: Path, wanted: DerivativeConfig, rate: Fraction |
 
 
 def _encode(master: Path, target: Path, recipe: _Recipe, quality: int | None, rate: Fraction | None) -> list[str]:
-    source = open_input(master)
+    source = open_input(master, apply_cropping=0)  # older versions of ffmpeg know of no clean aperture
     streams = [_picture(source["v:0"], master, recipe.pix_fmt, rate)]
     lacking = []
     with av.open(file_url(master), "r", format="matroska") as container:

@@ -1,9 +1,9 @@
 """Facts that the muxer cannot be told through PyAV, written into the header of a finished Matroska file.
 
-The display aspect ratio of the video, the order of its fields where it is interlaced, and CodecDelay of audio, the
-samples at the start that exist only to prime the decoder. FFmpeg leaves gaps in the header; the track entries are
-written anew without them and the rest is padded, so that nothing after the header moves. Identifiers: RFC 9559;
-encoding: RFC 8794.
+The display aspect ratio of the video, what of its pictures is not shown, the order of its fields where it is
+interlaced, and CodecDelay of audio, the samples at the start that exist only to prime the decoder. FFmpeg leaves gaps
+in the header; the track entries are written anew without them and the rest is padded, so that nothing after the header
+moves. Identifiers: RFC 9559; encoding: RFC 8794.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from stages.media.cropping import Crop
+
 _SEGMENT, _TRACKS, _TRACK_ENTRY, _VIDEO = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae", b"\xe0"
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT, _CODEC_DELAY = b"\x54\xb0", b"\x54\xba", b"\x54\xb2", b"\x56\xaa"
+_CROPS = {"bottom": b"\x54\xaa", "top": b"\x54\xbb", "left": b"\x54\xcc", "right": b"\x54\xdd"}
+_NAME = b"\x53\x6e"
 _FLAG_INTERLACED, _FIELD_ORDER = b"\x9a", b"\x9d"
 _ORDERS = {"tff": 14, "bff": 9, "": 2}
 """FieldOrder of RFC 9559: fields woven into one picture, top or bottom first, or undetermined."""
@@ -31,11 +35,18 @@ class TrackFacts:
         display: width and height as shown, of a video track.
         codec_delay: nanoseconds of priming, of an audio track.
         fields: order of a video track whose fields are woven together: "tff", "bff" or "" for unknown.
+        crop: what of a video track is not shown. The track must have been written with ``roomy_name``.
     """
 
     display: tuple[int, int] | None = None
     codec_delay: int | None = None
     fields: str | None = None
+    crop: Crop | None = None
+
+
+def roomy_name(name: str) -> str:
+    """A track's name that leaves room in the header for ``TrackFacts.crop``; what is added is taken away again."""
+    return name + " " * 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,9 @@ def _entry(data: bytes, entry: _Element, facts: TrackFacts) -> bytes:
             continue
         if child.id == _VIDEO:
             parts.append(_video(data, child, facts))
+        elif child.id == _NAME and facts.crop is not None:
+            name = data[child.body : child.end].rstrip(b" ")
+            parts.append(_write(_NAME, name) if name else b"")
         else:
             parts.append(data[child.start : child.end])
     if facts.codec_delay is not None:
@@ -109,6 +123,8 @@ def _video(data: bytes, video: _Element, facts: TrackFacts) -> bytes:
     if facts.fields is not None:
         drop += (_FLAG_INTERLACED, _FIELD_ORDER)
         added += _uint(_FLAG_INTERLACED, 1) + _uint(_FIELD_ORDER, _ORDERS[facts.fields])
+    if facts.crop is not None:
+        added += b"".join(_uint(identifier, getattr(facts.crop, side)) for side, identifier in _CROPS.items())
     return _write(_VIDEO, _kept(data, video, drop) + added)
 
 

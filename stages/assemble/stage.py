@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import importlib.util
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,12 +28,13 @@ from stages.assemble.joining import (
     stream_format,
 )
 from stages.assemble.late_audio import add_late_audio
-from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size
+from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size, roomy_name
 from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
 from stages.items import AssembleTask
 from stages.media.account import SourceAccount, shortened
+from stages.media.cropping import Crop, crop_of
 from stages.media.ffmpeg import file_url
 from stages.media.ffv1 import OutputFormat
 from stages.media.probe import open_video, video_stream
@@ -87,7 +89,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
         companions = Companions(task.source, self.config, next(frame_times(task))[0])
         try:
             captions = self._captions(task, account, companions)
-            self._mux(task, path, joiner, companions, captions)
+            crop = _crop(task, fmt)
+            self._mux(task, path, joiner, companions, captions, crop)
         finally:
             companions.close()
         late = []
@@ -95,7 +98,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
             position = 1 + companions.count + captions.count
             late = add_late_audio(path, task.source, companions.late, companions.shift, position)
         kept = {each.order for each in account.fields if each.treatment == "kept"} if account else set()
-        self._amend(path, fmt, companions, min(kept, default=None))
+        self._amend(path, fmt, companions, min(kept, default=None), crop)
         digests = [*companions.digests, *late]
         shifted = (tick + companions.shift for tick, _ in frame_times(task))
         frames = check_file(path, shifted, digests)
@@ -127,12 +130,22 @@ class AssembleStage(Stage[AssembleTask, Result]):
             return Captions(left_out=(where,))
         return keep_captions(task.source, task.output / f"{task.name}{SUFFIX}", constant_rate(task), companions.shift)
 
-    def _mux(self, task: AssembleTask, path: Path, joiner: Joiner, companions: Companions, captions: Captions) -> None:
+    def _mux(
+        self,
+        task: AssembleTask,
+        path: Path,
+        joiner: Joiner,
+        companions: Companions,
+        captions: Captions,
+        crop: Crop | None,
+    ) -> None:
         with (
             av.open(file_url(reference_file(task)), "r", options={"protocol_whitelist": "file"}) as reference,
             av.open(file_url(path), "w", format="matroska", options=dict(_MUXER_OPTIONS)) as output,
         ):
             stream = self._add_video(output, reference.streams.video[0], task)
+            if crop is not None:
+                stream.metadata["title"] = roomy_name(stream.metadata.get("title", ""))
             companions.add_to(output)
             captions.add_to(output)
             output.metadata.update(task.tags)
@@ -153,13 +166,26 @@ class AssembleStage(Stage[AssembleTask, Result]):
             stream.metadata.update(kept_tags(original.metadata))
         return stream
 
-    def _amend(self, path: Path, fmt: OutputFormat, companions: Companions, fields: str | None) -> None:
+    def _amend(
+        self, path: Path, fmt: OutputFormat, companions: Companions, fields: str | None, crop: Crop | None
+    ) -> None:
         facts = {index: TrackFacts(codec_delay=delay) for index, delay in companions.codec_delays.items()}
-        display = display_size(fmt.width, fmt.height, fmt.sar)
+        width, height = fmt.width, fmt.height
+        if crop is not None:
+            width, height = width - crop.left - crop.right, height - crop.top - crop.bottom
+        display = display_size(width, height, fmt.sar) or (None if crop is None else (width, height))
         if display is not None or fields is not None:
-            facts[0] = TrackFacts(display=display, fields=fields)
+            facts[0] = TrackFacts(display=display, fields=fields, crop=crop)
         if facts:
             amend_tracks(path, facts)
+
+
+def _crop(task: AssembleTask, fmt: OutputFormat) -> Crop | None:
+    """What of the restored pictures is not shown, as what of the source's is not."""
+    table = first_table(task)
+    with open_video(task.source) as source:
+        found = crop_of(source, video_stream(source, task.source.name).index)
+    return None if found is None else found.scaled(Fraction(fmt.width, table.width), Fraction(fmt.height, table.height))
 
 
 def _timed(joiner: Joiner, task: AssembleTask, shift: int, stream: Any) -> Iterator[tuple[int, Any]]:

@@ -65,11 +65,15 @@ class ColourTags(BaseModel):
     siting: Literal["left", "centre"] = Field(default="left", description="horizontal position of subsampled chroma")
 
 
+_WITH_BLANKING = (720, 608)
+
+
 def decide_matrix(tag: int, kind: Literal["yuv", "rgb", "gray"], width: int, height: int) -> Matrix:
     """The matrix of a picture: its tag, or by size where there is none.
 
     Untagged pictures of 1280 columns or of more than 576 rows are taken for BT.709, those of 576 rows for BT.601 with
-    625 lines (BT470BG), others for BT.601 with 525 lines (SMPTE170M): the rule that players apply.
+    625 lines (BT470BG), others for BT.601 with 525 lines (SMPTE170M): the rule that players apply. 720 columns with 608
+    rows are 576 below 32 of vertical blanking (D-10, SMPTE ST 356).
 
     Raises:
         ItemError: the tag names a matrix that Reelift cannot convert.
@@ -80,9 +84,9 @@ def decide_matrix(tag: int, kind: Literal["yuv", "rgb", "gray"], width: int, hei
         return Matrix(tag)
     if tag not in (0, UNSPECIFIED, 3):
         raise ItemError(f"colour matrix {tag} (ITU-T H.273) is not supported; convert the video to BT.709 or BT.2020")
-    if width >= 1280 or height > 576:
-        return Matrix.BT709
-    return Matrix.BT470BG if height == 576 else Matrix.SMPTE170M
+    if (height == 576 and width < 1280) or (width, height) == _WITH_BLANKING:
+        return Matrix.BT470BG
+    return Matrix.BT709 if width >= 1280 or height > 576 else Matrix.SMPTE170M
 
 
 def matrix_reason(tag: int, matrix: Matrix, height: int) -> str:

@@ -1,4 +1,4 @@
-"""Packets of files whose streams are not all known when they are opened: MPEG-TS, MPEG-PS (VOB) and FLV.
+"""Packets of files whose streams are not all known when they are opened: MPEG-TS, MPEG-PS (VOB), FLV and DV.
 
 FFmpeg lists the streams that it meets within some seconds and megabytes. One that first appears later is known only to
 a reader who has gone that far; PyAV leaves its packets out.
@@ -7,21 +7,19 @@ a reader who has gone that far; PyAV leaves its packets out.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import av.logging
 
+from stages.media.listing import stream_names
 from stages.media.probe import open_video
 
-GROWING = ("mpeg", "mpegts", "flv", "live_flv")
+GROWING = ("mpeg", "mpegts", "flv", "live_flv", "dv")
 """Formats whose streams may first appear anywhere."""
 _FAR = {"probesize": str(256 << 20), "analyzeduration": str(24 * 3600 * 10**6)}
 """How far to look for streams in files that have later ones. FFmpeg keeps in memory what it reads for that."""
-_LISTED = re.compile(r"^ *Stream #0:(\d+)[^:]*: (\w+): ([^\s,]+)", re.MULTILINE)
 
 
 def demux(container: Any, *streams: Any) -> Iterator[Any]:
@@ -45,7 +43,7 @@ def announced_only(stream: Any) -> bool:
 def open_every_stream(path: Path) -> Any:
     """``open_video``, with those streams, too, that first appear in the middle of the file.
 
-    MPEG-TS, MPEG-PS and FLV are read once from end to end to find them.
+    MPEG-TS, MPEG-PS, FLV, DV and AVI of DV are read once from end to end to find them.
 
     Raises:
         ItemError: see ``open_video``.
@@ -74,24 +72,19 @@ def _scanned(path: Path) -> tuple[bool, tuple[tuple[int, str], ...]]:
 @functools.lru_cache(maxsize=16)
 def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, str], ...]]:
     with open_video(path) as container:
-        if container.format.name not in GROWING:
+        if container.format.name not in GROWING and not _is_dv(container):
             return False, ()
         try:
             for _ in demux(container):
                 pass
         except av.error.FFmpegError:  # it breaks off, and so will every other reading
             pass
-        listed = _listed(container)
-        late = len(listed) > len(container.streams) or any(announced_only(each) for each in container.streams)
-        return late, listed if late else ()
+        names = stream_names(container)
+        late = len(names) > len(container.streams) or any(announced_only(each) for each in container.streams)
+        return late, tuple((index, f"{index} {name}") for index, name in names.items()) if late else ()
 
 
-def _listed(container: Any) -> tuple[tuple[int, str], ...]:
-    """(index, kind and codec) of every stream that FFmpeg has met."""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)  # at which FFmpeg writes its list
-    try:
-        text = container.dumps_format()
-    finally:
-        av.logging.set_level(level)
-    return tuple((int(index), f"{index} {kind.lower()} {codec}") for index, kind, codec in _LISTED.findall(text))
+def _is_dv(container: Any) -> bool:
+    """Whether a file is an AVI of DV, in whose frames the sound may lie (type 1)."""
+    codecs = [stream.codec_context.name for stream in container.streams.video if stream.codec_context is not None]
+    return container.format.name == "avi" and "dvvideo" in codecs

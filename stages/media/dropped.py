@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import av
+import numpy as np
 
 _METADATA = {
     "MASTERING_DISPLAY_METADATA": "mastering display (SMPTE ST 2086)",
@@ -16,6 +17,18 @@ _METADATA = {
     "DOVI_RPU_BUFFER": "Dolby Vision metadata",
 }
 """PyAV's names of side data -> what people call it."""
+
+
+def has_palette(pix_fmt: str, codec: str) -> bool:
+    """Whether pictures are coloured by palettes, whose format has alpha even where nobody put any."""
+    return pix_fmt == "pal8" or codec == "gif"
+
+
+def is_see_through(picture: av.VideoFrame) -> bool:
+    """Whether anything in a picture of ``bgra`` is not opaque."""
+    plane = picture.planes[0]
+    samples = np.frombuffer(memoryview(plane), np.uint8).reshape(picture.height, plane.line_size)
+    return bool((samples[:, 3 : 4 * picture.width : 4] < 255).any())
 
 
 def has_alpha(stream: Any, pix_fmts: Iterable[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -98,7 +99,18 @@ def repack(picture: av.VideoFrame) -> av.VideoFrame:
     if name.startswith(("grayf", "yaf")):
         return _gray_of_floats(picture)
     full = {"src_color_range": 2, "dst_color_range": 2} if name.startswith("yuvj") else {}
-    return picture.reformat(format=target, interpolation=EXACT, threads=1, **full)
+    result = picture.reformat(format=target, interpolation=EXACT, threads=1, **full)
+    if target == "bgr0" and picture.format.components[0].bits < 8:
+        _stretch(result, [component.bits for component in picture.format.components])
+    return result
+
+
+def _stretch(picture: av.VideoFrame, bits: Sequence[int]) -> None:
+    """Spread R, G and B of few bits from black to white. swscale shifts them, so that 31 of 5 bits becomes 248."""
+    for plane, size in zip(components(picture), bits, strict=True):
+        top = 2**size - 1
+        levels = np.arange(256) >> (8 - size)
+        plane[...] = np.round(levels * 255 / top).astype(np.uint8)[plane]
 
 
 def _gray_of_floats(picture: av.VideoFrame) -> av.VideoFrame:

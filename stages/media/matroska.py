@@ -15,6 +15,9 @@ from stages.contract import ItemError
 from stages.media.demuxing import announced_only, demux, far_options, open_every_stream
 from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
 
+_FLOATS = {"pcm_f32be": "pcm_f32le", "pcm_f64be": "pcm_f64le"}
+"""What FLAC cannot hold without loss -> what Matroska holds of the same samples."""
+
 
 @functools.cache
 def held_codecs() -> frozenset[str]:
@@ -67,8 +70,9 @@ def check_audio(container: Any, name: str, quick: bool = False) -> None:
             continue
         codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
         if not holds_late(path_of(container), stream.index):
+            held = _FLOATS.get(codec, "FLAC")
             raise ItemError(
-                f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska; convert it to FLAC"
+                f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska; convert it to {held}"
             )
         if _skips(path_of(container), stream.index):
             raise ItemError(

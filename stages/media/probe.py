@@ -44,7 +44,7 @@ class VideoFacts:
     Attributes:
         format: FFmpeg's name of the container format.
         streams: all streams, in order.
-        index: the video stream that is restored: the first that is not a cover picture.
+        index: the video stream that is restored, see ``video_stream``.
         codec: its codec.
         width, height: coded size in samples.
         pix_fmt: FFmpeg's name of its pixel format.
@@ -122,14 +122,15 @@ def is_caption_stream(stream: Any) -> bool:
 
 
 def video_stream(container: Any, name: str) -> Any:
-    """The stream that is restored: the first video stream that is not a cover picture.
+    """The stream that is restored, which players show: the first video stream that is no cover picture.
+
+    Where some are marked as default (in QuickTime: enabled), it is the first of those.
 
     Raises:
         ItemError: there is none, or FFmpeg has no decoder for it.
     """
-    for stream in container.streams.video:
-        if is_cover(stream):
-            continue
+    pictures = [stream for stream in container.streams.video if not is_cover(stream)]
+    for stream in sorted(pictures, key=lambda each: not each.disposition & Disposition.default):
         if stream.codec_context is None or not stream.codec_context.width or not stream.codec_context.pix_fmt:
             codec = stream.codec_context.name if stream.codec_context is not None else "unknown codec"
             raise ItemError(f"{name}: video stream {stream.index} ({codec}) cannot be decoded")

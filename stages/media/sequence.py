@@ -23,6 +23,8 @@ from stages.wording import plain
 SUFFIXES = frozenset([".dpx", ".png", ".tif", ".tiff"])
 _NUMBERED = re.compile(r"^(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.[^.]+)$")
 _FEWEST = 2
+_SAME_RATE = Fraction(1, 2000)
+"""A share by which rates may differ that are written as 23.98 and 24000/1001; 24 and 23.976 differ by twice as much."""
 _LONGEST_NUMBER = 18
 
 
@@ -32,14 +34,14 @@ class ImageSequence:
 
     Attributes:
         names: file names in order of their numbers; those that belong to no sequence come last.
-        missing: (place in ``names`` before which images are missing, how many, their numbers as text).
+        missing: (place in ``names`` before which images are missing, the first and the last of their numbers).
         conflict: "" if all of them are one sequence, else which are not and what to do, in one line. Such a folder
             cannot be opened, since images would be left out. It is hashed and downloaded whole all the same, so that it
             is refused wherever it lies, and counts as changed once it is in order.
     """
 
     names: tuple[str, ...]
-    missing: tuple[tuple[int, int, str], ...]
+    missing: tuple[tuple[int, int, int], ...]
     conflict: str = ""
 
 
@@ -66,7 +68,7 @@ def find_sequence(names: Iterable[str]) -> ImageSequence | None:
         return None
     numbers = sorted(group)
     missing = tuple(
-        (place, later - earlier - 1, f"{earlier + 1}" if later - earlier == 2 else f"{earlier + 1} to {later - 1}")
+        (place, earlier + 1, later - 1)
         for place, (earlier, later) in enumerate(pairwise(numbers), 1)
         if later - earlier > 1
     )
@@ -95,8 +97,9 @@ class SequenceContainer:
     FFmpeg takes an image of no bytes for the end of the sequence, so there are no links to those.
 
     Attributes:
-        missing: images that the numbering lacks, that have no bytes, or at which reading ended too soon; complete when
-            all packets have been read.
+        missing: images that the numbering lacks, that have no bytes, or at which reading ended too soon, and a rate
+            that they state and that is not the one they are shown at; complete when all packets have been read.
+        metadata: the time code in the header of the first image, if it has one (DPX).
 
     Raises:
         ItemError: there is no sequence, images of it would be left out (``ImageSequence.conflict``), all have no bytes,
@@ -125,16 +128,23 @@ class SequenceContainer:
         options = {"framerate": str(rate), "start_number": "0", "protocol_whitelist": "file"}
         try:
             self._container = av.open(pattern, "r", format="image2", options=options)
+            self.metadata, stated = _header(pattern, options) if suffix == ".dpx" else ({}, None)
         except (av.error.FFmpegError, ValueError) as error:
             self._links.cleanup()
             reason = getattr(error, "strerror", None) or error
             first = plain(self._names[self._places[0]])
             raise ItemError(f"{folder.name}: {first} cannot be opened as an image ({reason})") from None
         self.name = file_url(folder)
+        if stated and abs(stated / rate - 1) > _SAME_RATE:
+            told = f"the images say {float(stated):.6g} frames a second, they are shown at {float(rate):.6g}"
+            self.missing += (self._damage(0, f"{told} (split.sequence_rate)"),)
 
     def _not_there(self, sequence: ImageSequence) -> Iterator[Damage]:
-        for place, _, numbers in sequence.missing:
-            yield self._damage(place, f"image {numbers} of the sequence is missing")
+        for place, first, last in sequence.missing:
+            which = f"image {first} of the sequence is"
+            if last > first:
+                which = f"images {first} to {last} ({last - first + 1}) of the sequence are"
+            yield self._damage(place, f"{which} missing, the next follow without a gap")
         for place in sorted(set(range(len(self._names))) - set(self._places)):
             yield self._damage(place, f"image {plain(self._names[place])} has 0 bytes")
 
@@ -168,3 +178,16 @@ class SequenceContainer:
 
     def __exit__(self, *exception: Any) -> None:
         self.close()
+
+
+def _header(pattern: str, options: Mapping[str, str]) -> tuple[dict[str, str], Fraction | None]:
+    """Time code as a tag, and frames per second, as the first image of a sequence of DPX has them, if it does."""
+    with av.open(pattern, "r", format="image2", options=dict(options)) as container:
+        stream = container.streams.video[0]
+        try:
+            picture = next(container.decode(stream), None)
+        except av.error.FFmpegError:  # a damaged image, of which the survey will tell
+            return {}, None
+        timecode = picture.metadata.get("timecode") if picture is not None else None
+        rate = stream.codec_context.framerate
+        return {"timecode": timecode} if timecode else {}, rate if rate and 0 < rate <= 1000 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from stages.media.account import FieldSegment, Order, Treatment
 from stages.split.config import FieldPolicy
@@ -128,11 +129,11 @@ class _Run:
 
 
 def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment]:
-    kinds, why, orders = measured.kinds[start:stop], "measured", _ORDERS
+    kinds, flags, why, orders = measured.kinds[start:stop], measured.flags[start:stop], "measured", _ORDERS
     if set(kinds) == {UNDETERMINED}:  # nothing moves: the flags can do no harm, and may be right
-        kinds, why, orders = measured.flags[start:stop].replace("i", TOP_FIRST), "nothing moves; as flagged", {}
-    brief = stop - start < _SWITCH and "i" not in measured.flags[start:stop]
-    states = smoothed(kinds, _DOUBT if brief else 0)
+        kinds, why, orders = flags.replace("i", TOP_FIRST), "nothing moves; as flagged", {}
+    brief = stop - start < _SWITCH and "i" not in flags
+    states = smoothed(kinds, _DOUBT if brief else 0, flags)
     begin = 0
     for end in range(1, len(states) + 1):
         if end == len(states) or states[end] != states[begin]:
@@ -147,22 +148,30 @@ def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment
             begin = end
 
 
-def smoothed(kinds: Sequence[str], doubt: int) -> str:
+def smoothed(kinds: Sequence[str], doubt: int, flags: Sequence[str] = "") -> str:
     """The likeliest course of p, t and b behind single measurements: one change costs as much as eight misjudgements.
 
     The Viterbi algorithm with three states, which keeps three bytes for every frame. To begin with t or b costs
-    ``doubt``.
+    ``doubt``. Of courses that cost the same, the one that follows the most flags where nothing was determined.
     """
-    costs = {state: 0 if state == PROGRESSIVE else doubt for state in _STATES}
+    one = len(kinds) + 1  # a misjudgement, which all flags together do not outweigh
+    switch = _SWITCH * one
+    costs = {state: 0 if state == PROGRESSIVE else doubt * one for state in _STATES}
     back = {state: bytearray() for state in _STATES}  # the state before each frame, were the frame in this one
-    for kind in kinds:
+    for kind, flag in zip_longest(kinds, flags):
         cheapest = min(_STATES, key=lambda state: costs[state])
         for s, before in back.items():
-            before += (s if costs[s] <= costs[cheapest] + _SWITCH else cheapest).encode()
-        costs = {s: min(costs[s], costs[cheapest] + _SWITCH) + int(kind in _STATES and kind != s) for s in _STATES}
+            before += (s if costs[s] <= costs[cheapest] + switch else cheapest).encode()
+        costs = {s: min(costs[s], costs[cheapest] + switch) + _misjudged(s, kind, flag, one) for s in _STATES}
     state = min(_STATES, key=lambda each: costs[each])
     path = bytearray()
     for frame in reversed(range(len(kinds))):
         path += state.encode()
         state = chr(back[state][frame])
     return path[::-1].decode()
+
+
+def _misjudged(state: str, kind: str, flag: str | None, one: int) -> int:
+    if kind in _STATES:
+        return one if kind != state else 0
+    return int(flag is not None and (flag == "i") == (state == PROGRESSIVE))

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.codec.context import Flags
 
 from stages.media.account import Damage
 from stages.media.demuxing import demux
@@ -60,6 +61,7 @@ class PictureReader:
         self._facts = facts
         self._stream = container.streams[facts.index]
         self._stream.thread_type = "SLICE"  # frame threads may conceal damage differently from run to run
+        self._stream.codec_context.flags |= Flags.unaligned  # else columns cropped at the left would stay
         self._shapes = Shapes(self._stream, facts.format)
         self._stamper = Stamper(facts, begin)
         self._by_packet = facts.format == "avi"  # AVI knows no presentation times: frame n is shown when packet n is

@@ -15,7 +15,7 @@ from av.filter import Graph
 
 from stages.contract import ItemError
 from stages.media.account import Damage, FieldSegment, SourceAccount
-from stages.media.dropped import has_alpha, metadata_of
+from stages.media.dropped import has_alpha, has_palette, is_see_through, metadata_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes
 from stages.split.config import SplitConfig
@@ -97,13 +97,16 @@ class _Idet:
 class _Seen:
     """What is kept of the pictures of a video: some 45 bytes of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: VideoFacts) -> None:
         self.forms: list[Form] = []
         self.flags: list[str] = []
         self.times = array("q")
         self.last = 0  # duration of the last picture, 0 if not known
         self.captions = 0
         self.metadata: set[str] = set()
+        self._facts = facts
+        self._palette = has_palette(facts.pix_fmt, facts.codec)
+        self._see_through = False  # looked for where there are palettes
         self._known: dict[Form, Form] = {}  # one object for all pictures of a form
         self._idet = _Idet()
 
@@ -114,6 +117,8 @@ class _Seen:
         self.last = stamp.duration
         self.captions += bool(captions_of(picture))
         self.metadata |= metadata_of(picture)
+        if self._palette and picture.format.name == "bgra":
+            self._see_through = self._see_through or is_see_through(picture)
         self._idet.add(picture)
 
     def measured(self) -> Measured:
@@ -121,9 +126,10 @@ class _Seen:
         self._idet.finish()
         return Measured("".join(self._idet.kinds), "".join(self._idet.repeated), "".join(self.flags))
 
-    def dropped(self, stream: Any, facts: VideoFacts) -> tuple[str, ...]:
+    def dropped(self, stream: Any) -> tuple[str, ...]:
         """What the pictures carry and the result does not."""
-        alpha = has_alpha(stream, {facts.pix_fmt, *(form.raster[2] for form in self._known)})
+        names = {self._facts.pix_fmt, *(form.raster[2] for form in self._known)}
+        alpha = self._see_through if self._palette else has_alpha(stream, names)
         return (*(["alpha"] if alpha else []), *sorted(self.metadata))
 
 
@@ -133,13 +139,13 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
     Raises:
         ItemError: see ``open_video``, ``describe`` and ``colour.decide_matrix``.
     """
-    seen = _Seen()
     with open_video(path, config.sequence_rate) as container:
         facts = describe(container, path.name)
+        seen = _Seen(facts)
         reader = PictureReader(container, facts)
         for picture, stamp in reader:
             seen.add(picture, stamp, reader.form)
-        dropped = seen.dropped(container.streams[facts.index], facts)
+        dropped = seen.dropped(container.streams[facts.index])
         missing = tuple(container.missing) if facts.format == "image2" else ()
     if not seen.forms:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from image_folders import write_images
+from image_folders import write_header, write_images
 
 from stages.contract import ItemError
 from stages.media.frames import read_pictures
@@ -55,11 +55,34 @@ def test_rate_and_order_and_missing_images(tmp_path: Path, go: Go) -> None:
     way = go(folder, scale=1, chunk_frames=20, sequence_rate=18)
     table = read_table(way.task.split[-1])
     assert table.rate == 18 and len(table) == 10
-    assert "images" not in way.result.facts["damage"]
+    assert "not read" not in way.result.facts["damage"]
     (damage,) = table.account.damage
     assert (damage.frame, damage.seconds) == (5, pytest.approx(5 / 18))
-    assert damage.what == "image 86405 to 86406 of the sequence is missing"
+    assert damage.what == "images 86405 to 86406 (2) of the sequence are missing, the next follow without a gap"
     assert against_source(way.output, folder, SplitConfig(sequence_rate=Fraction(18))) == []
+
+
+@pytest.mark.parametrize(("stated", "given", "told"), [(18.0, 24, True), (23.976, Fraction(24000, 1001), False)])
+def test_time_code_goes_along_and_another_rate_in_the_images_is_told(
+    tmp_path: Path, go: Go, stated: float, given: Fraction, told: bool
+) -> None:
+    folder = write_images(tmp_path / "reel", "dpx", frames=3)
+    for number, image in enumerate(sorted(folder.iterdir())):
+        write_header(image, 0x10203004 + number, stated)
+    way = go(folder, scale=1, chunk_frames=20, sequence_rate=given)
+    with av.open(str(way.output)) as container:
+        assert container.metadata["TIMECODE"] == "10:20:30:04"
+    wanted = "the images say 18 frames a second, they are shown at 24 (split.sequence_rate) at 0.000 s (frame 0)"
+    assert way.result.facts["damage"] == (wanted if told else "")
+    assert against_source(way.output, folder, SplitConfig(sequence_rate=given)) == []
+
+
+def test_one_missing_image_is_named(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "reel", "png", frames=4)
+    (folder / "reel_86401.png").unlink()
+    with SequenceContainer(folder, Fraction(24)) as container:
+        (damage,) = container.missing
+    assert damage.what == "image 86401 of the sequence is missing, the next follow without a gap"
 
 
 def test_an_image_that_is_damaged_is_named(tmp_path: Path, go: Go) -> None:
@@ -113,7 +136,7 @@ def test_numbers_decide_the_order_not_the_alphabet() -> None:
     names = [f"scan{n}.tif" for n in (10, 9, 2, 11, 1)]
     found = find_sequence([*names, "cover.tif", "notes1.jpg"])
     assert found is not None and found.names == ("scan1.tif", "scan2.tif", "scan9.tif", "scan10.tif", "scan11.tif")
-    assert found.missing == ((2, 6, "3 to 8"),) and found.conflict == ""
+    assert found.missing == ((2, 3, 8),) and found.conflict == ""
     assert find_sequence(["one.png", "readme.txt", "x1.jpg", "x2.jpg"]) is None
 
 

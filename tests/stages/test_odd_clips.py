@@ -98,6 +98,35 @@ def test_sound_that_only_ffmpeg_copies_is_refused_where_an_edit_list_cuts_it(tmp
         go(source, scale=1, chunk_frames=40)
 
 
+@pytest.mark.parametrize(("marks", "index"), [("0 default", 1), ("default default", 0), ("0 0", 0)])
+def test_of_several_video_streams_the_one_that_players_show_is_restored(
+    tmp_path: Path, go: Go, marks: str, index: int
+) -> None:
+    odd_clips.write_texture(tmp_path)
+    first, second = (f"-disposition:v:{number} {mark}" for number, mark in enumerate(marks.split()))
+    pictures = odd_clips.moving(seconds=0.2).replace("-vf", "-filter_complex")
+    words = f"{pictures},split[a][b];[b]negate[c] -map [a] -map [c] {first} {second} -c:v ffv1 angles.mkv"
+    odd_clips.ffmpeg(words, tmp_path)
+    way = go(tmp_path / "angles.mkv", scale=1)
+    assert way.result.facts["left_out"] == f"{1 - index} video"
+    with av.open(str(tmp_path / "angles.mkv")) as source, av.open(str(way.output)) as result:
+        wanted, found = next(source.decode(video=index)), next(result.decode(video=0))
+        assert np.abs(components(wanted)[0].astype(int) - (components(found)[0].astype(int) >> 2)).max() <= 2
+    assert against_source(way.output, tmp_path / "angles.mkv", SplitConfig()) == []
+
+
+@pytest.mark.parametrize(
+    ("codec", "advice"), [("pcm_f32be", "pcm_f32le"), ("pcm_s8", "FLAC"), ("adpcm_ima_qt", "FLAC")]
+)
+def test_sound_that_matroska_does_not_hold_is_refused_with_what_holds_it(
+    tmp_path: Path, go: Go, codec: str, advice: str
+) -> None:
+    odd_clips.write_texture(tmp_path)
+    odd_clips.ffmpeg(f"{odd_clips.TONE} {odd_clips.moving()} -c:v mpeg4 -c:a {codec} -t 0.2 sound.mov", tmp_path)
+    with pytest.raises(ItemError, match=rf"audio stream 1 \({codec}\) cannot be copied .*; convert it to {advice}$"):
+        go(tmp_path / "sound.mov", scale=1)
+
+
 def test_frames_without_times_before_the_first_good_one_are_placed_before_it(tmp_path: Path, go: Go) -> None:
     way = go(odd_clips.make("negative.mkv", tmp_path), scale=1, chunk_frames=40)
     assert way.result.facts["shift_ms"] == 200

@@ -164,7 +164,8 @@ def test_subtitles_chapters_attachments_and_tags(clip: ClipMaker, go: Go, tmp_pa
         text.metadata["language"] = "deu"
         streams[1].metadata["language"] = "fra"
         streams[1].disposition = 64
-        new.add_attachment("note.txt", "text/plain", b"signed by hand")
+        note = new.add_attachment("note.txt", "text/plain", b"signed by hand")
+        note.metadata.update({"title": "Note", "FOUND": "in the can"})
         new.metadata["title"] = "Das Fest"
         chapter = {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "Anfang"}}
         new.set_chapters([chapter])
@@ -183,6 +184,7 @@ def test_subtitles_chapters_attachments_and_tags(clip: ClipMaker, go: Go, tmp_pa
         assert (audio.language, text.language) == ("fra", "deu")
         assert audio.disposition & 64
         assert note.data == b"signed by hand" and note.name == "note.txt"
+        assert (note.metadata["title"], note.metadata["FOUND"]) == ("Note", "in the can")
         assert container.metadata["title"] == "Das Fest"
         (only,) = container.chapters()
         assert (only["start"] * only["time_base"], only["metadata"]["title"]) == (0, "Anfang")
@@ -222,10 +224,11 @@ def test_subtitles_of_mp4_become_plain_text(clip: ClipMaker, go: Go, tmp_path: P
     assert facts_of(way.output)["subtitle"] == [(Fraction(40, 1000), b"Hello")]
 
 
-def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codec", "told"), [("klv", "1 data klv"), ("dvb_teletext", "1 subtitle dvb_teletext")])
+def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: Path, codec: str, told: str) -> None:
     plain, source = clip("plain.ts", codec="mpeg2video", frames=5), tmp_path / "with-data.ts"
     with av.open(str(plain)) as old, av.open(str(source), "w") as new:
-        stream, data = new.add_stream_from_template(old.streams.video[0]), new.add_data_stream("klv")
+        stream, data = new.add_stream_from_template(old.streams.video[0]), new.add_mux_stream(codec)
         for packet in old.demux(video=0):
             if packet.size:
                 packet.stream = stream
@@ -233,11 +236,11 @@ def test_what_matroska_cannot_hold_is_named(clip: ClipMaker, go: Go, tmp_path: P
                 extra = av.Packet(b"12345678")
                 extra.stream, extra.time_base, extra.pts, extra.dts = data, packet.time_base, packet.dts, packet.dts
                 new.mux(extra)
-    assert "data" in str(go(source).result.facts["left_out"])
+    assert go(source).result.facts["left_out"] == told
 
 
 @pytest.mark.parametrize(
-    ("times", "left_out"), [(["01:00:00:00"], ""), (["01:00:00:00", "09:08:07:06"], "1 video, 3 data")]
+    ("times", "left_out"), [(["01:00:00:00"], ""), (["01:00:00:00", "09:08:07:06"], "1 video, 3 data tmcd")]
 )
 def test_a_track_of_time_code_is_left_out_unless_it_goes_along_as_a_tag(
     clip: ClipMaker, go: Go, tmp_path: Path, times: list[str], left_out: str

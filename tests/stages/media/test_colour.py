@@ -15,6 +15,7 @@ from stages.media.colour import (
     decide_matrix,
     decide_range,
     gray_from_rgb,
+    matrix_reason,
     rgb_from_gray,
     rgb_from_yuv,
     yuv_from_rgb,
@@ -80,6 +81,9 @@ def test_grey_is_luma() -> None:
 def test_untagged_pictures() -> None:
     assert decide_matrix(2, "yuv", 720, 480) is Matrix.SMPTE170M
     assert decide_matrix(2, "yuv", 720, 576) is Matrix.BT470BG
+    assert decide_matrix(2, "yuv", 720, 608) is Matrix.BT470BG  # D-10 and IMX: 576 rows below 32 of VBI
+    assert decide_matrix(2, "yuv", 720, 512) is Matrix.SMPTE170M
+    assert decide_matrix(2, "yuv", 960, 608) is Matrix.BT709
     assert decide_matrix(2, "yuv", 1280, 720) is Matrix.BT709
     assert decide_matrix(2, "yuv", 960, 720) is Matrix.BT709
     assert decide_matrix(1, "yuv", 720, 576) is Matrix.BT709
@@ -87,6 +91,7 @@ def test_untagged_pictures() -> None:
     with pytest.raises(ItemError, match="matrix 8"):
         decide_matrix(8, "yuv", 720, 576)
     assert [decide_range(tag, "yuv") for tag in (0, 1, 2)] == [Range.LIMITED, Range.LIMITED, Range.FULL]
+    assert matrix_reason(2, Matrix.BT470BG, 608) == "untagged; 608 rows, standard definition, so BT470BG"
     assert decide_range(0, "gray") is Range.FULL and decide_range(1, "rgb") is Range.FULL
 
 

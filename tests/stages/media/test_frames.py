@@ -198,6 +198,31 @@ def test_grey_keeps_its_contrast(pix_fmt: str) -> None:
     assert np.abs(rgb_from_picture(back, colour) - ramp[:, None]).max() < 1.6 / min(2**component.bits, 1024)
 
 
+FEW_BITS = {
+    **{f"{name}{bits}{end}": bits for name in ("rgb", "bgr") for bits in ("444", "555", "565") for end in ("le", "be")},
+    **{"rgb8": "332", "bgr8": "233", "rgb4_byte": "121", "bgr4_byte": "121"},
+}
+"""Bits of the components, the highest first."""
+
+
+@pytest.mark.parametrize("pix_fmt", FEW_BITS)
+def test_few_bits_of_rgb_reach_black_and_white(pix_fmt: str) -> None:
+    sizes = [int(size) for size in FEW_BITS[pix_fmt]]
+    dtype = np.uint8 if sum(sizes) <= 8 else np.dtype(">u2" if pix_fmt.endswith("be") else "<u2")
+    picture = av.VideoFrame(64, 3, pix_fmt)
+    picture.pts = 7
+    samples = np.frombuffer(memoryview(picture.planes[0]), dtype).reshape(3, -1)
+    wanted = np.zeros((3, 64, 3), np.float32)
+    for row, size in enumerate(sizes):  # one component each
+        levels = np.arange(64) % 2**size
+        samples[row, :64] = levels << sum(sizes[row + 1 :])
+        wanted[row, :, row if pix_fmt.startswith("rgb") else 2 - row] = levels / (2**size - 1)
+    back = repack(picture)
+    assert (back.format.name, back.pts) == ("bgr0", 7)
+    found = rgb_from_picture(back, ColourTags(matrix=Matrix.RGB, range=Range.FULL))
+    assert np.abs(found - wanted).max() <= 0.5 / 255 + 1e-6
+
+
 def test_lossless_writer_and_table(tmp_path: Path) -> None:
     facts = table("yuv420p", 7, 5, pts=(3, 9), durations=(6, 2))
     write_table(tmp_path, facts)

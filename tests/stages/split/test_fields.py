@@ -32,6 +32,23 @@ def test_a_few_frames_without_a_flag_are_not_taken_for_interlaced(kinds: str, fl
     assert ", ".join(each.treatment for each in found) == treatment
 
 
+@pytest.mark.parametrize(
+    ("kinds", "flag", "interlaced"),
+    [
+        ("t" * 10 + "u" * 14 + "p" * 25, "i", range(24)),
+        ("t" * 10 + "u" * 14 + "p" * 25, "p", range(10)),
+        ("p" * 25 + "u" * 14 + "b" * 10, "i", range(25, 49)),
+        ("p" * 25 + "u" * 14 + "b" * 10, "p", range(39, 49)),
+        ("p" * 20 + "u" * 40 + "p" * 20, "i", range(0)),
+        ("t" * 20 + "u" * 40 + "t" * 20, "p", range(80)),
+    ],
+)
+def test_where_idet_cannot_tell_the_flags_say_how_far_a_kind_goes(kinds: str, flag: str, interlaced: range) -> None:
+    found = decide("auto", Measured(kinds, "n" * len(kinds), flag * len(kinds)))
+    woven = [frame for each in found if each.treatment == "deinterlaced" for frame in range(each.start, each.stop)]
+    assert woven == list(interlaced)
+
+
 def by_hand(kinds: str, doubt: int) -> int:
     """The cost of the cheapest course: every misjudgement 1, every change 8, and what it costs to begin with t or b."""
     costs = {"p": 0, "t": doubt, "b": doubt}
