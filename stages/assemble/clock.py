@@ -68,9 +68,8 @@ def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
 def clock_of(source: Path) -> Clock:
     """The clock of a video; one that moves nothing where the container has no interleaved packets that tell."""
     with open_every_stream(source) as container:
-        if (
-            container.format.name not in GROWING or container.format.name == "dv"
-        ):  # which has no clock: it counts frames
+        # DV has no clock: it counts frames.
+        if container.format.name == "dv" or container.format.name not in GROWING:
             return Clock([])
         facts = describe(container, source.name)
         packets = presented(demux(container, container.streams[facts.index]))
