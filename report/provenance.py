@@ -46,7 +46,7 @@ def recorded_shots(provenance: Mapping[str, Any] | None) -> RecordedShots:
             continue
         number = row["shot"]
         values = {
-            name.replace("_", " "): f"{value:.2f}" if isinstance(value, float) else str(value)
+            name.replace("_db", " dB").replace("_", " "): f"{value:.2f}" if isinstance(value, float) else str(value)
             for name, value in row.items()
             if isinstance(value, int | float) and not isinstance(value, bool) and name not in _PLACES
         }
