@@ -79,4 +79,3 @@ def test_a_working_folder_that_is_gone_shortens_nothing(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert here(f"{tmp_path}/gone/tape.mkv: broken") == f"{tmp_path}/gone/tape.mkv: broken"
-    monkeypatch.chdir(tmp_path)
