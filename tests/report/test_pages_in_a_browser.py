@@ -212,6 +212,19 @@ def test_pages_fit_every_width_in_light_and_dark(browser: Any, pages: Path, widt
         keep_screenshot(browser, f"{f'index-{name}' if name.isdigit() else name}-{width}-{'dark' if dark else 'light'}")
 
 
+def test_the_figures_are_those_of_the_frame_that_is_shown(browser: Any, pages: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, pages / "video.html")
+    wait_for_picture(browser)
+    assert text(browser, "#where").startswith("Frame 30 ") and text(browser, ".readout").startswith("Frame 30 ")
+    browser.find_elements("css selector", ".strip button")[2].send_keys(Keys.ARROW_LEFT)
+    assert text(browser, "#where").startswith("Frame 9 ") and text(browser, ".readout").startswith("Frame 9 ")
+    open_page(browser, pages / "video.html", "#frame=12")
+    wait_for_picture(browser)
+    assert text(browser, "#where").startswith("Frame 9 ") and text(browser, ".readout").startswith("Frame 12 ")
+
+
 def test_a_run_without_videos_says_so(browser: Any, pages: Path) -> None:
     open_page(browser, pages / "0.html")
     assert rows(browser) == [["No video is known of yet."]]

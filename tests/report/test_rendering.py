@@ -62,6 +62,7 @@ def test_figures_of_a_provenance_file_are_shown() -> None:
     assert '<th scope="col" class="num">ciede2000</th>' in text and '<td class="num">1.25</td>' in text
     assert text.count("departs from its input in places (maps)") == 2, "in the list of flags, and in the shot's row"
     assert "more detail than its input can bear, up to 3.0 percent" in text
+    assert "made small again, it differs from its input" not in text, "a map without any difference shows nothing"
     assert text.count('fill-opacity="1.0"') == 1 and text.count('fill-opacity="0.5"') == 1
     assert "first frame" not in text
     assert '<th scope="col" class="num">downscale dB</th>' in text

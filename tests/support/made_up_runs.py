@@ -75,6 +75,7 @@ def big_video(width: int = 1440, height: int = 1080, **account: Any) -> bytes:
     told = {
         "downscale_db": 41.5,
         "ciede2000": 1.25,
+        "residual_percent": [[0.0, 0.0], [0.0, 0.0]],
         "beyond_source_percent": [[0.0, 3.0], [0.0, 1.5]],
         "flagged": True,
     }
