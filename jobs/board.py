@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.standing import StageStanding, seconds_left
+from stages import wording
 
 
 def board(stages: Sequence[StageStanding], width: int = 24) -> Table:
@@ -68,7 +69,7 @@ def summary(stages: Sequence[StageStanding], elapsed: float | None = None) -> st
     videos = next((stage for stage in stages if stage.stage == "assemble"), None)
     parts = []
     if videos:
-        parts.append(f"{videos.done - videos.failed} of {videos.total} videos finished")
+        parts.append(f"{videos.done - videos.failed} of {wording.counted(videos.total, 'video')} finished")
         if videos.failed:
             parts.append(f"{videos.failed} failed")
     if elapsed is not None:

@@ -31,7 +31,7 @@ def demo(
     if not SAMPLE.exists():
         return complain(f"{SAMPLE}: the sample clip is missing; run this from a clone of the project")
     began = time.monotonic()
-    tell(f"{SAMPLE.name}: 48 frames, 180x100 to 720x400, about five minutes on two cores; results go to {folder}/")
+    tell(f"{SAMPLE.name}: 48 frames, 180x100 to 720x400, two to five minutes on two cores; results go to {folder}/")
     output = folder / "restored"
     report = start([str(SAMPLE)], str(output), str(folder / "workspace"), None, [], executor, None)
     code = conclude(report)

@@ -56,7 +56,7 @@ def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(**given)
 
     # The help breaks lines itself.
-    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    paragraphs = (inspect.getdoc(function) or "").replace("``", "'").split("\n\n")
     command.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     command.__signature__ = inspect.Signature([*kept, *more])  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in [*kept, *more]}

@@ -9,7 +9,10 @@ from pathlib import Path
 
 def here(text: str) -> str:
     """Return a text with the paths in it that lie below the working folder as one would type them there."""
-    folder = str(Path.cwd()).rstrip(os.sep)
+    try:
+        folder = str(Path.cwd()).rstrip(os.sep)
+    except FileNotFoundError:  # removed under a long run, whose results are told all the same
+        return text
     return re.sub(rf"(?<![^\s'\"(]){re.escape(folder + os.sep)}", "", text) if folder else text
 
 

@@ -35,13 +35,24 @@ RunArgument = Annotated[str, typer.Argument(help="Workspace of a run: folder or 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration (YAML).")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override one value: key.key=value.", autocompletion=complete_setting),
+    typer.Option(
+        "--set",
+        help="Override one value: key.key=value. May be repeated; 'reelift config template' lists all keys.",
+        autocompletion=complete_setting,
+    ),
 ]
 ExecutorOption = Annotated[ExecutorName, typer.Option("--executor", help="Ray, or this process alone.")]
-ScaleOption = Annotated[float | None, typer.Option("--scale", help="Output size over input size, per side.")]
+ScaleOption = Annotated[
+    float | None, typer.Option("--scale", help="Output size over input size, per side; presets have 4.")
+]
 PresetOption = Annotated[
     str | None,
-    typer.Option("--preset", help="Named set of values to start from.", autocompletion=complete_preset),
+    typer.Option(
+        "--preset",
+        help="Values to start from: embedded (the default), conservative, detail; balanced, fast, reference need a "
+        "converted model.",
+        autocompletion=complete_preset,
+    ),
 ]
 TakeoverOption = Annotated[
     bool, typer.Option("--takeover", help="Replace a run that seems to be at work on this workspace.")

@@ -219,13 +219,13 @@ def _show_estimate(estimate: Estimate, device: str) -> None:
     for name in ("pool", "worker-hours", "GPU-hours", "cost", "bytes"):
         table.add_column(name, justify="left" if name == "pool" else "right")
     for stage, pool in estimate.pools.items():
-        gpu = f"{pool.gpu_hours:.3g}" if pool.gpu_hours else ""
-        cost = "" if pool.cost is None else f"{pool.cost:.2f}"
-        table.add_row(stage, f"{pool.worker_hours:.3g}", gpu, cost, size(pool.bytes))
+        gpu = told_hours(pool.gpu_hours) if pool.gpu_hours else ""
+        cost = "" if pool.cost is None else f"{pool.cost:,.2f}"
+        table.add_row(stage, told_hours(pool.worker_hours), gpu, cost, size(pool.bytes))
     show(table, "estimate", estimate=asdict(estimate))
     cost = "no cost, because no price is set (pools.STAGE.price)"
     if estimate.cost is not None:
-        cost = f"cost {estimate.cost:.2f}"
+        cost = f"cost {estimate.cost:,.2f}"
     tell(f"output {size(estimate.output_bytes)}, artifacts {size(estimate.scratch_bytes)}, {cost}")
     for wall in estimate.wall:
         pools = "  ".join(f"{stage} {count}" for stage, count in wall.pools.items())
@@ -233,14 +233,21 @@ def _show_estimate(estimate: Estimate, device: str) -> None:
         tell(f"  {devices}: {duration(wall.hours * 3600)}, limited by {wall.limit}  {pools}".rstrip())
 
 
+def told_hours(hours: float) -> str:
+    """Return hours as people read them: three digits, and never a power of ten."""
+    if 0 < hours < 0.001:
+        return "<0.001"
+    return f"{hours:.3g}" if hours < 99.95 else f"{hours:,.0f}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes as people read it."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
+        if value < 999.5:
             return f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:.3g} PB"
+    return f"{value:.3g} PB" if value < 999.5 else f"{value:,.0f} PB"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Self
 
@@ -84,8 +84,10 @@ class RunProgress:
         now, found = time.monotonic(), []
         with self._lock:
             for stage, step in self._steps.items():
-                rate = self._paces[stage].rate(now)
-                found.append(StageStanding(stage, step.done, step.total, step.failed, step.expected, rate))
+                standing = StageStanding(stage, step.done, step.total, step.failed, step.expected)
+                # The pace of a stage that is through is not what became of it while the others went on.
+                through = standing.seconds_left == 0
+                found.append(replace(standing, rate=self._paces[stage].rate(None if through else now)))
         return found
 
     def _draw(self) -> RenderableType:

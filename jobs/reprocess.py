@@ -68,7 +68,7 @@ def announcement(ahead: Outlook) -> str:
     if ahead.finished:
         parts.append(f"{len(ahead.finished)} already as asked")
     if ahead.unknown:
-        parts.append(f"not counted: the chunks of {len(ahead.unknown)} videos that must be split first")
+        parts.append(f"not counted: the chunks of {counted(len(ahead.unknown), 'video')} still to be split")
     return "; ".join(parts)
 
 

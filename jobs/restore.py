@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.console import detail, warn
+from jobs.console import detail, tell, warn
 from jobs.options import (
     ConfigOption,
     ExecutorName,
@@ -68,7 +69,15 @@ def restore(
     options = ("--reprocess", "--takeover")
     report = start(inputs, output, workspace, config, settings, executor, preset, reprocess, takeover, options)
     code = conclude(report, as_json)
+    if code == FAILED:
+        _tell_how_to_retry(workspace, executor)
     return 0 if accept_failures and code == FAILED else code
+
+
+def _tell_how_to_retry(workspace: str, executor: ExecutorName) -> None:
+    words = ["reelift", "retry", workspace]
+    words += ["--executor", executor.value] if executor is ExecutorName.local else []
+    tell(f"to try again what failed, and nothing else: {shlex.join(words)}")
 
 
 def start(

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 PACE_SECONDS = 600.0
+MOST_TIMES = 10
+"""Nothing is estimated while the videos that are left have more than so many times the mean size of those split."""
 
 
 class Forecast:
@@ -22,7 +24,7 @@ class Forecast:
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self._waiting = {source: max(size, 0) for source, size in sizes.items()}
         self._left = sum(self._waiting.values())
-        self._chunks = self._bytes = 0
+        self._chunks = self._bytes = self._videos = 0
 
     def split(self, source: str, chunks: int) -> None:
         """Take note that all chunks of a source are known."""
@@ -31,6 +33,7 @@ class Forecast:
             self._left -= size
             self._bytes += size
             self._chunks += chunks
+            self._videos += 1
 
     def drop(self, source: str) -> None:
         """Take note that a source makes no chunks: it failed, or its content is another's too."""
@@ -40,7 +43,7 @@ class Forecast:
         """Return how many chunks there will be, ``known`` of them known now; None as long as nothing tells."""
         if not self._waiting:
             return known
-        if not self._bytes:
+        if not self._bytes or self._left * self._videos > MOST_TIMES * self._bytes * len(self._waiting):
             return None
         return max(known, round(self._chunks * (self._bytes + self._left) / self._bytes))
 

@@ -69,7 +69,18 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
 
 def _is_missing(row: SourceRow) -> bool:
-    return row.size < 0 and is_local(row.url) and not os.path.lexists(local_path(row.url))
+    if row.size >= 0:
+        return False
+    if is_local(row.url):
+        return not os.path.lexists(local_path(row.url))
+    try:
+        fs, root = file_system(row.url)
+        fs.info(root)
+    except FileNotFoundError:
+        return True
+    except Exception:  # a server in trouble, or rights that lack: its row says which
+        return False
+    return False
 
 
 def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.tally import Failure
 from report.account import RunAccount, VideoAccount
 from report.rendering import render
-from report.wording import duration
+from report.wording import duration, plural
 
 MOST_REASONS = 8
 
@@ -81,6 +83,7 @@ def index_page(
         | {"total": len(run.videos), "flagged": flagged},
         frames=f"{sum(row['frames'] or 0 for row in rows if row['state'] == 'done'):,}",
         seconds=duration(sum(seconds.values())),
+        retry=shlex.join(["reelift", "retry", str(status["workspace"])]),
         reasons=reasons[:MOST_REASONS],
         reasons_left=max(0, len(reasons) - MOST_REASONS),
         segments=_SEGMENTS,
@@ -121,9 +124,13 @@ def _reasons(failures: Sequence[Failure]) -> list[dict[str, Any]]:
 
 
 def _stage(name: str, counted: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    if name == "split":  # what it cannot read has no chunks to be counted by
+        videos = counted["standing"]
+        done, failed = videos["done"] - videos["failed"], videos["failed"]
+        counted = {"done": done, "failed": failed, "left": videos["total"] - videos["done"]}
     total = max(1, counted["done"] + counted["failed"] + counted["left"])
-    unit = "videos" if name == "assemble" else "chunks"
-    told = [f"{counted['done']:,} {unit} done"]
+    unit = "chunk" if name in CHUNK_STAGES else "video"
+    told = [f"{counted['done']:,} {plural(unit, counted['done'])} done"]
     told += [f"{counted[state]:,} {state}" for state in ("failed", "left") if counted[state]]
     told.append(duration(seconds))
     return {
@@ -141,6 +148,6 @@ def _facts(run: RunAccount, settings: Mapping[str, Any]) -> list[tuple[str, str]
         ("seed", settings.get("seed")),
         ("model", settings.get("model")),
         ("inputs", ", ".join(map(str, settings.get("inputs") or []))),
-        ("drivers so far", run.epoch),
+        ("runs so far", run.epoch),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "")]

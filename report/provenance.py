@@ -46,7 +46,7 @@ def recorded_shots(provenance: Mapping[str, Any] | None) -> RecordedShots:
             continue
         number = row["shot"]
         values = {
-            name.replace("_", " "): f"{value:.2f}" if isinstance(value, float) else str(value)
+            name.replace("_db", " dB").replace("_", " "): f"{value:.2f}" if isinstance(value, float) else str(value)
             for name, value in row.items()
             if isinstance(value, int | float) and not isinstance(value, bool) and name not in _PLACES
         }
@@ -54,7 +54,8 @@ def recorded_shots(provenance: Mapping[str, Any] | None) -> RecordedShots:
         found.values[number] = values
         found.flags[number] = (_FLAGGED,) if row.get("flagged") is True else ()
         if row.get("flagged") is True:
-            found.maps[number] = [(told, *_shares(row[name])) for name, told in _MAPS.items() if _is_map(row.get(name))]
+            maps = [(told, *_shares(row[name])) for name, told in _MAPS.items() if _is_map(row.get(name))]
+            found.maps[number] = [each for each in maps if each[1] > 0]
     found.names = tuple(names)
     return found
 

@@ -154,9 +154,9 @@ def _measured_told(looks: Looks) -> str:
     measured, total = len(looks.figures.numbers), len(looks.times)
     share = "All frames were" if measured == total else f"{measured:,} of {total:,} frames, some of each shot, were"
     return (
-        f"{share} measured against the input, since there is no original: made small again, how like the input is it "
-        "(consistency); how much do neighbouring frames differ when the motion is taken out (warping error; the input "
-        "enlarged beside it); how much fine structure is there, right or invented (sharpness)."
+        f"{share} measured against the input, since there is no original. Consistency: how like the input the result "
+        "is when made small again. Warping error: how much neighbouring frames differ when their motion is taken out. "
+        "Sharpness: how much fine structure there is, right or invented."
     )
 
 

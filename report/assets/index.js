@@ -69,7 +69,7 @@
       return line;
     });
     if (!rows.length) {
-      const line = make("tr"), nothing = make("td", "No video is like that.");
+      const line = make("tr"), nothing = make("td", data.rows.length ? "No video is like that." : "No video is known of yet.");
       nothing.colSpan = data.shown.length;
       line.append(nothing);
       rows.push(line);

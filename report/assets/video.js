@@ -20,6 +20,7 @@
     });
     where.textContent = told(picture) + (asked !== undefined && asked !== picture.frame ? ` (nearest picture to frame ${asked.toLocaleString("en")})` : "");
     markProfile(picture.frame);
+    if (charts) charts.point(asked ?? picture.frame);
     const name = `Frame ${picture.frame} at ${picture.time}`;
     await compare.show(picture, { before: `${name}, input`, after: `${name}, restored` });
   };
@@ -30,8 +31,10 @@
     return best;
   };
   const go = (frame, shot) => {
-    if (charts) charts.point(frame);
-    if (!data.pictures.length) return;
+    if (!data.pictures.length) {
+      if (charts) charts.point(frame);
+      return;
+    }
     show(nearest(frame, shot), frame);
     document.getElementById("look").scrollIntoView({ block: "start" });
   };
@@ -52,10 +55,7 @@
     document.getElementById("wider").addEventListener("click", () => compare.times(1 / 1.5));
     document.querySelectorAll(".strip button").forEach((button, index) => {
       button.querySelector("img").src = data.pictures[index].small;
-      button.addEventListener("click", () => {
-        show(index);
-        if (charts) charts.point(data.pictures[index].frame);
-      });
+      button.addEventListener("click", () => show(index));
     });
     document.querySelector(".strip").addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

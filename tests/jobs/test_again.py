@@ -37,7 +37,10 @@ def line(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Line:
     (root / "library" / "late" / "bad.mkv").write_text("a copy that is not complete")
     (root / "library" / "worse.mkv").write_text("another one")
     line = Line([root / "library"], root / "restored", root / "workspace", model)
-    assert line.run().returncode == 2
+    done = line.run()
+    assert done.returncode == 2
+    said = f"to try again what failed, and nothing else: reelift retry {line.workspace} --executor local"
+    assert said in done.stderr.splitlines()
     return line
 
 

@@ -53,6 +53,20 @@ def test_a_stage_that_is_through_has_no_time_left() -> None:
     assert "8/8 chunks" in screen.getvalue() and " s" not in screen.getvalue().splitlines()[1]
 
 
+def test_one_video_is_one_video() -> None:
+    assert board.summary([StageStanding("assemble", 0, 1)]) == "0 of 1 video finished"
+    assert board.summary([StageStanding("assemble", 2, 3, 1)]) == "1 of 3 videos finished, 1 failed"
+
+
+def test_a_stage_that_is_through_keeps_the_pace_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((0.0, 10.0, 20.0, 620.0))
+    progress = RunProgress(Console(file=StringIO()), every=1e9)
+    monkeypatch.setattr("jobs.progress.time.monotonic", lambda: next(clock))
+    for made in (1, 2, 3):
+        progress(Step("flow", made, 3, 0, made, 3))
+    assert {each.stage: each.rate for each in progress.standings()}["flow"] == pytest.approx(0.1)
+
+
 def steps() -> Iterator[Step]:
     yield Step("split", 0, 2)
     yield Step("assemble", 0, 2, expected=2)

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.cli import app
 from jobs.invocation import run_app
+from pipeline.presets import PRESETS
 
 
 def call(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
@@ -27,6 +28,22 @@ def test_help_names_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     said = capsys.readouterr().out
     for name in ("demo", "restore", "status", "verify", "evaluate", "config", "train", "convert-checkpoint"):
         assert name in said
+
+
+def test_the_help_of_restore_names_every_preset_and_where_settings_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["restore", "--help"], monkeypatch) == 0
+    said = capsys.readouterr().out
+    for name in PRESETS:
+        assert name in said
+    assert "config template" in said
+
+
+@pytest.mark.parametrize("command", ["retry", "verify"])
+def test_help_is_plain_text(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call([command, "--help"], monkeypatch) == 0
+    assert "`" not in capsys.readouterr().out
 
 
 def test_an_unknown_command_is_a_wrong_call(monkeypatch: pytest.MonkeyPatch) -> None:

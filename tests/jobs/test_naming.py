@@ -72,3 +72,10 @@ def test_a_plan_a_run_and_its_status_say_a_name_once(folder: Path, capsys: pytes
     for text in (tables, shown.export_text()):
         assert "tapes/a.mkv" in text and str(folder) not in text and "a.mkv: the" not in text, text
     assert tables.count(EMPTY[:17]) == 2
+
+
+def test_a_working_folder_that_is_gone_shortens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert here(f"{tmp_path}/gone/tape.mkv: broken") == f"{tmp_path}/gone/tape.mkv: broken"

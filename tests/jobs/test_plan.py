@@ -19,7 +19,7 @@ from whole_jobs import TINY, check_restored, content, events, write_clip
 from jobs.calibrate import calibrate
 from jobs.excerpt import excerpt
 from jobs.invocation import run_function
-from jobs.plan import Plan, plan, show_plan
+from jobs.plan import Plan, plan, show_plan, size, told_hours
 from jobs.reprocess import reprocess
 from jobs.restore import restore
 from pipeline.planning.estimate import Estimate, PoolEstimate, WallTime
@@ -201,6 +201,22 @@ def test_hours_cost_and_time_read_well(capsys: pytest.CaptureFixture[str], monke
     assert "no cost, because no price is set (pools.STAGE.price)\n" in said
     assert "  1 such machine: 2 h 00 min, limited by the cores, which all pools share\n" in said
     assert "  2 such machines: 1 h 00 min" in said
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"),
+    [(0.0, "0"), (0.0000448, "<0.001"), (0.0554, "0.0554"), (99.96, "100"), (1234.5, "1,234"), (6.3e6, "6,300,000")],
+)
+def test_hours_of_a_clip_and_of_an_archive_are_plain_numbers(hours: float, shown: str) -> None:
+    assert told_hours(hours) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(999, "999 B"), (999_700, "1 MB"), (1_234_567, "1.23 MB"), (5 * 10**18, "5,000 PB")],
+)
+def test_bytes_are_plain_numbers(count: int, shown: str) -> None:
+    assert size(count) == shown
 
 
 def test_headers_alone_are_quick_and_say_so(call: Call, place: Place) -> None:

@@ -19,6 +19,7 @@ from benchmarks.simulated_stages import Simulation
 from pipeline.epoch import BusyError, Epoch
 from pipeline.fixity import digest
 from pipeline.report import RunReport
+from pipeline.sources import InputError, expand
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
 
@@ -175,6 +176,12 @@ def test_an_output_that_is_no_bucket_is_told_of_before_anything_is_made(
     with pytest.raises(StorageError, match=r"^s3://nowhere-at-all/restored: no such bucket; check the URL$"):
         restore(output="s3://nowhere-at-all/restored")
     assert not (tmp_path / "journal").exists()
+
+
+def test_an_input_that_is_not_there_is_told_of_before_anything_is_made(s3: Proxy, place: str, tmp_path: Path) -> None:
+    for url in ("s3://nowhere-at-all/tapes/", f"{place}/tapse/", f"{place}/tape.mkv"):
+        with pytest.raises(InputError, match=rf"^{url}: no such file or folder; check the path$"):
+            expand([url], tmp_path / "out", f"{place}/run1")
 
 
 def test_a_place_that_is_prepared_stays_as_it_was(s3: Proxy, place: str) -> None:

@@ -48,6 +48,16 @@ def test_a_call_that_names_nothing_that_is_there_is_wrong(tmp_path: Path) -> Non
     assert expand([tmp_path / "link.mkv"], tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", ["tapes/", "tape.mkv"])
+def test_so_is_one_that_names_nothing_in_a_bucket(tmp_path: Path, name: str) -> None:
+    root = f"memory://{uuid.uuid4().hex}"
+    with pytest.raises(InputError, match=rf"{root}/{name}: no such file or folder; check the path"):
+        expand([f"{root}/{name}"], tmp_path / "out")
+    with fsspec.open(f"{root}/there.mkv", "wb") as file:
+        file.write(b"x")
+    assert len(expand([f"{root}/{name}", f"{root}/there.mkv"], tmp_path / "out")) == 2
+
+
 def test_a_link_that_leads_in_a_circle_stops_nobody(library: Path, tmp_path: Path) -> None:
     (library / "loop.mp4").symlink_to("loop.mp4")
     loop, *others = sorted(expand([library], tmp_path / "out"), key=lambda row: row.output != "loop")

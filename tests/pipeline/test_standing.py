@@ -38,6 +38,18 @@ def test_chunks_to_come_are_counted_by_bytes() -> None:
     assert forecast.expected(13) == 13
 
 
+def test_a_snippet_says_nothing_of_films() -> None:
+    forecast = Forecast({"snippet": 10, "film": 2000, "clip": 150})
+    forecast.split("snippet", 1)
+    assert forecast.expected(1) is None
+    forecast.split("clip", 2)
+    assert forecast.expected(3) is None
+    forecast = Forecast({"snippet": 10, "film": 700, "clip": 150})
+    forecast.split("snippet", 1)
+    forecast.split("clip", 2)
+    assert forecast.expected(3) == round(3 * 860 / 160)
+
+
 def test_time_left_is_that_of_the_slowest_stage() -> None:
     flow = StageStanding("flow", 5, 10, 0, 20, rate=5.0)
     sample = StageStanding("sample", 4, 10, 0, 20, rate=0.5)

@@ -49,6 +49,13 @@ def test_states_reasons_and_chunks_are_those_of_status(tmp_path: Path) -> None:
     assert account.seconds()["decode"] == pytest.approx(said["stages"]["decode"]["seconds"], abs=0.01)
 
 
+def test_a_source_that_cannot_be_split_is_counted_where_it_failed(tmp_path: Path) -> None:
+    restore(tmp_path, Simulation())
+    build_report(tmp_path / "run", settings=NOTHING)
+    page = (tmp_path / "run/report/index.html").read_text()
+    assert 'aria-label="split: 3 videos done, 1 failed, ' in page and 'aria-label="assemble: 3 videos done, ' in page
+
+
 def test_a_video_restored_again_forgets_what_was_before(tmp_path: Path) -> None:
     restore(tmp_path, Simulation(faults={("decode", 2): "item"}))
     restore(tmp_path, Simulation(settings={"split": 1}, chunk_frames=5), changed=True)

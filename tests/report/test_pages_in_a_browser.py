@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from headless import keep_screenshot, open_browser, resize
-from made_up_runs import big_index, big_video
+from made_up_runs import ORIGIN, big_index, big_video
 from page_actions import LOW_CONTRAST, SLIDE, loaded_in, open_page, press, rows, settle, text, wait_for_picture
 
 pytestmark = pytest.mark.slow
@@ -23,6 +23,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     for count in (1000, 10_000):
         (folder / f"{count}.html").write_bytes(big_index(count))
+    for count in (0, 1):
+        (folder / f"{count}.html").write_bytes(big_index(count, ORIGIN))
     (folder / "video.html").write_bytes(big_video())
     return folder
 
@@ -199,13 +201,35 @@ def test_charts_profile_and_flags_lead_to_frames(browser: Any, pages: Path) -> N
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
 def test_pages_fit_every_width_in_light_and_dark(browser: Any, pages: Path, width: int, dark: bool) -> None:
-    for name in ("video", "1000"):
+    for name in ("video", "1000", "1", "0"):
         resize(browser, width, 900, dark)
         open_page(browser, pages / f"{name}.html")
         settle(browser)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        head = "return document.querySelector('header.top').offsetHeight"
+        assert browser.execute_script(head) < 80, "a long path is one line of the head"
         assert browser.execute_script(LOW_CONTRAST) == []
-        keep_screenshot(browser, f"{'index' if name == '1000' else name}-{width}-{'dark' if dark else 'light'}")
+        keep_screenshot(browser, f"{f'index-{name}' if name.isdigit() else name}-{width}-{'dark' if dark else 'light'}")
+
+
+def test_the_figures_are_those_of_the_frame_that_is_shown(browser: Any, pages: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, pages / "video.html")
+    wait_for_picture(browser)
+    assert text(browser, "#where").startswith("Frame 30 ") and text(browser, ".readout").startswith("Frame 30 ")
+    browser.find_elements("css selector", ".strip button")[2].send_keys(Keys.ARROW_LEFT)
+    assert text(browser, "#where").startswith("Frame 9 ") and text(browser, ".readout").startswith("Frame 9 ")
+    open_page(browser, pages / "video.html", "#frame=12")
+    wait_for_picture(browser)
+    assert text(browser, "#where").startswith("Frame 9 ") and text(browser, ".readout").startswith("Frame 12 ")
+
+
+def test_a_run_without_videos_says_so(browser: Any, pages: Path) -> None:
+    open_page(browser, pages / "0.html")
+    assert rows(browser) == [["No video is known of yet."]]
+    open_page(browser, pages / "1.html", "#find=nothing")
+    assert rows(browser) == [["No video is like that."]]
 
 
 def test_the_theme_can_be_chosen(browser: Any, pages: Path) -> None:

@@ -62,8 +62,16 @@ def test_figures_of_a_provenance_file_are_shown() -> None:
     assert '<th scope="col" class="num">ciede2000</th>' in text and '<td class="num">1.25</td>' in text
     assert text.count("departs from its input in places (maps)") == 2, "in the list of flags, and in the shot's row"
     assert "more detail than its input can bear, up to 3.0 percent" in text
+    assert "made small again, it differs from its input" not in text, "a map without any difference shows nothing"
     assert text.count('fill-opacity="1.0"') == 1 and text.count('fill-opacity="0.5"') == 1
     assert "first frame" not in text
+    assert '<th scope="col" class="num">downscale dB</th>' in text
+
+
+def test_the_page_of_a_run_that_failed_in_part_says_how_to_try_again() -> None:
+    told = "<code>reelift retry &#39;/run one&#39;</code>"
+    assert told in big_index(30, "/run one").decode()
+    assert "reelift retry" not in big_index(3).decode()
 
 
 @pytest.mark.parametrize("strange", [None, {}, {"shots": 3}, {"shots": [1, {"shot": "x"}, {"shot": 0, "a": [1]}]}])

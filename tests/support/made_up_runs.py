@@ -26,7 +26,7 @@ ORIGIN = f"/archive/{'a_name_without_a_break_' * 9}"
 """A word that is wider than a page."""
 
 
-def big_index(videos: int) -> bytes:
+def big_index(videos: int, workspace: str = "/run") -> bytes:
     """The page of a run of so many videos, of which every seventh failed and every eleventh is left."""
     tally, accounts, rows = Tally(), [], []
     for number in range(videos):
@@ -48,9 +48,11 @@ def big_index(videos: int) -> bytes:
             "flags": number % 3,
         }
         rows.append(row_of(account, f"reel-{number}", found if account.state == "done" else {"flags": 0}))
-    stage = {"done": videos, "failed": 3, "left": 0, "seconds": 1.0}
+    failed = len(tally.failures)
+    stage: dict[str, Any] = {"done": videos - failed, "failed": failed, "left": 0, "seconds": 1.0}
+    stage["standing"] = {"done": videos, "failed": failed, "total": videos}
     return index_page(
-        RunAccount(accounts, tally, 1), rows, {"workspace": "/run", "stages": {"split": stage}}, {}, "seed: 1"
+        RunAccount(accounts, tally, 1), rows, {"workspace": workspace, "stages": {"split": stage}}, {}, "seed: 1"
     )
 
 
@@ -73,6 +75,7 @@ def big_video(width: int = 1440, height: int = 1080, **account: Any) -> bytes:
     told = {
         "downscale_db": 41.5,
         "ciede2000": 1.25,
+        "residual_percent": [[0.0, 0.0], [0.0, 0.0]],
         "beyond_source_percent": [[0.0, 3.0], [0.0, 1.5]],
         "flagged": True,
     }
