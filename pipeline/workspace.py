@@ -103,7 +103,7 @@ class Workspace:
         told = _settings_told(changed) or _stages_told(old.get(MADE_WITH) or {}, resolved.get(MADE_WITH) or {})
         if told:
             raise ChangedError(
-                f"{self.url} was made {told}; use another workspace, or reprocess this one "
+                f"{self.url} {told}; use another workspace, or reprocess this one "
                 "(what has not changed is reused)"
             )
 
@@ -176,7 +176,7 @@ def _settings_told(changed: list[tuple[str, Any, Any]]) -> str:
     """Which settings were others, "" if none."""
     listed = ", ".join(f"{key} was {before!r} and is now {after!r}" for key, before, after in changed[:5])
     more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-    return f"with other settings: {listed}{more}" if changed else ""
+    return f"was made with other settings: {listed}{more}" if changed else ""
 
 
 def _stages_told(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> str:
@@ -185,7 +185,7 @@ def _stages_told(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]])
         what: [stage for stage in new if stage in old and old[stage].get(what) != new[stage][what]]
         for what in ("weights", "revision")
     }
-    told = [f"with other weights ({', '.join(changed['weights'])})"] if changed["weights"] else []
+    told = [f"was made with other weights ({', '.join(changed['weights'])})"] if changed["weights"] else []
     if changed["revision"]:
-        told.append(f"by a version of Reelift that wrote other bytes ({', '.join(changed['revision'])})")
+        told.append(f"was made by a version of Reelift that wrote other bytes ({', '.join(changed['revision'])})")
     return " and ".join(told)
