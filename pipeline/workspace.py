@@ -103,8 +103,7 @@ class Workspace:
         told = _settings_told(changed) or _stages_told(old.get(MADE_WITH) or {}, resolved.get(MADE_WITH) or {})
         if told:
             raise ChangedError(
-                f"{self.url} {told}; use another workspace, or reprocess this one "
-                "(what has not changed is reused)"
+                f"{self.url} {told}; use another workspace, or reprocess this one (what has not changed is reused)"
             )
 
     def settings(self) -> dict[str, Any]:
