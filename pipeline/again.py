@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import manifest
-from pipeline.config import RunConfig, load_config
+from pipeline.config import ConfigError, RunConfig, load_config
 from pipeline.status import fold
-from pipeline.storage import Storage, StorageError
+from pipeline.storage import Storage
 from pipeline.tally import Failure
-from pipeline.workspace import Workspace
-
-PLACES = ("inputs", "output")
+from pipeline.workspace import PLACES, RUN, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,15 @@ def told(workspace: str, overrides: Sequence[str] = ()) -> Told:
         ConfigError: if the settings, with the overrides, cannot be used.
     """
     place = Workspace(workspace)
-    settings = place.settings()
-    if not all(name in settings for name in PLACES):
-        raise StorageError(f"{place.url}: no workspace is there; give the folder that restore was given")
+    settings = place.told()
     values: dict[str, Any] = {name: value for name, value in settings.items() if name not in PLACES}
+    try:
+        load_config(values)
+    except ConfigError as error:
+        why = str(error).removeprefix("configuration: ")
+        raise ConfigError(
+            f"{place.url}/{RUN}: {why}; it was written by another version of Reelift, perhaps: use that one"
+        ) from error
     return Told(load_config(values, overrides), list(settings["inputs"]), str(settings["output"]))
 
 

@@ -24,6 +24,8 @@ from pipeline.places import anywhere
 from pipeline.storage import Storage, StorageError, plain_errors
 
 RUN = "run.yaml"
+PLACES = ("inputs", "output")
+"""Of what it records, that which is no setting."""
 NEUTRAL = ("pools", "limits", "runtime.scratch", "inputs", "output")
 """Settings that do not decide the bytes: a workspace may be continued with others."""
 
@@ -118,6 +120,21 @@ class Workspace:
                 raise StorageError(told) from error
             raise
         return loaded if isinstance(loaded, dict) else {}
+
+    def told(self) -> dict[str, Any]:
+        """Return what ``run.yaml`` holds of a run that was begun: settings, inputs and output.
+
+        Raises:
+            StorageError: if there is no workspace, or ``run.yaml`` is lost, damaged or says too little.
+        """
+        settings = self.settings()
+        if all(name in settings for name in PLACES):
+            return settings
+        if not (settings or self.storage.exists("manifest")):
+            raise StorageError(f"{self.url}: no workspace is there; give the folder that restore was given")
+        there = self.storage.is_file(RUN)
+        what = "does not say where inputs and output are" if there else "is missing"
+        raise StorageError(f"{self.url}/{RUN} {what}; give the line of restore again, which writes it")
 
     def artifacts(
         self,
