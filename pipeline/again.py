@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline import manifest
 from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.searching import InputError
 from pipeline.status import fold
 from pipeline.storage import Storage
 from pipeline.tally import Failure
@@ -55,12 +56,17 @@ def failed(storage: Storage, video: str = "", stage: str = "") -> dict[str, list
         storage: the workspace.
         video: only this one: its source as the manifest names it, the end of that path, or its identity.
         stage: only failures at this stage.
+
+    Raises:
+        InputError: if no source is named ``video``.
     """
     tally = fold(storage).tally
     of_video: dict[str, set[str]] = defaultdict(set)
     for table in manifest.read(storage, "videos", ("source", "video")):
         for source, identity in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
             of_video[identity].add(source)
+    if video and not any(video == each or is_named(name, video) for each, names in of_video.items() for name in names):
+        raise InputError(f"no video of this run is called {video}; name one as 'reelift status' does")
     found: dict[str, list[Failure]] = defaultdict(list)
     for failure in tally.failures.values():
         if stage and failure.stage != stage:

@@ -78,7 +78,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[tuple[str, 
         return path, f"{key} is missing"
     # A value that may be of several kinds is refused once for each of them.
     refused = dict.fromkeys(each["msg"] for each in every if _path(each["loc"], model) == path)
-    allowed = " or ".join(_plainly(text) for text in refused)
+    allowed = " or ".join(plainly(text) for text in refused)
     given = first.get("input")
     if isinstance(given, Mapping) and given and first["type"] == "path_type":
         below = (*path, str(next(iter(given))))
@@ -108,7 +108,7 @@ _PLAIN = {
 }
 
 
-def _plainly(text: str) -> str:
+def plainly(text: str) -> str:
     """What pydantic says is allowed, in the words of people who never saw it."""
     text = text.removeprefix("Input should be ").removeprefix("Value error, ")
     return _PLAIN.get(text.partition(" or instance of ")[0], text)
