@@ -112,11 +112,21 @@ def run_function(function: Callable[..., Any], name: str, examples: str = "") ->
 
 def _refuse(error: Any) -> int:
     """Explain a line that cannot be parsed."""
+    error.message = _in_our_words(error.message)
     if speaks_json() or _asks_for_json():
         set_manner(log_format=LogFormat.json)
         return complain(error.format_message())
     error.show()
     return 1
+
+
+def _in_our_words(message: str) -> str:
+    """What typer has from pydantic as errors in settings say it."""
+    if not message.startswith(("Input should be ", "Value error, ")):
+        return message
+    from pipeline.config_text import plainly
+
+    return f"{'allowed: ' if message.startswith('Input') else ''}{plainly(message)}"
 
 
 def _admit(error: Exception) -> int:

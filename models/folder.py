@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.latent_size import downscale
 from models.schedule_config import base_arguments
-from models.stored_files import StoredNetwork, read_json, stored_tensors, tensor_shapes
+from models.stored_files import AGAIN, StoredNetwork, read_json, stored_tensors, tensor_shapes
+from models.whole_folder import faults
 
 if TYPE_CHECKING:
     from diffusers.models.modeling_utils import ModelMixin
@@ -165,25 +166,40 @@ class ModelFolder:
         return digest.hexdigest()
 
     def check(self, *parts: str) -> None:
-        """Make sure that these networks (all but flow) are there, of the right kind and whole files; none is loaded.
-
-        Whether the tensors are those that the settings ask for is known to the networks alone: loading asks them.
+        """Make sure that these networks (all but flow) are there, of the right kind and whole; none is loaded.
 
         Raises:
             FileNotFoundError, ValueError: what is wrong.
         """
         for part in parts:
-            self._stored(part, NETWORKS[part])
-        if "unet" in parts and self.config("unet").get("cross_attention_dim") is not None:
-            if not self._prompt_file.is_file():
-                raise FileNotFoundError(
-                    f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
-                )
-            _check_prompt(self._prompt_file, [name for name, _ in tensor_shapes(self._prompt_file)])
+            self._check_part(part, NETWORKS[part])
+        width = self.config("unet").get("cross_attention_dim") if "unet" in parts else None
+        if width is not None:
+            self._check_prompt_file(width)
+
+    def _check_prompt_file(self, width: int) -> None:
+        file = self._prompt_file
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"model folder {self.root}: no prompt/prompt.safetensors, which this UNet needs; convert it again"
+            )
+        shapes = dict(tensor_shapes(file))
+        _check_prompt(file, shapes)
+        shape = shapes["prompt"]
+        if len(shape) != 3 or shape[0] != 1 or shape[2] != width:
+            raise ValueError(f"{file}: 'prompt' is {list(shape)}, and this UNet needs [1, length, {width}]; {AGAIN}")
 
     def check_flow(self, name: str) -> None:
         """The same for the flow network ``name``, "raft" or "spynet"."""
-        self._stored("flow", FLOW_NETWORKS[name])
+        self._check_part("flow", FLOW_NETWORKS[name])
+
+    def _check_part(self, part: str, kind: str) -> None:
+        self._stored(part, kind)
+        if self.root.samefile(EMBEDDED_FOLDER):  # it comes with the networks
+            return
+        fault = faults(self.root).get(part)
+        if fault:
+            raise ValueError(fault)
 
     def check_schedule(self) -> None:
         """The same for the schedule, which may be absent."""

@@ -31,7 +31,7 @@ def load_whole(kind: type[NetworkT], stored: StoredNetwork) -> NetworkT:
         ValueError: settings or tensors are missing, of another shape, or not the network's; in one line that names
             the file or folder and a few of them.
     """
-    _check_whole(kind, stored)  # diffusers takes what fits, and logs the rest
+    check_whole(kind, stored)  # diffusers takes what fits, and logs the rest
     network = kind.from_pretrained(stored.path, local_files_only=True, use_safetensors=True)
     # Mapped files leave tensors at odd addresses, where the CPU's kernels are slower and round differently.
     for tensor in (*network.parameters(), *network.buffers()):
@@ -39,8 +39,12 @@ def load_whole(kind: type[NetworkT], stored: StoredNetwork) -> NetworkT:
     return network.eval()
 
 
-def _check_whole(kind: type[ModelMixin], stored: StoredNetwork) -> None:
-    """Make sure that what is stored is what a network with these settings needs; no tensor is made or read."""
+def check_whole(kind: type[ModelMixin], stored: StoredNetwork) -> None:
+    """Make sure that what is stored is what a network with these settings needs; no tensor is made or read.
+
+    Raises:
+        ValueError: see ``load_whole``.
+    """
     needed = _needed(kind, stored)
     names = {name for name, _ in stored.tensors}
     wrong = {

@@ -88,9 +88,9 @@ class Accounts:
             error_class, how = OUT_OF_MEMORY, "ran out of memory, and Ray ended its worker"
         return Reason(error_class, f"given up after {charged} attempts; the last one {how}")
 
-    def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact) -> None:
+    def done(self, item: Item, attempt: Attempt, clock: float, artifact: Artifact, outcome: str = DONE) -> None:
         """Report a success and forget the attempts."""
-        self.report([self.witness.event(item, DONE, attempt=attempt, clock=clock, artifact=artifact)])
+        self.report([self.witness.event(item, outcome, attempt=attempt, clock=clock, artifact=artifact)])
         self.attempts.forget(item.fingerprint, attempt)
 
     def failed(self, item: Item, attempt: Attempt, clock: float, error: Exception) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import manifest
-from pipeline.config import RunConfig, load_config
+from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.searching import InputError
 from pipeline.status import fold
-from pipeline.storage import Storage, StorageError
+from pipeline.storage import Storage
 from pipeline.tally import Failure
-from pipeline.workspace import PLACES, RECORD, Workspace
+from pipeline.workspace import RECORD, RUN, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,15 @@ def told(workspace: str, overrides: Sequence[str] = ()) -> Told:
         ConfigError: if the settings, with the overrides, cannot be used.
     """
     place = Workspace(workspace)
-    settings = place.settings()
-    if not all(name in settings for name in PLACES):
-        raise StorageError(f"{place.url}: no workspace is there; give the folder that restore was given")
+    settings = place.told()
     values: dict[str, Any] = {name: value for name, value in settings.items() if name not in RECORD}
+    try:
+        load_config(values)
+    except ConfigError as error:
+        why = str(error).removeprefix("configuration: ")
+        raise ConfigError(
+            f"{place.url}/{RUN}: {why}; it was written by another version of Reelift, perhaps: use that one"
+        ) from error
     return Told(load_config(values, overrides), list(settings["inputs"]), str(settings["output"]))
 
 
@@ -50,12 +56,17 @@ def failed(storage: Storage, video: str = "", stage: str = "") -> dict[str, list
         storage: the workspace.
         video: only this one: its source as the manifest names it, the end of that path, or its identity.
         stage: only failures at this stage.
+
+    Raises:
+        InputError: if no source is named ``video``.
     """
     tally = fold(storage).tally
     of_video: dict[str, set[str]] = defaultdict(set)
     for table in manifest.read(storage, "videos", ("source", "video")):
         for source, identity in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
             of_video[identity].add(source)
+    if video and not any(video == each or is_named(name, video) for each, names in of_video.items() for name in names):
+        raise InputError(f"no video of this run is called {video}; name one as 'reelift status' does")
     found: dict[str, list[Failure]] = defaultdict(list)
     for failure in tally.failures.values():
         if stage and failure.stage != stage:

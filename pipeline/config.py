@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.config_file import ConfigError, Key, read_file
 from pipeline.config_running import Limits, Pools, Runtime
-from pipeline.config_text import described, explain, meant, resolved
+from pipeline.config_text import described, explain, meant, resolved, written
 from pipeline.config_text import keys as keys_of
 from pipeline.fidelity import fidelity_values
 from pipeline.presets import PRESETS
@@ -191,10 +191,25 @@ def _load(
 
 def _validate(values: Mapping[str, Any], place: Callable[[Key], str]) -> RunConfig:
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         key, what = explain(error, RunConfig)
         raise ConfigError(f"{place(key)}: {what}") from error
+    _refuse_truth(values, config.model_dump(), place)
+    return config
+
+
+def _refuse_truth(given: Any, read: Any, place: Callable[[Key], str], key: Key = ()) -> None:
+    """Refuse ``true`` and ``yes`` where a number is wanted: pydantic takes them for 1, and ``false`` for 0."""
+    if isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
+        what = "a whole number" if isinstance(read, int) else "a number"
+        raise ConfigError(f"{place(key)}: {'.'.join(key)} is {written(given)}; allowed: {what}")
+    if isinstance(given, Mapping) and isinstance(read, Mapping):
+        for name, value in given.items():
+            _refuse_truth(value, read.get(name), place, (*key, name))
+    elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
+        for number, (one, other) in enumerate(zip(given, read, strict=False)):
+            _refuse_truth(one, other, place, (*key, str(number)))
 
 
 def _overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[Key, str]]:
@@ -203,7 +218,7 @@ def _overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[Key, str]
     said: dict[Key, str] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
-        if not equals or not key.strip():
+        if not equals or not all(key.strip().split(".")):
             raise ConfigError(f"--set {override}: write it as key=value, like --set sample.steps=20")
         path = tuple(key.strip().split("."))
         try:

@@ -29,6 +29,8 @@ def read_file(file: str | Path) -> tuple[dict[str, Any], dict[Key, int]]:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{file}{at}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: not YAML (too many brackets inside each other)") from error
     except IsADirectoryError as error:
         raise ConfigError(f"{file}: a folder, not a file") from error
     except (OSError, UnicodeDecodeError) as error:

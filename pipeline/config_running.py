@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from models.choices import Compilation
 
@@ -77,6 +77,14 @@ class Limits(BaseModel):
     )
 
 
+def _custom(resources: dict[str, float]) -> dict[str, float]:
+    """Refuse what Ray does not take among custom resources."""
+    for name, own in (("CPU", "cpus"), ("GPU", "gpus")):
+        if name in resources:
+            raise ValueError(f"{name} is no custom resource; set {own}")
+    return resources
+
+
 class Pool(BaseModel):
     """How many workers a stage has on Ray, and what each of them takes."""
 
@@ -97,7 +105,9 @@ class Pool(BaseModel):
     gpus: float | None = Field(
         None, ge=0, le=64, description="GPUs per worker; null: one for flow, sample and decode if the cluster has any."
     )
-    resources: dict[str, float] = Field(default_factory=dict, description="Ray's custom resources per worker.")
+    resources: Annotated[dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]], AfterValidator(_custom)] = (
+        Field(default_factory=dict, description="Ray's custom resources per worker.")
+    )
     labels: dict[str, str] = Field(
         default_factory=dict,
         description="Labels of the machines that may run it, as Ray's label_selector wants them, like "
@@ -109,6 +119,12 @@ class Pool(BaseModel):
         description="What a worker costs per hour, its share of the machine, in any currency; 'reelift plan' alone "
         "uses it.",
     )
+
+    @model_validator(mode="after")
+    def _room_between(self) -> Pool:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max ({self.max}) must be at least min ({self.min})")
+        return self
 
 
 class Pools(BaseModel):

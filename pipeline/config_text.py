@@ -71,19 +71,28 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[tuple[str, 
     every = error.errors(include_url=False)
     first, path = every[0], _path(every[0]["loc"], model)
     key = ".".join(path)
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "invalid_key"):
         known = _known(path[:-1], model)
         return path, f"{key} is not a setting{_meant_key(path, known, model)}; allowed: {', '.join(known)}"
+    if first["type"] == "missing":
+        return path, f"{key} is missing"
     # A value that may be of several kinds is refused once for each of them.
     refused = dict.fromkeys(each["msg"] for each in every if _path(each["loc"], model) == path)
-    allowed = " or ".join(_plainly(text) for text in refused)
+    allowed = " or ".join(plainly(text) for text in refused)
     given = first.get("input")
     if isinstance(given, Mapping) and given and first["type"] == "path_type":
         below = (*path, str(next(iter(given))))
         return below, f"{'.'.join(below)} is not a setting{_meant_key(below, [], model)}; {key} itself takes {allowed}"
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and first["type"] == "value_error":
         return path, f"{key or 'the whole'}: {allowed}"
-    return path, f"{key or 'the whole'} is {given!r}; allowed: {allowed}"
+    return path, f"{key or 'the whole'} is {written(given)}; allowed: {allowed}"
+
+
+def written(value: Any) -> str:
+    """A value in an error: as Python has it, but what YAML spells otherwise."""
+    return next(
+        (name for name, each in (("null", None), ("true", True), ("false", False)) if value is each), repr(value)
+    )
 
 
 _PLAIN = {
@@ -92,13 +101,17 @@ _PLAIN = {
     "a valid integer, unable to parse string as an integer": "a whole number",
     "a valid integer, got a number with a fractional part": "a whole number",
     "a valid boolean, unable to interpret input": "true or false",
+    "a valid number": "a number",
+    "a valid integer": "a whole number",
+    "a valid tuple": "a list",
+    "a valid dictionary": "keys and values",
 }
 
 
-def _plainly(text: str) -> str:
+def plainly(text: str) -> str:
     """What pydantic says is allowed, in the words of people who never saw it."""
     text = text.removeprefix("Input should be ").removeprefix("Value error, ")
-    return _PLAIN.get(text, text)
+    return _PLAIN.get(text.partition(" or instance of ")[0], text)
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -123,6 +136,8 @@ def _path(place: Sequence[Any], model: type[BaseModel] | None) -> tuple[str, ...
     path: list[str] = []
     for part in place:
         path.append(str(part))
+        if isinstance(part, int):  # a place in a list
+            continue
         field = model.model_fields.get(str(part)) if model is not None else None
         model = model_of(field.annotation) if field is not None else None
         if model is None:
@@ -132,6 +147,8 @@ def _path(place: Sequence[Any], model: type[BaseModel] | None) -> tuple[str, ...
 
 def _known(path: tuple[str, ...], model: type[BaseModel] | None) -> list[str]:
     for part in path:
+        if part.isdecimal():
+            continue
         if model is None or part not in model.model_fields:
             return []
         model = model_of(model.model_fields[part].annotation)

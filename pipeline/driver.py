@@ -144,6 +144,8 @@ class Driver:
         if row.state == "finished":
             self._count_finished(source)
             self._settle(source, "reused")
+        elif row.state == "lacking":
+            self._count_finished(source)
         elif row.state == "failed":
             self._broken["split"].add(source)
             self._forecast.drop(source)
@@ -151,6 +153,8 @@ class Driver:
         else:
             self._forecast.split(source, row.chunks)
         self._show_split(source)
+        if row.state == "lacking":
+            return None if self.stop else AssembleRow(row.source, ())
         if row.state == "split":
             self._flights.setdefault(source, _Flight()).end = row
             return None if self.stop else self._complete(source)

@@ -173,9 +173,13 @@ class Epoch:
         last = cls.latest(storage)
         claim = cls._living(storage, last) if last else None
         if claim is not None:
+            ahead = _sign_of_life(storage, last, claim) - time.time()
+            clocks = ""
+            if ahead > DEAD_SECONDS:
+                clocks = f", whose last sign of life is {ahead:.0f} s in the future: set the clocks right"
             raise BusyError(
                 f"{storage.url}: another run is at work on this workspace (host {claim.get('host', '?')}, process "
-                f"{claim.get('pid', '?')}); wait for it to end"
+                f"{claim.get('pid', '?')}){clocks}; wait for it to end"
             )
 
     @classmethod
@@ -190,8 +194,7 @@ class Epoch:
         elif str(claim.get("process", "")).startswith(f"{machine_identity()}:"):
             alive = _runs(int(claim.get("pid", -1)), str(claim.get("process", "")))
         else:
-            beat = _load(storage, old._name("alive")).get("time", claim.get("claimed", 0.0))
-            alive = time.time() - float(beat) < DEAD_SECONDS
+            alive = time.time() - _sign_of_life(storage, number, claim) < DEAD_SECONDS
         return claim if alive else None
 
 
@@ -245,6 +248,11 @@ def _load(storage: Storage, name: str) -> dict:
     except (FileNotFoundError, ValueError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
+
+
+def _sign_of_life(storage: Storage, number: int, claim: dict) -> float:
+    """Seconds since 1970 of a driver's last sign of life, by its own clock."""
+    return float(_load(storage, f"{ROOT}/{number:06}.alive").get("time", claim.get("claimed", 0.0)))
 
 
 def _runs(pid: int, identity: str) -> bool:

@@ -130,6 +130,8 @@ def _event(
 ) -> None:
     text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
     made = account["made"]["ended"]
+    if kind == "migration":  # some derivatives may have been made later
+        made = account["made"].get("completed", made)
     entry = _add(root, "event")
     identity = uuid5(NAMESPACE_URL, f"{kind} {text} {sources} {outcomes} {made}")
     _identifier(entry, "eventIdentifier", "UUID", str(identity))

@@ -24,6 +24,8 @@ from stages.media.probe import probe
 from stages.media.table import read_table
 
 FORMAT = "reelift-provenance/1"
+CHUNKS = ' "chunks": ['
+"""How the line begins after which an account tells of chunks."""
 _BY_STAGE = {"device": "devices", "reduced": "reduced"}
 """Facts that several stages have of a chunk, each its own, and what they are called in the account."""
 
@@ -86,10 +88,7 @@ def account(making: Making) -> dict[str, Any]:
             "modified": making.source.version,
             **_contents(making.local),
         },
-        "result": {
-            "files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in making.files],
-            **dict(making.facts),
-        },
+        "result": result(making.files, making.facts),
         "decisions": table.account.model_dump(mode="json") if table.account else {},
         "colour": table.colour.model_dump(mode="json"),
         "mended_timestamps": sum(read_table(folder).mended for folder in making.tables),
@@ -105,11 +104,16 @@ def account(making: Making) -> dict[str, Any]:
         "versions": versions(),
         "attempts_that_failed": [dict(each) for each in making.trouble],
         "made": {
-            "began": _moment(making.started),
-            "ended": _moment(datetime.now(UTC).timestamp()),
+            "began": moment(making.started),
+            "ended": moment(datetime.now(UTC).timestamp()),
             "node": making.node,
         },
     }
+
+
+def result(files: Sequence[ArtifactFile], facts: Mapping[str, Fact]) -> dict[str, Any]:
+    """What an account says of the result: its files, and the facts of assemble."""
+    return {"files": [{"name": file.name, "bytes": file.size, "sha256": file.sha256} for file in files], **facts}
 
 
 def write_account(path: Path, told: Mapping[str, Any], making: Making) -> None:
@@ -122,7 +126,7 @@ def write_account(path: Path, told: Mapping[str, Any], making: Making) -> None:
     """
     with path.open("w", encoding="utf-8") as file, tempfile.TemporaryFile("w+", encoding="utf-8") as later:
         file.write(json.dumps(told, indent=1, ensure_ascii=False).removesuffix("\n}"))
-        file.write(',\n "chunks": [')
+        file.write(f",\n{CHUNKS}")
         chunk_rows, shot_rows = _Rows(file), _Rows(later)
         for shot, chunks in groupby(making.chunks, key=lambda chunk: chunk.shot):
             figures = ShotFigures(shot)
@@ -149,7 +153,8 @@ class _Rows:
         self._comma = ","
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as accounts have them."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 

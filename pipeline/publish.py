@@ -11,6 +11,13 @@ workspace. Crash windows:
    the next run removes the rest when it looks it up.
 4. after that: published; a later run checks sizes and hashes and does nothing.
 
+A result that gets more files later (``replace``) is never without a record that is true of it: what it will be is
+written beside what it is (``NEXT``) before a file is replaced.
+
+5. before ``NEXT``: the new files are claimed and not in the record; the next look removes them.
+6. between ``NEXT`` and the new record: every file is as one of the two says. If all are as ``NEXT`` says, it becomes
+   the record; else the record stands, and whoever wanted more begins again.
+
 What this workspace did not write it neither overwrites nor removes: before the first file of a video appears, the place
 is claimed (``outputs/``), with name, size and SHA-256 of all that lies there or is about to. A file that is there and
 not in the claim belongs to somebody else.
@@ -32,6 +39,8 @@ from stages.contract import Fact, ItemError
 
 STAGE = "assemble"
 SUFFIX = ".mkv"
+NEXT = "next.json"
+"""Beside a record while its files are being replaced: the record to come."""
 
 
 class Publisher:
@@ -49,15 +58,41 @@ class Publisher:
         record = self.artifacts.record(STAGE, fingerprint)
         if record is None:
             return None
+        coming = self._coming(fingerprint)
+        if coming is not None and not self._damage(coming):
+            self._commit(coming)
+            record = coming
+        elif what := self._damage(record, coming):
+            self.artifacts.remove(STAGE, fingerprint)
+            self.artifacts.on_damage(STAGE, fingerprint, f"published {what}")
+            return None
+        place = _place(record)
+        self._tidy(place, record.files, self._claimed(place) or ())  # windows 3, 5
+        return record
+
+    def _damage(self, record: Artifact, coming: Artifact | None = None) -> str:
+        """What is wrong with the first file that is as neither the record says nor the one to come; "" if none is."""
+        others = {file.name: file for file in coming.files} if coming else {}
         for file in record.files:
             what = damage(self.output, file.name, file, self.artifacts.verify)
-            if what:
-                self.artifacts.remove(STAGE, fingerprint)
-                self.artifacts.on_damage(STAGE, fingerprint, f"published {file.name} {what}")
-                return None
-        place = _place(record)
-        self._tidy(place, record.files, self._claimed(place) or ())  # window 3
-        return record
+            other = others.get(file.name, file)
+            if what and (other == file or damage(self.output, file.name, other, self.artifacts.verify)):
+                return f"{file.name} {what}"
+        return ""
+
+    def _coming(self, fingerprint: str) -> Artifact | None:
+        try:
+            return Artifact.from_json(self.artifacts.storage.read(self._record_name(fingerprint, NEXT)))
+        except (OSError, ValueError):
+            return None
+
+    def _record_name(self, fingerprint: str, name: str) -> str:
+        return f"{self.artifacts.folder(STAGE, fingerprint)}/{name}"
+
+    def _commit(self, record: Artifact) -> None:
+        storage = self.artifacts.storage
+        storage.put(self._record_name(record.fingerprint, RECORD), record.to_json())
+        storage.remove_file(self._record_name(record.fingerprint, NEXT))
 
     def publish(self, fingerprint: str, folder: Path, place: str, facts: Mapping[str, Fact]) -> Artifact:
         """Move the files of ``folder`` to the place below the output, and write the record.
@@ -72,21 +107,44 @@ class Publisher:
             ItemError: if a file that this workspace did not write is in the way.
             ValueError: if there is no ``<name>.mkv``.
         """
-        parent, name = PurePosixPath(place).parent, PurePosixPath(place).name
-        found = describe(folder)
-        video = f"{name}{SUFFIX}"
-        if video not in {PurePosixPath(file.name).name for file in found}:
-            raise ValueError(f"assemble did not write {video}")
-        last = sorted(found, key=lambda file: PurePosixPath(file.name).name == video)  # the video last: window 1
-        wanted = [replace(file, name=str(parent / file.name)) for file in last]
-        claimed = self._own(place, wanted)
-        for file, target in zip(last, wanted, strict=True):
-            self.output.put_file(folder / file.name, target.name)
-        record = Artifact(STAGE, fingerprint, tuple(wanted), dict(facts))
-        storage = self.artifacts.storage
-        storage.put(f"{self.artifacts.folder(STAGE, fingerprint)}/{RECORD}", record.to_json())  # window 2
-        self._tidy(place, wanted, claimed)  # windows 3, 4
+        wanted = _described(folder, place)
+        claimed = self._own(place, [target for _, target in wanted])
+        for path, target in wanted:
+            self.output.put_file(path, target.name)
+        record = Artifact(STAGE, fingerprint, tuple(target for _, target in wanted), dict(facts))
+        self.artifacts.storage.put(self._record_name(fingerprint, RECORD), record.to_json())  # window 2
+        self._tidy(place, record.files, claimed)  # windows 3, 4
         return record
+
+    def replace(self, before: Artifact, folder: Path, place: str, facts: Mapping[str, Fact]) -> Artifact:
+        """Move what a published video has more or other than before to its place, and replace the record.
+
+        Args:
+            before: the record.
+            folder: holds all files as they shall be, see ``publish``; those that stay are not moved.
+            place: see ``publish``.
+            facts: see ``publish``.
+
+        Raises:
+            ItemError: see ``publish``; or if the video is another now.
+        """
+        wanted = _described(folder, place)
+        claimed = self._own(place, [target for _, target in wanted])
+        then = {file.name: file for file in before.files}
+        changed = [(path, target) for path, target in wanted if then.get(target.name) != target]
+        if wanted[-1][1] in (target for _, target in changed):
+            raise ItemError(f"{self.output.url}/{place}{SUFFIX}: it changed meanwhile; run the same line again")
+        coming = Artifact(STAGE, before.fingerprint, tuple(target for _, target in wanted), dict(facts))
+        for path, target in changed:
+            if target.name not in then:
+                self.output.put_file(path, target.name)  # window 5
+        self.artifacts.storage.put(self._record_name(before.fingerprint, NEXT), coming.to_json())
+        for path, target in changed:
+            if target.name in then:
+                self.output.put_file(path, target.name)  # window 6
+        self._commit(coming)
+        self._tidy(place, coming.files, claimed)
+        return coming
 
     def _own(self, place: str, wanted: Sequence[ArtifactFile]) -> tuple[ArtifactFile, ...]:
         """Claim a place for what is about to be written; return all that may be this workspace's there from now on."""
@@ -152,6 +210,16 @@ class Publisher:
     def _claim_name(self, place: str) -> str:
         key = hashlib.sha256(f"{self.output.url}\n{place}".encode()).hexdigest()
         return f"outputs/{key[:2]}/{key}.json"
+
+
+def _described(folder: Path, place: str) -> list[tuple[Path, ArtifactFile]]:
+    """Every file below a folder, and what it will be in the output; the video last: window 1."""
+    parent, name = PurePosixPath(place).parent, PurePosixPath(place).name
+    found, video = describe(folder), f"{name}{SUFFIX}"
+    if video not in {PurePosixPath(file.name).name for file in found}:
+        raise ValueError(f"assemble did not write {video}")
+    last = sorted(found, key=lambda file: PurePosixPath(file.name).name == video)
+    return [(folder / file.name, replace(file, name=str(parent / file.name))) for file in last]
 
 
 def _place(record: Artifact) -> str:

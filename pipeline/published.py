@@ -57,7 +57,7 @@ class Publications:
     """The fold.
 
     Attributes:
-        newest: source -> what was published of it last.
+        newest: source -> what was published of it last, in the order of the events.
     """
 
     def __init__(self) -> None:
@@ -74,4 +74,5 @@ class Publications:
             self._told[source] = event["facts"]
         elif event["stage"] == STAGE:
             # What was made once may be found again when other settings have been begun and taken back.
+            self.newest.pop(source, None)
             self.newest[source] = self._made.setdefault(plan, Publication(plan, self._told.get(source, "")))

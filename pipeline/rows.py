@@ -49,8 +49,9 @@ class ChunkRow:
 class VideoRow:
     """Split has no more to say about a source.
 
-    ``state``: "split" (``chunks`` of them were sent), "finished" (published before, nothing to do), "failed", or
-    "duplicate" (another source of this run has the same content; to be sent again when that one is done).
+    ``state``: "split" (``chunks`` of them were sent), "finished" (published before, nothing to do), "lacking"
+    (published before, without all its derivatives), "failed", or "duplicate" (another source of this run has the same
+    content; to be sent again when that one is done).
     """
 
     source: SourceRow
@@ -60,7 +61,10 @@ class VideoRow:
 
 @dataclass(frozen=True, slots=True)
 class AssembleRow:
-    """A video all of whose chunks are restored; ``trouble`` are the attempts at it that failed on the way."""
+    """A video all of whose chunks are restored; ``trouble`` are the attempts at it that failed on the way.
+
+    Without chunks it is one that is published, and lacks derivatives.
+    """
 
     source: SourceRow
     chunks: tuple[Chunk, ...]

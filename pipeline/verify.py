@@ -38,6 +38,14 @@ class _UnreadError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Source:
+    """Where it is published, below the output folder, and its SHA-256 when it was read, "" if it never was."""
+
+    output: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What was found about one published video.
 
@@ -74,8 +82,8 @@ def verify(place: str | Path) -> Verification:
     """Verify a workspace, or an output folder by itself.
 
     Of a workspace, every published video is checked for: size and SHA-256 of all its files, its framemd5, and frames,
-    timestamps and audio packets of its source, as that was read for it. Of an output folder: framemd5, SHA-256 sums
-    and bags.
+    audio packets and the timestamps of both as its source has them, read as it was for it. Of an output folder:
+    framemd5, SHA-256 sums and bags.
 
     Raises:
         StorageError: if there is neither (some of it while iterating).
@@ -108,26 +116,30 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
 
 
 def _verify_workspace(
-    workspace: Workspace, published: Mapping[str, Publication], sources: Mapping[str, str]
+    workspace: Workspace, published: Mapping[str, Publication], sources: Mapping[str, _Source]
 ) -> Iterator[Verdict]:
-    settings = workspace.settings()
-    if "output" not in settings:
-        raise StorageError(f"{workspace.url}/run.yaml does not say where the output is; restore it")
+    settings = workspace.told()
     output = Storage(settings["output"])
     artifacts = Artifacts(workspace.storage, Path(tempfile.gettempdir()))
+    last = {sources[source].output: source for source in published if source in sources}
     for source, publication in sorted(published.items()):
         record = artifacts.record(STAGE, publication.plan)
         if record is None:
             yield Verdict("", source, ("the workspace has lost the record of it; run restore again",))
             continue
         video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
+        found = sources.get(source, _Source())
+        other = last.get(found.output, source)
+        if other != source:
+            yield Verdict(video, source, (), f"its result was replaced by that of {other}, which has its name")
+            continue
         differences, unchecked = shortened(_against_record(output, record), _MOST), ""
         if not differences:  # the rest would only say the same again, at length
             shift, config = int(record.facts.get("shift_ms", 0)), publication.split(settings)
             with _local(output, video) as restored, _captions(output, record) as captions:
                 differences = _against_sidecar(output, record, restored)
                 try:
-                    differences += _against_source(restored, captions, shift, source, sources.get(source, ""), config)
+                    differences += _against_source(restored, captions, shift, source, found.sha256, config)
                 except (_UnreadError, StorageError) as error:
                     if publication.redacted:
                         unchecked = f"{_UNKEPT} ({error})"
@@ -147,12 +159,13 @@ def _published(storage: Storage) -> dict[str, Publication]:
     return found.newest
 
 
-def _sources(storage: Storage) -> dict[str, str]:
-    """SHA-256 of each source when it was read, "" if it never was."""
-    found: dict[str, str] = {}
-    for table in manifest.read(storage, "videos", ("source", "sha256")):
+def _sources(storage: Storage) -> dict[str, _Source]:
+    """What is known of each source."""
+    found: dict[str, _Source] = {}
+    for table in manifest.read(storage, "videos", ("source", "output", "sha256")):
         for row in table.to_pylist():
-            found[row["source"]] = row["sha256"] or found.get(row["source"], "")
+            before = found.get(row["source"], _Source())
+            found[row["source"]] = _Source(row["output"], row["sha256"] or before.sha256)
     return found
 
 

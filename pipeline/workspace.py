@@ -125,6 +125,21 @@ class Workspace:
             raise
         return loaded if isinstance(loaded, dict) else {}
 
+    def told(self) -> dict[str, Any]:
+        """Return what ``run.yaml`` holds of a run that was begun: settings, inputs and output.
+
+        Raises:
+            StorageError: if there is no workspace, or ``run.yaml`` is lost, damaged or says too little.
+        """
+        settings = self.settings()
+        if all(name in settings for name in PLACES):
+            return settings
+        if not (settings or self.storage.exists("manifest")):
+            raise StorageError(f"{self.url}: no workspace is there; give the folder that restore was given")
+        there = self.storage.is_file(RUN)
+        what = "does not say where inputs and output are" if there else "is missing"
+        raise StorageError(f"{self.url}/{RUN} {what}; give the line of restore again, which writes it")
+
     def artifacts(
         self,
         scratch: Path,

@@ -11,17 +11,19 @@ from typing import Any
 
 from pipeline.accounting import Cluster
 from pipeline.artifacts import Artifact
+from pipeline.completion import complete
 from pipeline.events import Item, Report
 from pipeline.job import Job
 from pipeline.provenance import Making, tags
 from pipeline.pruning import prune
 from pipeline.publish import Publisher
-from pipeline.rows import AssembleRow, DoneRow
+from pipeline.rows import AssembleRow, DoneRow, SourceRow
 from pipeline.sidecars import write_sidecars
 from pipeline.source_files import check, localise
 from pipeline.storage import Storage
 from pipeline.wrapper import Worker
-from stages.contract import Stage
+from stages.assemble.making_up import is_lacking
+from stages.contract import ItemError, Stage
 from stages.items import AssembleTask, Chunk
 
 
@@ -35,7 +37,7 @@ class AssembleWorker(Worker):
         self.publisher = Publisher(self.artifacts, Storage(job.output))
 
     def run(self, row: AssembleRow) -> DoneRow:
-        """Assemble and publish one video.
+        """Assemble and publish one video; of one that is published, make the derivatives that it lacks.
 
         Raises:
             SetupError, StorageError: see ``Worker.settle``.
@@ -44,6 +46,8 @@ class AssembleWorker(Worker):
         video = source.sha256[:16]
         plan = self.job.recipe.plan(source.sha256, source.output)["assemble"]
         item = Item(plan, plan, video, source=source.shown)
+        if not row.chunks:
+            return self._complete(source, item)
         wanted = self.job.recipe.identities["assemble"].parameters
 
         def make(folder: Path) -> Artifact:
@@ -77,6 +81,20 @@ class AssembleWorker(Worker):
         if artifact is not None and not self.job.keep_artifacts:
             prune(self.artifacts, self.job.recipe, source.sha256, row.chunks)
         return DoneRow(source.shown, "failed" if artifact is None else "done")
+
+    def _complete(self, source: SourceRow, item: Item) -> DoneRow:
+        """Give a published video the derivatives that it lacks, if they can be made now."""
+        before = self.publisher.lookup(item.plan)
+
+        def make(folder: Path) -> Artifact:
+            if before is None:
+                raise ItemError(f"{source.shown}: its published files changed meanwhile; run the same line again")
+            wanted = self.job.recipe.identities["assemble"].parameters
+            return complete(self.publisher, before, folder, source, wanted)
+
+        whole = before if before is not None and not is_lacking(before.facts) else None
+        artifact = self.settle(item, lambda: whole, make, before)
+        return DoneRow(source.shown, "failed" if artifact is None else "reused" if artifact == before else "done")
 
     def _records(self, sha256: str, chunk: Chunk) -> dict[str, Artifact]:
         prints = self.job.recipe.chunk(sha256, chunk)

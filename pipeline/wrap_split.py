@@ -34,6 +34,7 @@ from pipeline.storage import Storage
 from pipeline.storage_errors import StorageError, told
 from pipeline.watchdog import Watchdog
 from pipeline.wrapper import Worker
+from stages.assemble.making_up import is_lacking
 from stages.contract import ItemError, Stage
 from stages.items import Chunk, SplitChunk, SplitTask
 
@@ -97,6 +98,9 @@ class SplitWorker(Worker):
         self.report([record])
         clock = time.perf_counter()
         published = self.publisher.lookup(plan["assemble"])
+        if published is not None and is_lacking(published.facts):
+            yield VideoRow(source, "lacking")
+            return
         if published is not None:
             item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
             event = self.witness.event(item, REUSED, clock=clock, artifact=published)

@@ -27,7 +27,7 @@ from pipeline.attempts import Attempt
 from pipeline.events import Item, Report, Witness, process_name
 from pipeline.faults import line
 from pipeline.job import Job
-from pipeline.schemas import DAMAGED, RETRIED, REUSED, Event
+from pipeline.schemas import DAMAGED, DONE, RETRIED, REUSED, Event
 from pipeline.watchdog import Unwatched, Watchdog
 from pipeline.workspace import Workspace
 from stages.contract import Stage
@@ -94,6 +94,7 @@ class Worker:
         item: Item,
         find: Callable[[], Artifact | None],
         make: Callable[[Path], Artifact],
+        before: Artifact | None = None,
     ) -> Artifact | None:
         """Find the item's artifact or make it, within the limit of attempts.
 
@@ -101,6 +102,7 @@ class Worker:
             item: what is charged.
             find: returns the artifact if it is committed and whole.
             make: runs the stage into the given scratch folder and commits.
+            before: what there is already; if ``make`` returns that, nothing was made.
 
         Returns:
             The artifact, or None if the item failed for good; the events are reported.
@@ -125,7 +127,8 @@ class Worker:
                 if self.accounts.failed(item, attempt, clock, error) != RETRIED:
                     return None
             else:
-                self.accounts.done(item, attempt, clock, artifact)
+                outcome = REUSED if artifact == before else DONE
+                self.accounts.done(item, attempt, clock, artifact, outcome)
                 return artifact
         return None
 

@@ -101,6 +101,7 @@ def build_report(
     workspace, settings = Workspace(place), settings or ReportSettings()
     if not workspace.storage.exists("manifest"):
         raise StorageError(f"{workspace.url}: no workspace is there; give the folder that restore was given")
+    workspace.told()
     output = Storage(target) if target else Storage(f"{workspace.url}/{FOLDER}")
     output.prepare()
     run = read_account(workspace.storage)

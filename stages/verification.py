@@ -11,13 +11,11 @@ from pathlib import Path
 
 import av
 
-from stages.assemble.audio_digest import PacketDigest, audio_digests
 from stages.assemble.captions import rate_of, read_captions, source_captions
 from stages.assemble.check import write_framemd5
+from stages.assemble.sound import Sound, expected_sound
 from stages.assemble.ticks import to_ticks
-from stages.media.demuxing import announced_only, open_every_stream
 from stages.media.ffmpeg import FfmpegError, file_url
-from stages.media.matroska import holds, holds_late
 from stages.split.config import SplitConfig
 from stages.split.source import read_source
 
@@ -28,7 +26,7 @@ _FIELDS = 6
 
 
 def against_source(restored: Path, source: Path, config: SplitConfig, shift: int = 0) -> list[str]:
-    """Recount frames, timestamps and audio packets of a finished video against those of its source.
+    """Recount frames, audio packets and the timestamps of both of a finished video against those of its source.
 
     Args:
         restored: the Matroska file.
@@ -42,10 +40,11 @@ def against_source(restored: Path, source: Path, config: SplitConfig, shift: int
     Raises:
         ItemError: if the source cannot be read.
     """
-    times, digests = _contents(restored)
+    times, sounds = _contents(restored)
     with read_source(source, config) as reader:
         expected = array("q", (to_ticks(stamp.pts, reader.facts.time_base) + shift for _, stamp in reader))
-    return [*_times(times, expected), *_audio(digests, _audio_of(source))]
+    first = expected[0] - shift if expected else 0
+    return [*_times(times, expected), *_audio(sounds, expected_sound(source, first, shift))]
 
 
 def against_captions(captions: Path, source: Path, shift: int = 0) -> list[str]:
@@ -113,29 +112,22 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
                 yield "", row
 
 
-def _contents(path: Path) -> tuple[Sequence[int], list[PacketDigest]]:
-    """Timestamps of all video packets in milliseconds, and the digest of each audio stream."""
+def _contents(path: Path) -> tuple[Sequence[int], list[Sound]]:
+    """Timestamps of all video packets in milliseconds, and each audio stream."""
     times = array("q")
     with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
         video = container.streams.video[0]
-        digests = {stream.index: PacketDigest() for stream in container.streams.audio}
+        sounds = {stream.index: Sound() for stream in container.streams.audio}
         for packet in container.demux(video, *container.streams.audio):
             if not packet.size:
                 continue
             if packet.stream.index == video.index:
                 times.append(int(packet.pts))
             else:
-                digests[packet.stream.index].add(packet, packet.stream.codec_context.name)
-    return times, list(digests.values())
-
-
-def _audio_of(source: Path) -> list[PacketDigest]:
-    """Digests of the streams that assemble copies, in the order in which it writes them."""
-    with open_every_stream(source) as container:
-        audio = [stream for stream in container.streams.audio if not announced_only(stream)]
-        held = [stream.index for stream in audio if holds(stream)]
-        others = [stream.index for stream in audio if not holds(stream)]
-    return audio_digests(source, [*held, *(index for index in others if holds_late(source, index))])
+                sound = sounds[packet.stream.index]
+                sound.digest.add(packet, packet.stream.codec_context.name)
+                sound.times.append(int(packet.pts))
+    return times, list(sounds.values())
 
 
 def _times(found: Sequence[int], expected: Sequence[int]) -> Iterator[str]:
@@ -149,12 +141,20 @@ def _times(found: Sequence[int], expected: Sequence[int]) -> Iterator[str]:
     yield from _shortened(differing, "timestamps")
 
 
-def _audio(found: list[PacketDigest], expected: list[PacketDigest]) -> Iterator[str]:
+def _audio(found: list[Sound], expected: list[Sound]) -> Iterator[str]:
     if len(found) != len(expected):
         yield f"{len(found)} audio streams, the source has {len(expected)}"
     for number, (now, then) in enumerate(zip(found, expected, strict=False)):
-        if now != then:
-            yield f"audio stream {number}: its {now.count} packets are not the source's {then.count}"
+        if now.digest != then.digest:
+            yield f"audio stream {number}: its {now.digest.count} packets are not the source's {then.digest.count}"
+            continue
+        moved = [place for place, (here, there) in enumerate(zip(now.times, then.times, strict=True)) if here != there]
+        if moved:
+            first, count = moved[0], f"{len(moved)} of {now.digest.count}"
+            yield (
+                f"audio stream {number}: packets at other times than in the source: {count}; "
+                f"the first, number {first}, is at {now.times[first]} ms, must be at {then.times[first]} ms"
+            )
 
 
 def _shortened(lines: Iterable[str], what: str) -> list[str]:

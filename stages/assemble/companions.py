@@ -178,6 +178,18 @@ class Companions:
 
     def packets(self) -> Iterator[tuple[int, Any]]:
         """(tick by which to interleave, packet ready to be muxed), in the order of the source."""
+        for copied, packet in self._placed():
+            packet.stream = copied.target
+            yield packet.dts, packet
+
+    def sound(self) -> Iterator[tuple[int, int]]:
+        """(index of the source's stream, tick at which a player has it) of each audio packet, written or not."""
+        for copied, packet in self._placed():
+            if copied.audio:
+                yield copied.index, packet.pts - copied.lead
+
+    def _placed(self) -> Iterator[tuple[_Copied, Any]]:
+        """The packets that are copied, at their times in the finished file."""
         for copied, packet in self._rest:
             if copied is None:
                 self.clock.pass_picture(packet)
@@ -189,10 +201,10 @@ class Companions:
                 if not packet.size:
                     continue
             self._place(copied, packet)
-            yield packet.dts, packet
+            yield copied, packet
 
     def _place(self, copied: _Copied, packet: Any) -> None:
-        """Give a packet the time, in ticks, and the stream of the finished file."""
+        """Give a packet its time in the finished file, in ticks."""
         time_base, duration = packet.time_base, packet.duration or 0
         dts = packet.dts if packet.dts is not None else packet.pts
         offset = self.shift + copied.lead
@@ -211,7 +223,6 @@ class Companions:
         packet.duration = to_ticks(duration, time_base)
         packet.time_base = TICK
         packet.dts, packet.pts = tick, max(pts, tick)
-        packet.stream = copied.target
 
     def remarks(self) -> list[str]:
         """What is not at the time that the source says, one line each; complete when all packets have been read."""
@@ -228,6 +239,11 @@ class Companions:
     def count(self) -> int:
         """Number of streams that are copied."""
         return len(self._copied)
+
+    @property
+    def sounding(self) -> dict[int, PacketDigest]:
+        """Index of the source's stream -> digest of its packets, for each audio stream."""
+        return {copied.index: copied.digest for copied in self._copied if copied.audio}
 
     @property
     def digests(self) -> list[tuple[int, PacketDigest]]:

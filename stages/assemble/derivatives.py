@@ -70,11 +70,13 @@ class Derivatives:
 
     Attributes:
         made: files and folders.
-        left_out: what they lack, and which of them cannot be made, as text.
+        lacking: what they lack, as text.
+        failed: which of them cannot be made, and why, as text.
     """
 
     made: tuple[Path, ...]
-    left_out: tuple[str, ...]
+    lacking: tuple[str, ...]
+    failed: tuple[str, ...]
 
 
 def make_derivatives(
@@ -92,24 +94,26 @@ def make_derivatives(
         FfmpegError: the machine fails, not the master (see ``_PASSING``).
     """
     made: list[Path] = []
-    left_out: list[str] = []
+    lacking: list[str] = []
+    failed: list[str] = []
     for each in wanted:
-        target = master.with_name(f"{master.stem}{_suffix(each.kind)}")
+        target = derivative_of(master, each.kind)
         try:
-            lacking = _make(master, target, each, rate, frames)
+            less = _make(master, target, each, rate, frames)
         except (FfmpegError, AssemblyError, av.error.FFmpegError) as error:
             _remove(target)
             if any(word in str(error) for word in _PASSING):
                 raise
-            left_out.append(f"{target.name}, which cannot be made from the master ({error})")
+            failed.append(f"{target.name}, which cannot be made from the master ({error})")
         else:
             made.append(target)
-            left_out += lacking
-    return Derivatives(tuple(made), tuple(left_out))
+            lacking += less
+    return Derivatives(tuple(made), tuple(lacking), tuple(failed))
 
 
-def _suffix(kind: Kind) -> str:
-    return f".{kind}" if kind in _IMAGES else _RECIPES[kind].suffix
+def derivative_of(master: Path, kind: Kind) -> Path:
+    """The place of a derivative: a file beside its master, of images a folder."""
+    return master.with_name(master.stem + (f".{kind}" if kind in _IMAGES else _RECIPES[kind].suffix))
 
 
 def _remove(target: Path) -> None:

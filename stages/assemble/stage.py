@@ -28,6 +28,7 @@ from stages.assemble.joining import (
     stream_format,
 )
 from stages.assemble.late_audio import add_late_audio
+from stages.assemble.making_up import with_derivatives
 from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size, roomy_name
 from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK
@@ -104,7 +105,8 @@ class AssembleStage(Stage[AssembleTask, Result]):
         frames = check_file(path, shifted, digests)
         if self.config.framemd5:
             write_framemd5(path, md5, bool(digests))
-        derivatives = make_derivatives(path, self.config.derivatives, constant_rate(task), frames)
+        rate = constant_rate(task)
+        derivatives = make_derivatives(path, self.config.derivatives, rate, frames)
         dropped = account.dropped if account else ()
         facts: dict[str, Fact] = {
             "frames": frames,
@@ -114,12 +116,13 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "overlaps": joiner.overlaps,
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
-            "left_out": ", ".join([*companions.left_out, *captions.left_out, *dropped, *derivatives.left_out]),
+            "left_out": ", ".join([*companions.left_out, *captions.left_out, *dropped]),
             "captions": captions.data.count,
-            "derivatives": ", ".join(each.name for each in derivatives.made),
+            "rate": "" if rate is None else str(rate),
+            "derivatives": "",
             "damage": "; ".join([*(account.remarks() if account else ()), *shortened(companions.remarks(), 20)]),
         }
-        return Result(facts)
+        return Result(with_derivatives(facts, derivatives))
 
     def _captions(self, task: AssembleTask, account: SourceAccount | None, companions: Companions) -> Captions:
         carried = account.captions if account else 0

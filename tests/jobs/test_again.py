@@ -99,6 +99,12 @@ def test_nothing_to_retry_is_no_failure(line: Line) -> None:
     assert told["videos"] == told["stages"] == {} and told["failures"] == [] and told["left"] == 0
 
 
+def test_a_video_that_is_not_of_this_run_cannot_be_retried(line: Line) -> None:
+    done = reelift("retry", line.workspace, "--video", "godo.mkv", "--executor", "local")
+    assert done.returncode == 1
+    assert "error: no video of this run is called godo.mkv; name one as 'reelift status' does" in done.stderr
+
+
 def test_a_folder_that_is_no_workspace_is_refused(tmp_path: Path) -> None:
     for command in ("retry", "reprocess"):
         done = reelift(command, tmp_path)

@@ -56,6 +56,21 @@ MISTAKES = {
         1,
         r"Missing option '--workspace' / '-w'",
     ),
+    "an executor that is none": (
+        "restore tapes -o out -w run --executor foo",
+        1,
+        r"Invalid value for '--executor': 'foo' is not one of 'ray', 'local'",
+    ),
+    "an option that is no number": (
+        "restore tapes -o out -w run --scale big",
+        1,
+        r"Invalid value for '--scale': allowed: a number",
+    ),
+    "an option out of bounds": (
+        "report run --frames -1",
+        1,
+        r"Invalid value for '--frames': allowed: greater than or equal to 0",
+    ),
     "nothing there": (
         "restore empty -o out -w run",
         1,

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
 import diffusers
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load, load_file, save_file
 
 from models.folder import EMBEDDED_FOLDER, ModelFolder
 from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
 from models.stored_files import WEIGHTS
 from models.structure_encoder import StructureEncoder
+from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
 
 TINY_VAE = {"block_out_channels": (8, 8, 8), "layers_per_block": 1, "norm_groups": 4, "scaling_factor": 0.7}
@@ -106,7 +108,8 @@ def test_a_check_finds_what_is_missing_or_broken_off_without_loading_it(folder, 
     with pytest.raises(ValueError, match=r"model\.safetensors: missing; copy or convert the model folder again"):
         folder.check("vae")
     # As diffusers writes large networks: an index, and parts that it names.
-    index = {"metadata": {}, "weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}
+    (first, *others), parts = load(content), ["part-1.safetensors", "part-2.safetensors"]
+    index = {"metadata": {}, "weight_map": {first: parts[0], **dict.fromkeys(others, parts[1])}}
     weights.with_name(f"{weights.name}.index.json").write_text(json.dumps(index))
     weights.with_name("part-1.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match=r"part-2\.safetensors: missing"):
@@ -115,14 +118,36 @@ def test_a_check_finds_what_is_missing_or_broken_off_without_loading_it(folder, 
     folder.check("vae")
 
 
+def test_a_check_finds_tensors_that_are_missing_or_of_another_shape(folder, tmp_path):
+    file = tmp_path / "vae/diffusion_pytorch_model.safetensors"
+    whole = load_file(file)
+    (short, other), bias = sorted(whole)[:2], torch.ones(3)
+    save_file({name: value for name, value in whole.items() if name != short}, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"vae: does not hold a whole TemporalVAE: lacks {short}; copy or convert"):
+        folder.check("vae")
+    folder.check_flow("spynet")
+    save_file({**whole, other: bias}, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"vae: .*: holds other shapes of {other} \(\[3\] instead of \["):
+        folder.check("vae")
+    save_file(whole, file, metadata={"format": "pt"})
+    folder.check("vae")
+
+
+def test_a_check_finds_settings_that_no_network_can_have(folder, tmp_path):
+    file = tmp_path / "flow/config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "levels": 3}))
+    with pytest.raises(ValueError, match=r"flow/config\.json: has settings that a SPyNet has not: levels; copy or"):
+        folder.check_flow("spynet")
+
+
 def test_a_unet_that_attends_to_a_prompt_needs_one(folder, tmp_path):
-    (tmp_path / "unet").mkdir()
-    config = {"_class_name": "DenoisingUNet", "cross_attention_dim": 4}
-    (tmp_path / "unet/config.json").write_text(json.dumps(config))
-    save_file({"a": torch.ones(1)}, tmp_path / "unet/diffusion_pytorch_model.safetensors")
+    DenoisingUNet(block_out_channels=(32,), head_channels=8, cross_attention_dim=4).save_pretrained(tmp_path / "unet")
     with pytest.raises(FileNotFoundError, match=r"no prompt/prompt\.safetensors, which this UNet needs"):
         folder.check("unet")
     (tmp_path / "prompt").mkdir()
+    save_file({"prompt": torch.ones(1, 77, 5)}, tmp_path / "prompt/prompt.safetensors")
+    with pytest.raises(ValueError, match=r"'prompt' is \[1, 77, 5\], and this UNet needs \[1, length, 4\]; copy or"):
+        folder.check("unet")
     save_file({"prompt": torch.ones(1, 77, 4)}, tmp_path / "prompt/prompt.safetensors")
     folder.check("unet")
 
@@ -165,9 +190,13 @@ def test_weights_are_called_as_diffusers_calls_them():
     assert WEIGHTS == diffusers.utils.SAFETENSORS_WEIGHTS_NAME
 
 
-def test_a_folder_is_checked_without_torch():
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_folder_is_checked_without_torch(tmp_path, copied):
+    if copied:
+        shutil.copytree(EMBEDDED_FOLDER, tmp_path / "model")
+    place = f"Path({str(tmp_path / 'model')!r})" if copied else ""
     check = (
-        "import sys; from models.folder import ModelFolder; folder = ModelFolder(); "
+        f"import sys; from pathlib import Path; from models.folder import ModelFolder; folder = ModelFolder({place}); "
         "folder.check('unet', 'structure_encoder', 'vae'); folder.check_schedule(); "
         "sys.exit('torch' in sys.modules)"
     )

@@ -51,7 +51,29 @@ def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
         (["preset=embeded"], r"preset is 'embeded'; allowed: .*\(did you mean embedded\?\)"),
         (["seed"], r"write it as key=value"),
         (["seed=[1"], r"not YAML"),
-        (["sample=3"], r"sample is 3"),
+        (["sample=3"], r"sample is 3; allowed: keys and values$"),
+        (["sample="], r"sample is null; allowed: keys and values$"),
+        (["scale=true"], r"scale is true; allowed: a number$"),
+        (["sample.steps=yes"], r"sample\.steps is true; allowed: a whole number$"),
+        (["pools.flow.resources={a: true}"], r"pools\.flow\.resources\.a is true; allowed: a number$"),
+        (["split.deinterlace=no"], r"split\.deinterlace is false; allowed: 'auto'"),
+        (["scale="], r"scale is null; allowed: a number$"),
+        (["sample.steps.x=3"], r"sample\.steps is \{'x': 3\}; allowed: a whole number$"),
+        (["sample..steps=3"], r"write it as key=value"),
+        (["sample.=3"], r"write it as key=value"),
+        (["pools.flow.min=5", "pools.flow.max=2"], r"pools\.flow: max \(2\) must be at least min \(5\)$"),
+        (["pools.flow.resources={x: .nan}"], r"pools\.flow\.resources is nan; allowed: a finite number$"),
+        (["pools.flow.resources={x: -1}"], r"pools\.flow\.resources is -1; allowed: greater than or equal to 0$"),
+        (["pools.flow.resources={GPU: 1}"], r"pools\.flow\.resources: GPU is no custom resource; set gpus$"),
+        (["assemble.derivatives=h264"], r"assemble\.derivatives is 'h264'; allowed: a list$"),
+        (["assemble.derivatives={kind: h264}"], r"assemble\.derivatives is \{'kind': 'h264'\}; allowed: a list$"),
+        (["assemble.derivatives=[h264]"], r"assemble\.derivatives\.0 is 'h264'; allowed: keys and values$"),
+        (["assemble.derivatives=[{kind: h266}]"], r"assemble\.derivatives\.0\.kind is 'h266'; allowed: 'prores', "),
+        (["assemble.derivatives=[{knd: h264}]"], r"assemble\.derivatives\.0\.kind is missing$"),
+        (
+            ["assemble.derivatives=[{kind: h264, qualty: 3}]"],
+            r"derivatives\.0\.qualty is not a setting \(did you mean quality\?\); allowed: kind, quality$",
+        ),
         (["split.chunk_frames=6"], r"split: chunk_frames \(6\) must be more than"),
         (["sample.pixel_tile=100", "sample.pixel_stride=90"], r"sample\.pixel_tile is 100; allowed: a multiple of 8"),
         (["sample.pixel_tile=16", "sample.pixel_stride=16"], r"sample\.pixel_tile is 16; allowed: .* equal to 40"),
@@ -103,7 +125,15 @@ def test_the_largest_settings_that_work_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("a: [1", "line 1.*not YAML"), ("- 1", "holds a list"), ("\0", "not YAML|cannot")]
+    ("text", "words"),
+    [
+        ("a: [1", "line 1.*not YAML"),
+        ("- 1", "holds a list"),
+        ("\0", "not YAML|cannot"),
+        ("scale: " + "[" * 3000, r"not YAML \(too many brackets inside each other\)"),
+        ("1: 2", "line 1: 1 is not a setting; allowed: preset, "),
+        ("? [a]\n: 2", "line 1: not YAML"),
+    ],
 )
 def test_a_file_that_is_no_configuration(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "my.yaml"

@@ -81,6 +81,19 @@ def test_a_driver_of_another_host_is_believed_dead_after_a_while(
     assert Epoch.claim(storage).number == 2
 
 
+def test_a_sign_of_life_that_is_in_the_future_is_told_of(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "machine_identity", lambda: "another")
+    with monkeypatch.context() as patch:
+        patch.setattr(epochs.time, "time", lambda now=time.time: now() + 7200)
+        Epoch.claim(storage).beat()
+    monkeypatch.undo()
+    with pytest.raises(
+        BusyError, match=r"whose last sign of life is 7[12]\d\d s in the future: set the clocks right; wait"
+    ):
+        Epoch.claim(storage)
+    assert Epoch.claim(storage, takeover=True).number == 2
+
+
 @pytest.mark.parametrize("differs", ["boot", "process numbers"])
 @pytest.mark.parametrize("same_number", [True, False])
 def test_a_host_of_the_same_name_is_another_one(

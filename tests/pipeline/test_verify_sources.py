@@ -50,6 +50,21 @@ def test_a_result_is_held_against_its_source_as_it_was_read_for_it(tmp_path: Pat
     assert [each.differences for each in verdicts(tmp_path)] == [()]
 
 
+def test_a_result_that_another_source_has_replaced_is_not_said_to_differ(tmp_path: Path) -> None:
+    first = write_clip(tmp_path / "library" / "one.mkv", frames=12)
+    assert restore(tmp_path).ok
+    first.unlink()
+    second = write_clip(tmp_path / "library" / "one.mov", frames=9, codec="mpeg4")
+    assert restore(tmp_path).ok
+    found = {Path(each.source).name: each for each in verdicts(tmp_path)}
+    assert found["one.mov"].differences == () and not found["one.mov"].unchecked
+    assert found["one.mkv"].differences == ()
+    assert found["one.mkv"].unchecked == f"its result was replaced by that of {second}, which has its name"
+    with (tmp_path / "restored" / "one.mkv").open("ab") as file:
+        file.write(b"x")
+    assert [bool(each.differences) for each in verdicts(tmp_path)] == [False, True]
+
+
 def test_settings_that_were_taken_back_count_again(tmp_path: Path) -> None:
     write_clip(tmp_path / "library" / "one.mkv", frames=20)
     assert restore(tmp_path).ok

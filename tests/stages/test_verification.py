@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import odd_clips
 import pytest
 
 from stages.split.config import SplitConfig
@@ -25,9 +27,17 @@ CLIPS: dict[str, dict[str, Any]] = {
     "tape.avi": {"codec": "mpeg4", "options": (("bf", "2"),), "frames": 15, "audio": ("pcm_s16le",)},
 }
 
+MOVED = "packets at other times than in the source"
 
-def remux(source: Path, target: Path, keep: Callable[[Any, int], bool], move: Callable[[int], int] = int) -> Path:
-    """Copy a file's packets, those that ``keep(stream, number)`` wants, video timestamps put through ``move``."""
+
+def remux(
+    source: Path,
+    target: Path,
+    keep: Callable[[Any, int], bool] = lambda stream, number: True,
+    move: Callable[[int], int] = int,
+    kind: str = "video",
+) -> Path:
+    """Copy a file's packets, those that ``keep(stream, number)`` wants; ``move`` changes timestamps of one kind."""
     with av.open(str(source)) as given, av.open(str(target), "w", format="matroska") as made:
         streams = {stream.index: made.add_stream_from_template(stream) for stream in given.streams}
         numbers = dict.fromkeys(streams, -1)
@@ -38,7 +48,7 @@ def remux(source: Path, target: Path, keep: Callable[[Any, int], bool], move: Ca
             numbers[stream.index] += 1
             if not keep(stream, numbers[stream.index]):
                 continue
-            if stream.type == "video":
+            if stream.type == kind:
                 packet.pts = packet.dts = move(packet.pts)
             packet.stream = streams[stream.index]
             made.mux(packet)
@@ -68,7 +78,7 @@ def test_a_frame_at_another_time_is_named(way: Any, tmp_path: Path) -> None:
     def late(pts: int) -> int:
         return pts + 3 if pts == 120 else pts
 
-    altered = remux(way.output, tmp_path / "altered.mkv", lambda stream, n: True, late)
+    altered = remux(way.output, tmp_path / "altered.mkv", move=late)
     assert against_source(altered, way.source, CONFIG) == ["frame 3 is at 123 ms, must be at 120 ms"]
 
 
@@ -81,6 +91,32 @@ def test_a_missing_audio_packet_is_found_in_its_stream(way: Any, tmp_path: Path)
 def test_a_missing_audio_stream_is_found(way: Any, tmp_path: Path) -> None:
     altered = remux(way.output, tmp_path / "altered.mkv", lambda stream, n: stream.index != 2)
     assert against_source(altered, way.source, CONFIG)
+
+
+@pytest.mark.parametrize("name", ["both.mkv", "mixed.mov", "bframes.mp4", "adts.ts"])
+def test_sound_at_another_time_is_told_of_each_stream(
+    clip: Callable[..., Path], go: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    done = go(clip(name, **CLIPS[name]))
+    words = f"-i {done.output} -itsoffset 0.007 -i {done.output} -map 0:v -map 1:a -c copy -copyts"
+    odd_clips.ffmpeg(f"{words} -avoid_negative_ts disabled altered.mkv", tmp_path)
+    found = against_source(tmp_path / "altered.mkv", done.source, CONFIG, done.result.facts["shift_ms"])
+    assert len(found) == len(CLIPS[name]["audio"])
+    for number, line in enumerate(found):
+        said = rf"audio stream {number}: {MOVED}: (\d+) of \1; the first, number 0, is at (\S+) ms, must be at (\S+) ms"
+        _, here, there = re.fullmatch(said, line).groups()
+        assert int(here) == int(there) + 7
+
+
+def test_a_packet_of_sound_at_another_time_is_named(way: Any, tmp_path: Path) -> None:
+    def late(pts: int) -> int:
+        return pts + 3 if pts == 85 else pts
+
+    altered = remux(way.output, tmp_path / "altered.mkv", move=late, kind="audio")
+    assert against_source(altered, way.source, CONFIG) == [
+        f"audio stream 0: {MOVED}: 1 of 17; the first, number 4, is at 88 ms, must be at 85 ms",
+        f"audio stream 1: {MOVED}: 1 of 18; the first, number 5, is at 88 ms, must be at 85 ms",
+    ]
 
 
 def test_a_flipped_byte_in_a_picture_is_found(way: Any, tmp_path: Path) -> None:
