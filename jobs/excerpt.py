@@ -26,7 +26,7 @@ def excerpt(source: Path, target: Path, seconds: float, crop: float = 1.0) -> in
     """Write ``target`` (FFV1 in Matroska): ``seconds`` from the middle of ``source``; return its frames.
 
     The sound goes along packet by packet, from the first packet that begins within the pictures; streams that only the
-    ffmpeg program writes into Matroska (WMA, mu-law) do not.
+    ffmpeg program writes into Matroska (WMA, mu-law), and those that Matroska cannot hold, do not.
 
     Args:
         source: a video.

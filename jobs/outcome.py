@@ -27,6 +27,8 @@ def conclude(report: RunReport, as_json: bool = False) -> int:
         warn(f"{source}: restored as far as it can be read: {damage}", video=source)
     for source, left_out in report.left_out.items():
         warn(f"{source}: not in the result: {left_out}", video=source)
+    for source, decoded in report.decoded_sound.items():
+        warn(f"{source}: {decoded}", video=source)
     if report.failures:
         _show_failures(report)
     if report.left:

@@ -98,6 +98,8 @@ def picture(state: dict[str, Any]) -> RenderableType:
         parts.append(_remarks("restored as far as they can be read", "what is missing", state["damage"]))
     if state["left_out"]:
         parts.append(_remarks("not all of it is in the result", "what is left out", state["left_out"]))
+    if state["decoded_sound"]:
+        parts.append(_remarks("sound that Matroska cannot hold", "how it is kept", state["decoded_sound"]))
     return Group(*parts)
 
 

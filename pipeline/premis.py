@@ -59,6 +59,8 @@ def _events(account: Mapping[str, Any]) -> list[dict[str, Any]]:
         _of("modification", {"networks": networks, "seed": account["seed"]}, "success", [source], video),
         _of("validation", "frames, timestamps and audio packets against the source", "success", [source], video),
     ]
+    if decoded := account["result"].get("decoded_sound"):
+        found.append(_of("normalization", decoded, "success", [source], video))
     if captions:
         found.append(_of("extraction", "closed captions of the source's pictures", "success", [source], captions))
     if others:

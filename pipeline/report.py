@@ -24,6 +24,7 @@ class RunReport:
         failures: items that failed for good in this run.
         damage: source -> what of it could not be read, with timestamps; the rest of it was restored.
         left_out: source -> what of it is not in the result, like a second video stream.
+        decoded_sound: source -> which of its sound is kept as samples, because Matroska cannot hold it as it is coded.
         left: videos that are not settled, because the run was asked to stop.
     """
 
@@ -36,6 +37,7 @@ class RunReport:
     failures: list[Failure] = field(default_factory=list)
     damage: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    decoded_sound: dict[str, str] = field(default_factory=dict)
     left: int = 0
 
     @classmethod

@@ -148,6 +148,7 @@ def _report(job: Job, driver: Driver, sources: int, seconds: float) -> RunReport
         failures=driver.failures(),
         damage=dict(driver.tally.damage),
         left_out=dict(driver.tally.left_out),
+        decoded_sound=dict(driver.tally.decoded_sound),
         left=sources - len(driver.states),
     )
 

@@ -91,7 +91,8 @@ def status(workspace: str | Storage) -> dict[str, Any]:
     not split yet are unknown, but ``standing`` has an estimate of them (``expected``), and the pace.
     ``failures``: what stands failed, with attempts, class, message and traceback. ``damage``: source -> what of it
     could not be read, with timestamps, of videos that were restored all the same. ``left_out``: source -> what of it is
-    not in the result. ``running``: whether a driver that began has not said that it ended. ``seconds_left``: at the
+    not in the result. ``decoded_sound``: source -> which of its sound is kept as samples, because Matroska cannot hold
+    it as it is coded. ``running``: whether a driver that began has not said that it ended. ``seconds_left``: at the
     pace of the last minutes, null if it cannot be told.
     """
     storage = workspace if isinstance(workspace, Storage) else Storage(workspace)
@@ -126,6 +127,7 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "failures": [asdict(failure) for failure in _named(storage, tally)],
         "damage": {source: what for source, what in tally.damage.items() if tally.is_done(source)},
         "left_out": {source: what for source, what in tally.left_out.items() if tally.is_done(source)},
+        "decoded_sound": {source: what for source, what in tally.decoded_sound.items() if tally.is_done(source)},
     }
 
 

@@ -54,6 +54,7 @@ class Tally:
         seconds: stage -> time spent in attempts.
         damage: source -> what of it could not be read, of videos that were published all the same.
         left_out: source -> what of it is not in what was published, like a second video stream.
+        decoded_sound: source -> which of its sound is kept as samples, because Matroska cannot hold it as it is coded.
     """
 
     failures: dict[tuple[str, str, int], Failure] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class Tally:
     seconds: Counter[str] = field(default_factory=Counter)
     damage: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    decoded_sound: dict[str, str] = field(default_factory=dict)
     _chunks: dict[str, dict[str, _Bits]] = field(default_factory=dict)
     _videos: dict[str, dict[str, str]] = field(default_factory=dict)
     _published: dict[str, tuple[str, int]] = field(default_factory=dict)  # source -> video, and _anew of it by then
@@ -182,7 +184,8 @@ class Tally:
         if event.stage != "assemble":
             return
         facts = json.loads(getattr(event, "facts", "") or "{}") if good else {}
-        for name, remarks in (("damage", self.damage), ("left_out", self.left_out)):
+        for name in ("damage", "left_out", "decoded_sound"):
+            remarks: dict[str, str] = getattr(self, name)
             remarks.pop(event.source, None)
             if facts.get(name):
                 remarks[event.source] = facts[name]

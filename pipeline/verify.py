@@ -82,8 +82,8 @@ def verify(place: str | Path) -> Verification:
     """Verify a workspace, or an output folder by itself.
 
     Of a workspace, every published video is checked for: size and SHA-256 of all its files, its framemd5, and frames,
-    audio packets and the timestamps of both as its source has them, read as it was for it. Of an output folder:
-    framemd5, SHA-256 sums and bags.
+    audio packets (of sound kept as samples, these) and the timestamps of both as its source has them, read as it was
+    for it. Of an output folder: framemd5, SHA-256 sums and bags.
 
     Raises:
         StorageError: if there is neither (some of it while iterating).

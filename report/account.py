@@ -107,6 +107,7 @@ class VideoAccount:
         reasons: messages of what stands failed.
         damage: what of the source could not be read, with timestamps; "" if all could.
         left_out: what of the source is not in the result; "" if all is.
+        decoded_sound: which sound is kept as samples; "" if all is as it was coded.
         own: events about the source itself.
     """
 
@@ -122,6 +123,7 @@ class VideoAccount:
     reasons: list[str] = field(default_factory=list)
     damage: str = ""
     left_out: str = ""
+    decoded_sound: str = ""
     own: Content = field(default_factory=Content)
     content: Content = field(default_factory=Content)
 
@@ -185,7 +187,8 @@ def read_account(storage: Storage) -> RunAccount:
             if failure.message and failure.message not in video.reasons:
                 video.reasons.append(failure.message)
     for video in videos.values():
-        video.damage, video.left_out = (each.get(video.source, "") for each in (tally.damage, tally.left_out))
+        remarks = tally.damage, tally.left_out, tally.decoded_sound
+        video.damage, video.left_out, video.decoded_sound = (each.get(video.source, "") for each in remarks)
         video.state = "failed" if video.source in broken else "done" if tally.is_done(video.source) else "left"
         if video.state == "done":  # what there may be of others, from before, was made of other chunks
             video.published = published.newest[video.source]

@@ -172,7 +172,7 @@ def _work(
         record = Artifacts(workspace.storage, Path(tempfile.gettempdir())).record(STAGE, account.published.plan)
     what_it_shows = [
         *(account.source, account.output, account.state, account.sha256, account.seconds()),
-        *(account.damage, account.left_out, len(account.troubles()), str(account.published)),
+        *(account.damage, account.left_out, account.decoded_sound, len(account.troubles()), str(account.published)),
         record.to_json().decode() if record else "",
         *([asdict(failure) for failure in own], [asdict(shot) for shot in shots], settings.model_dump(), run_yaml),
         appearance(),

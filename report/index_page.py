@@ -97,7 +97,7 @@ def index_page(
 def row_of(account: VideoAccount, page: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """A video's row of the table."""
     left_out = f"not in the result: {account.left_out}" if account.left_out else ""
-    remarks = [each for each in (account.damage, left_out) if each]
+    remarks = [each for each in (account.damage, left_out, account.decoded_sound) if each]
     return {
         **{column.key: None for column in COLUMNS},
         "problems": [],

@@ -70,7 +70,11 @@ def video_page(
 
 
 def _remarks(account: VideoAccount) -> list[str]:
-    told = (("Damaged at the source", account.damage), ("Not in the result", account.left_out))
+    told = (
+        ("Damaged at the source", account.damage),
+        ("Not in the result", account.left_out),
+        ("Sound", account.decoded_sound),
+    )
     return [f"{what}: {which}" for what, which in told if which]
 
 

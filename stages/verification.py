@@ -6,11 +6,12 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, zip_longest
+from itertools import chain, islice, repeat, zip_longest
 from pathlib import Path
 
 import av
 
+from stages.assemble.audio_digest import AudioDigest, PacketDigest
 from stages.assemble.captions import rate_of, read_captions, source_captions
 from stages.assemble.check import write_framemd5
 from stages.assemble.sound import Sound, expected_sound
@@ -28,6 +29,8 @@ _FIELDS = 6
 def against_source(restored: Path, source: Path, config: SplitConfig, shift: int = 0) -> list[str]:
     """Recount frames, audio packets and the timestamps of both of a finished video against those of its source.
 
+    Of sound that is decoded (see ``stages.media.decoded_sound``), the samples are compared, and when its packets are.
+
     Args:
         restored: the Matroska file.
         source: what it was made from.
@@ -40,11 +43,11 @@ def against_source(restored: Path, source: Path, config: SplitConfig, shift: int
     Raises:
         ItemError: if the source cannot be read.
     """
-    times, sounds = _contents(restored)
     with read_source(source, config) as reader:
         expected = array("q", (to_ticks(stamp.pts, reader.facts.time_base) + shift for _, stamp in reader))
-    first = expected[0] - shift if expected else 0
-    return [*_times(times, expected), *_audio(sounds, expected_sound(source, first, shift))]
+    heard = expected_sound(source, expected[0] - shift if expected else 0, shift)
+    times, sounds = _contents(restored, [each.digest for each in heard])
+    return [*_times(times, expected), *_audio(sounds, heard)]
 
 
 def against_captions(captions: Path, source: Path, shift: int = 0) -> list[str]:
@@ -112,12 +115,14 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
                 yield "", row
 
 
-def _contents(path: Path) -> tuple[Sequence[int], list[Sound]]:
-    """Timestamps of all video packets in milliseconds, and each audio stream."""
+def _contents(path: Path, expected: Sequence[AudioDigest]) -> tuple[Sequence[int], list[Sound]]:
+    """Timestamps of all video packets in milliseconds, and each audio stream, in the way that is expected of it."""
     times = array("q")
     with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
         video = container.streams.video[0]
-        sounds = {stream.index: Sound() for stream in container.streams.audio}
+        kinds = chain(expected, repeat(PacketDigest()))
+        pairs = zip(container.streams.audio, kinds, strict=False)
+        sounds = {stream.index: Sound(kind.like(stream)) for stream, kind in pairs}
         for packet in container.demux(video, *container.streams.audio):
             if not packet.size:
                 continue
@@ -146,7 +151,7 @@ def _audio(found: list[Sound], expected: list[Sound]) -> Iterator[str]:
         yield f"{len(found)} audio streams, the source has {len(expected)}"
     for number, (now, then) in enumerate(zip(found, expected, strict=False)):
         if now.digest != then.digest:
-            yield f"audio stream {number}: its {now.digest.count} packets are not the source's {then.digest.count}"
+            yield f"audio stream {number}: its {now.digest.told} are not the source's {then.digest.told}"
             continue
         moved = [place for place, (here, there) in enumerate(zip(now.times, then.times, strict=True)) if here != there]
         if moved:

@@ -73,7 +73,7 @@ def probe(row: SourceRow, config: SplitConfig, quick: bool = False) -> Probe:
             sha256 = "" if quick else content_sha256(path, row.shown)
             with open_video(path, config.sequence_rate) as container:
                 facts = describe(container, path.name)
-                check_audio(container, path.name, quick)
+                decoded = check_audio(container, path.name, quick)
             found = _by_header(facts, config) if quick else _by_decoding(path, config)
     except ItemError as error:
         return Probe(row.shown, row.output, row.size, error=str(error), trouble={"unreadable": str(error)})
@@ -90,7 +90,7 @@ def probe(row: SourceRow, config: SplitConfig, quick: bool = False) -> Probe:
         frames=frames,
         chunks=chunks,
         exact=not quick,
-        trouble={**_of_header(facts), **trouble},
+        trouble={**_of_header(facts), **trouble, **({"decoded sound": "; ".join(decoded)} if decoded else {})},
     )
 
 

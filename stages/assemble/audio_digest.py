@@ -1,4 +1,4 @@
-"""Digests of audio: whether the finished file holds the very packets of its source."""
+"""Digests of audio: whether the finished file holds the very packets of its source, or the very samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.assemble.presented import presented
+from stages.media.decoded_sound import SampleForm
 from stages.media.demuxing import demux, open_every_stream
+from stages.wording import counted
 
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350, 0, 0, 0)
 """Sampling frequencies of ADTS (ISO/IEC 14496-3, table 1.18)."""
@@ -80,6 +82,61 @@ class PacketDigest:
     def hex(self) -> str:
         """The digest so far."""
         return self._hash.hexdigest()
+
+    @property
+    def told(self) -> str:
+        """What was counted, as text."""
+        return f"{self.count} packets"
+
+    def like(self, stream: Any) -> PacketDigest:
+        """An empty one of the same kind, for a stream of the finished file."""
+        return PacketDigest()
+
+
+class SampleDigest:
+    """Count and SHA-256 of an audio stream's samples, in the form in which they are kept: little-endian PCM.
+
+    Attributes:
+        count: packets that they are in.
+        changes: none, as in ``PacketDigest``; sound that changes is not kept so.
+    """
+
+    changes: Sequence[str] = ()
+
+    def __init__(self, form: SampleForm) -> None:
+        self.form = form
+        self.count = 0
+        self._bytes = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, packet: Any, codec: str) -> None:
+        """Add one packet of PCM."""
+        data = bytes(packet)
+        self.count += 1
+        self._bytes += len(data)
+        self._hash.update(data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SampleDigest) and self._known() == other._known()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _known(self) -> tuple[SampleForm, int, int, str]:
+        return self.form, self.count, self._bytes, self._hash.hexdigest()
+
+    @property
+    def told(self) -> str:
+        """What was counted, as text."""
+        form = self.form
+        return f"{self._bytes} bytes of {form.codec} ({form.rate} Hz, {counted(form.channels, 'channel')})"
+
+    def like(self, stream: Any) -> SampleDigest:
+        """An empty one of the same kind, for a stream of the finished file."""
+        context = stream.codec_context
+        return SampleDigest(SampleForm(context.name, context.sample_rate, context.layout.nb_channels))
+
+
+AudioDigest = PacketDigest | SampleDigest
 
 
 def audio_digests(source: Path, streams: Sequence[int]) -> list[PacketDigest]:

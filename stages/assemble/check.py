@@ -8,25 +8,25 @@ from pathlib import Path
 import av
 import ffmpeg
 
-from stages.assemble.audio_digest import PacketDigest
+from stages.assemble.audio_digest import AudioDigest
 from stages.assemble.joining import AssemblyError
 from stages.media.ffmpeg import file_url, open_input, run
 
 
-def check_file(path: Path, ticks: Iterator[int], digests: Sequence[tuple[int, PacketDigest]]) -> int:
+def check_file(path: Path, ticks: Iterator[int], digests: Sequence[tuple[int, AudioDigest]]) -> int:
     """Compare a file with what it must hold, packet by packet. Returns the number of frames.
 
     Args:
         path: the Matroska file.
         ticks: the timestamp of every frame, in milliseconds.
-        digests: index of each audio stream and digest of the source's packets.
+        digests: index of each audio stream and digest of the source's packets or samples.
 
     Raises:
         AssemblyError: frames are missing, surplus or at another time, or audio differs.
     """
     frames = 0
-    found = {index: PacketDigest() for index, _ in digests}
     with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
+        found = {index: digest.like(container.streams[index]) for index, digest in digests}
         codecs = {stream.index: stream.codec_context.name for stream in container.streams.audio}
         for packet in container.demux(*container.streams.video, *container.streams.audio):
             if not packet.size:
@@ -44,8 +44,7 @@ def check_file(path: Path, ticks: Iterator[int], digests: Sequence[tuple[int, Pa
     for index, digest in digests:
         if found[index] != digest:
             raise AssemblyError(
-                f"{path.name}: audio stream {index} holds {found[index].count} packets that are not the source's "
-                f"{digest.count}"
+                f"{path.name}: audio stream {index} holds {found[index].told} that are not the source's {digest.told}"
             )
     return frames
 

@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from stages.assemble.audio_digest import PacketDigest
+from stages.assemble.audio_digest import AudioDigest, SampleDigest
 from stages.assemble.chapters import is_chapter_track, moved_chapters
 from stages.assemble.clock import Clock, clock_of
 from stages.assemble.config import AssembleConfig
+from stages.assemble.copied import Copied
 from stages.assemble.presented import presented
 from stages.assemble.priming import priming
 from stages.assemble.tags import kept_tags
 from stages.assemble.ticks import TICK, to_ticks
 from stages.assemble.timed_text import is_mov_text, plain_text
+from stages.media.decoded_sound import Decoder, SampleForm, UnfitError, sample_form, told
 from stages.media.demuxing import announced_only, demux, open_every_stream, unlisted
 from stages.media.listing import stream_names
 from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
 _PEEK = 256
-_TOLD = 100  # milliseconds; a packet may be put off by less without a word
 _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}
 
 
-@dataclass
-class _Copied:
-    source: Any
-    index: int  # of the source's stream
-    audio: bool
-    codec: str
-    target: Any = None
-    position: int = -1  # index of the finished file's stream; PyAV's own objects die with their containers
-    lead: int = 0  # ticks by which packets are written later, because CodecDelay takes them back
-    codec_delay: int | None = None  # nanoseconds, to be written into the header
-    last: int | None = None
-    late: int = 0  # ticks by which a packet was put off, at most
-    digest: PacketDigest = field(default_factory=PacketDigest)
-
-
 class Companions:
-    """The streams that are copied, and their packets.
+    """The streams that are copied, and their packets; of sound that Matroska cannot hold, packets of its samples.
 
     Attributes:
         left_out: streams that are not copied, as text: what Matroska cannot hold, and video beside the restored one.
@@ -62,17 +47,21 @@ class Companions:
         self._container = open_every_stream(source)
         self.caption_track = any(is_caption_stream(stream) for stream in self._container.streams)
         self._config = config
+        self._forms: dict[int, SampleForm] = {}
         self._copied = [
-            _Copied(stream, stream.index, stream.type == "audio", stream.codec_context.name)
+            Copied(stream, stream.index, stream.type == "audio", stream.codec_context.name)
             for stream in self._container.streams
             if self._wanted(stream)
         ]
+        for copied in self._copied:
+            if form := self._forms.get(copied.index):
+                copied.digest, copied.decoder = SampleDigest(form), Decoder()
         self.left_out += [f"{each} that begins too late to be copied" for each in unlisted(self._container, source)]
         by_index = {copied.index: copied for copied in self._copied}
         self.clock = clock_of(source) if by_index else Clock([])
         packets = self._packets(by_index)
         head = list(islice(packets, _PEEK))
-        self._rest: Iterator[tuple[_Copied | None, Any]] = chain(head, packets)
+        self._rest: Iterator[tuple[Copied | None, Any]] = chain(head, packets)
         self.shift = self._settle_start([(copied, packet) for copied, packet in head if copied], first_picture)
 
     def _wanted(self, stream: Any) -> bool:
@@ -96,10 +85,20 @@ class Companions:
         if kind == "audio" and holds_late(path_of(self._container), stream.index):
             self.late.append(stream.index)
             return False
+        if kind == "audio" and self._has_form(stream.index):
+            return True
         known = stream.codec_context is not None
         name = f"{kind} {stream.codec_context.name}" if known else stream_names(self._container)[stream.index]
         self.left_out.append(f"{stream.index} {name}")
         return False
+
+    def _has_form(self, index: int) -> bool:
+        """Whether the samples of a stream can be kept; notes how."""
+        try:
+            self._forms[index] = sample_form(path_of(self._container), index)
+        except UnfitError:
+            return False
+        return True
 
     def _without(self, stream: Any) -> str:
         """What is wrong with a stream that FFmpeg knows only by name."""
@@ -108,15 +107,23 @@ class Companions:
             found = any(packet.size for packet in packets)
         return "that begins too late to be copied" if found else "without data"
 
-    def _packets(self, by_index: dict[int, _Copied]) -> Iterator[tuple[_Copied | None, Any]]:
+    def _packets(self, by_index: dict[int, Copied]) -> Iterator[tuple[Copied | None, Any]]:
         """Packets with what is copied; with none, those of the pictures, where they tell how the clock runs."""
         if not by_index:
             return
         pictures = [video_stream(self._container, "")] if self.clock.stretches else []
-        for packet in presented(demux(self._container, [*pictures, *(copied.source for copied in self._copied)])):
-            yield by_index.get(packet.stream.index), packet
+        streams = [*pictures, *(copied.source for copied in self._copied)]
+        for packet in presented(demux(self._container, streams), self._forms):
+            copied = by_index.get(packet.stream.index)
+            if copied is None or copied.decoder is None:
+                yield copied, packet
+            else:
+                yield from ((copied, each) for each in copied.decoder.add(packet))
+        for copied in by_index.values():
+            if copied.decoder is not None:
+                yield from ((copied, each) for each in copied.decoder.rest())
 
-    def _settle_start(self, head: list[tuple[_Copied, Any]], first_picture: int) -> int:
+    def _settle_start(self, head: list[tuple[Copied, Any]], first_picture: int) -> int:
         earliest = first_picture
         seen: set[int] = set()
         for copied, packet in head:
@@ -129,7 +136,7 @@ class Companions:
             earliest = min(earliest, start)
         return max(0, -earliest)
 
-    def _settle_priming(self, copied: _Copied, first: Any, head: list[tuple[_Copied, Any]]) -> int:
+    def _settle_priming(self, copied: Copied, first: Any, head: list[tuple[Copied, Any]]) -> int:
         """Ticks from the first packet of an audio stream to what is heard; CodecDelay of the result says so."""
         context = copied.source.codec_context
         if context.delay:  # the muxer writes CodecDelay by itself and allows for it
@@ -144,10 +151,14 @@ class Companions:
     def add_to(self, output: Any) -> None:
         """Make streams, tags, chapters and attachments of the file that is being written. Video comes before."""
         for copied in self._copied:
-            mov_text = is_mov_text(copied.source)
-            copied.target = (
-                output.add_mux_stream("subrip") if mov_text else output.add_stream_from_template(copied.source)
-            )
+            form = self._forms.get(copied.index)
+            if form is not None:
+                layout = f"{form.channels} channels"  # Matroska has no names for those of PCM
+                copied.target = output.add_stream(form.codec, rate=form.rate, layout=layout)
+            elif is_mov_text(copied.source):
+                copied.target = output.add_mux_stream("subrip")
+            else:
+                copied.target = output.add_stream_from_template(copied.source)
             copied.position = copied.target.index
             copied.target.disposition = copied.source.disposition
             copied.target.metadata.update(kept_tags(copied.source.metadata))
@@ -188,7 +199,7 @@ class Companions:
             if copied.audio:
                 yield copied.index, packet.pts - copied.lead
 
-    def _placed(self) -> Iterator[tuple[_Copied, Any]]:
+    def _placed(self) -> Iterator[tuple[Copied, Any]]:
         """The packets that are copied, at their times in the finished file."""
         for copied, packet in self._rest:
             if copied is None:
@@ -203,7 +214,7 @@ class Companions:
             self._place(copied, packet)
             yield copied, packet
 
-    def _place(self, copied: _Copied, packet: Any) -> None:
+    def _place(self, copied: Copied, packet: Any) -> None:
         """Give a packet its time in the finished file, in ticks."""
         time_base, duration = packet.time_base, packet.duration or 0
         dts = packet.dts if packet.dts is not None else packet.pts
@@ -226,14 +237,12 @@ class Companions:
 
     def remarks(self) -> list[str]:
         """What is not at the time that the source says, one line each; complete when all packets have been read."""
-        late = (
-            f"stream {copied.index}: its times go back by up to {copied.late / 1000:.3f} s; they are put "
-            "at the time of the one before"
-            for copied in self._copied
-            if copied.late > _TOLD
-        )
-        forms = (f"stream {copied.index}: {change}" for copied in self._copied for change in copied.digest.changes)
-        return [*self.clock.remarks(), *late, *forms]
+        return [*self.clock.remarks(), *(remark for copied in self._copied for remark in copied.remarks())]
+
+    @property
+    def decoded(self) -> list[str]:
+        """Which sound is kept as samples, because Matroska cannot hold it as it is coded, one line each."""
+        return [told(each.index, each.codec, self._forms[each.index]) for each in self._copied if each.decoder]
 
     @property
     def count(self) -> int:
@@ -241,13 +250,13 @@ class Companions:
         return len(self._copied)
 
     @property
-    def sounding(self) -> dict[int, PacketDigest]:
-        """Index of the source's stream -> digest of its packets, for each audio stream."""
+    def sounding(self) -> dict[int, AudioDigest]:
+        """Index of the source's stream -> digest of its packets or samples, for each audio stream."""
         return {copied.index: copied.digest for copied in self._copied if copied.audio}
 
     @property
-    def digests(self) -> list[tuple[int, PacketDigest]]:
-        """(index of the finished file's stream, digest of the source's packets) for each audio stream."""
+    def digests(self) -> list[tuple[int, AudioDigest]]:
+        """(index of the finished file's stream, digest of the source's packets or samples) for each audio stream."""
         return [(copied.position, copied.digest) for copied in self._copied if copied.audio]
 
     @property

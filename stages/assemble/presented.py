@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -13,10 +13,11 @@ LEAD = Fraction(1, 10)
 """Seconds of packets before the first that is heard which go along: decoders start with them (priming, pre-roll)."""
 
 
-def presented(packets: Iterator[Any]) -> Iterator[Any]:
+def presented(packets: Iterator[Any], decoded: Container[int] = ()) -> Iterator[Any]:
     """The packets that hold something and are not skipped, up to where the file breaks off: split has met the same end.
 
-    Those right before the first that is not skipped are kept, as ``is_discard`` still says of them.
+    Those right before the first that is not skipped are kept, as ``is_discard`` still says of them. Of the streams in
+    ``decoded`` all are: their decoder goes through what is skipped, and leaves it out to the sample.
     """
     leading: dict[int, list[Any]] = defaultdict(list)
     begun: set[int] = set()
@@ -25,7 +26,7 @@ def presented(packets: Iterator[Any]) -> Iterator[Any]:
             if not packet.size:
                 continue
             index = packet.stream.index
-            if not packet.is_discard:
+            if index in decoded or not packet.is_discard:
                 if index not in begun:
                     begun.add(index)
                     yield from leading.pop(index, ())

@@ -1,4 +1,4 @@
-"""The sound of a source as the finished file must have it: every packet's bytes, and when it is heard."""
+"""The sound of a source as the finished file must have it: every packet's bytes or samples, and when it is heard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.assemble.audio_digest import PacketDigest
+from stages.assemble.audio_digest import AudioDigest, PacketDigest
 from stages.assemble.companions import Companions
 from stages.assemble.config import AssembleConfig
 from stages.assemble.presented import presented
@@ -19,11 +19,11 @@ class Sound:
     """One audio stream.
 
     Attributes:
-        digest: of its packets.
+        digest: of its packets, or of its samples.
         times: milliseconds at which a reader of the finished file has each of them.
     """
 
-    digest: PacketDigest = field(default_factory=PacketDigest)
+    digest: AudioDigest = field(default_factory=PacketDigest)
     times: array[int] = field(default_factory=lambda: array("q"))
 
 

@@ -117,6 +117,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
             "shift_ms": companions.shift,
             "moved_packets": companions.moved,
             "left_out": ", ".join([*companions.left_out, *captions.left_out, *dropped]),
+            "decoded_sound": "; ".join(companions.decoded),
             "captions": captions.data.count,
             "rate": "" if rate is None else str(rate),
             "derivatives": "",

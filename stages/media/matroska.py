@@ -12,11 +12,9 @@ import av
 import ffmpeg
 
 from stages.contract import ItemError
+from stages.media.decoded_sound import FLOATS, UnfitError, sample_form, told
 from stages.media.demuxing import announced_only, demux, far_options, open_every_stream
 from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
-
-_FLOATS = {"pcm_f32be": "pcm_f32le", "pcm_f64be": "pcm_f64le"}
-"""What FLAC cannot hold without loss -> what Matroska holds of the same samples."""
 
 
 @functools.cache
@@ -51,34 +49,42 @@ def path_of(container: Any) -> Path:
     return Path(container.name.removeprefix("file:"))
 
 
-def check_audio(container: Any, name: str, quick: bool = False) -> None:
-    """See that all audio of a video can be copied, before anybody spends hours on its frames.
+def check_audio(container: Any, name: str, quick: bool = False) -> list[str]:
+    """See that all audio of a video can be kept, before anybody spends hours on its frames.
 
     Args:
         container: the video.
         name: for messages.
-        quick: do not read the file for streams that begin in the middle of it.
+        quick: do not read the file for streams that begin in the middle of it, nor for sound that changes there.
+
+    Returns:
+        a line for each stream that is not copied but decoded (see ``decoded_sound``).
 
     Raises:
-        ItemError: an audio stream cannot.
+        ItemError: an audio stream cannot be kept.
     """
-    if not quick and far_options(path_of(container)):
-        with open_every_stream(path_of(container)) as every:
-            return check_audio(every, name, quick=True)
+    path = path_of(container)
+    if not quick and far_options(path):
+        with open_every_stream(path) as every:
+            return _check_streams(every, path, name, whole=True)
+    return _check_streams(container, path, name, whole=not quick)
+
+
+def _check_streams(container: Any, path: Path, name: str, whole: bool) -> list[str]:
+    decoded = []
     for stream in container.streams:
         if stream.type != "audio" or announced_only(stream) or holds(stream):
             continue
         codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-        if not holds_late(path_of(container), stream.index):
-            held = _FLOATS.get(codec, "FLAC")
-            raise ItemError(
-                f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska; convert it to {held}"
-            )
-        if _skips(path_of(container), stream.index):
-            raise ItemError(
-                f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska, because its edit list "
-                "cuts it; convert it to FLAC"
-            )
+        cannot = f"{name}: audio stream {stream.index} ({codec}) cannot be copied into Matroska"
+        if not holds_late(path, stream.index):
+            try:
+                decoded.append(told(stream.index, codec, sample_form(path, stream.index, whole)))
+            except UnfitError as error:
+                raise ItemError(f"{cannot}{error}; convert it to {FLOATS.get(codec, 'FLAC')}") from None
+        elif _skips(path, stream.index):
+            raise ItemError(f"{cannot}, because its edit list cuts it; convert it to FLAC")
+    return decoded
 
 
 def _skips(path: Path, index: int) -> bool:

@@ -66,6 +66,7 @@ def test_a_plan_a_run_and_its_status_say_a_name_once(folder: Path, capsys: pytes
         "failures": [{"source": source, "video": "", "chunk": -1, "stage": "split", "attempts": 1, "message": message}],
         "damage": {},
         "left_out": {},
+        "decoded_sound": {},
     }
     shown = Console(width=80, record=True)
     shown.print(picture(state))

@@ -115,18 +115,6 @@ def test_of_several_video_streams_the_one_that_players_show_is_restored(
     assert against_source(way.output, tmp_path / "angles.mkv", SplitConfig()) == []
 
 
-@pytest.mark.parametrize(
-    ("codec", "advice"), [("pcm_f32be", "pcm_f32le"), ("pcm_s8", "FLAC"), ("adpcm_ima_qt", "FLAC")]
-)
-def test_sound_that_matroska_does_not_hold_is_refused_with_what_holds_it(
-    tmp_path: Path, go: Go, codec: str, advice: str
-) -> None:
-    odd_clips.write_texture(tmp_path)
-    odd_clips.ffmpeg(f"{odd_clips.TONE} {odd_clips.moving()} -c:v mpeg4 -c:a {codec} -t 0.2 sound.mov", tmp_path)
-    with pytest.raises(ItemError, match=rf"audio stream 1 \({codec}\) cannot be copied .*; convert it to {advice}$"):
-        go(tmp_path / "sound.mov", scale=1)
-
-
 def test_frames_without_times_before_the_first_good_one_are_placed_before_it(tmp_path: Path, go: Go) -> None:
     way = go(odd_clips.make("negative.mkv", tmp_path), scale=1, chunk_frames=40)
     assert way.result.facts["shift_ms"] == 200

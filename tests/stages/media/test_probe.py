@@ -11,7 +11,6 @@ import pytest
 
 from stages.contract import ItemError
 from stages.media.colour import Matrix, Range
-from stages.media.matroska import check_audio, held_codecs
 from stages.media.probe import open_video, probe
 
 ClipMaker = Callable[..., Path]
@@ -116,10 +115,3 @@ def test_files_that_point_elsewhere_are_refused(tmp_path: Path, clip: ClipMaker,
 
 def test_patterns_in_names_are_letters(clip: ClipMaker) -> None:
     assert probe(clip("frame%03d.mkv", frames=2)).width == 64
-
-
-def test_audio_that_matroska_cannot_hold_is_refused(clip: ClipMaker) -> None:
-    assert "aac" in held_codecs() and "pcm_dvd" not in held_codecs()
-    source = clip("a.wav.mov", codec="mpeg4", frames=2, audio=("pcm_s8",))
-    with open_video(source) as container, pytest.raises(ItemError, match="pcm_s8"):
-        check_audio(container, source.name)
