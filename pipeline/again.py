@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import manifest
 from pipeline.config import ConfigError, RunConfig, load_config
 from pipeline.searching import InputError
 from pipeline.status import fold
@@ -60,15 +59,14 @@ def failed(storage: Storage, video: str = "", stage: str = "") -> dict[str, list
     Raises:
         InputError: if no source is named ``video``.
     """
-    tally = fold(storage).tally
+    folded = fold(storage)
     of_video: dict[str, set[str]] = defaultdict(set)
-    for table in manifest.read(storage, "videos", ("source", "video")):
-        for source, identity in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
-            of_video[identity].add(source)
-    if video and not any(video == each or is_named(name, video) for each, names in of_video.items() for name in names):
+    for source, facts in folded.sources.items():
+        of_video[facts.video].add(source)
+    if video and not any(video == facts.video or is_named(name, video) for name, facts in folded.sources.items()):
         raise InputError(f"no video of this run is called {video}; name one as 'reelift status' does")
     found: dict[str, list[Failure]] = defaultdict(list)
-    for failure in tally.failures.values():
+    for failure in folded.tally.failures.values():
         if stage and failure.stage != stage:
             continue
         for source in {failure.source} if failure.chunk < 0 else of_video[failure.video]:

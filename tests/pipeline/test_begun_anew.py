@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.again import failed
+from pipeline.fingerprint import STAGES
 from pipeline.report import RunReport
 from pipeline.standing import Step
 from pipeline.status import status
@@ -113,3 +114,21 @@ def test_a_published_video_whose_source_could_not_be_read_for_a_while_is_done(
     assert restore().ok
     found = status(str(tmp_path / "workspace"))
     assert found["videos"] == {"total": 3, "done": 3, "failed": 0, "left": 0} and found["failures"] == []
+
+
+def test_what_failed_of_a_file_is_forgotten_when_a_better_one_has_taken_its_place(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    restore(Simulation(faults={("sample", 2): "item"}))
+    workspace, tape = Storage(tmp_path / "workspace"), library / "a" / "one.mp4"
+    assert list(failed(workspace)) == [str(tape)]
+    tape.write_text("20 one")
+    assert list(failed(workspace)) == [str(tape)], "nobody has tried the new one yet"
+    assert restore().ok
+    found = status(workspace)
+    assert found["videos"] == {"total": 3, "done": 3, "failed": 0, "left": 0} and found["failures"] == []
+    assert {stage: counts["failed"] for stage, counts in found["stages"].items()} == dict.fromkeys(STAGES, 0)
+    assert found["stages"]["decode"]["done"] == found["stages"]["split"]["done"] == 2 + 2 + 1
+    assert failed(workspace) == {}
+    account = read_account(workspace)
+    assert account.tally.failures == {} and [video.reasons for video in account.videos] == [[], [], []]
