@@ -129,7 +129,8 @@ class Driver:
         return [replace(each, source=each.source or self._named.get(each.video, "")) for each in found]
 
     def _note_trouble(self, event: Event) -> None:
-        if event.video and event.outcome in (RETRIED, DIED, TIMED_OUT, REDUCED):
+        # What becomes of assemble comes too late for its own account, and is no matter of another source's.
+        if event.video and event.stage != "assemble" and event.outcome in (RETRIED, DIED, TIMED_OUT, REDUCED):
             told = self._trouble.setdefault(event.video, [])
             if len(told) < _MOST_TROUBLE:
                 what = {name: getattr(event, name) for name in ("stage", "chunk", "attempt", "outcome", "message")}
