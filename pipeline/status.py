@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from types import SimpleNamespace
@@ -129,7 +130,10 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "seconds_left": seconds_left(standings) if running else None,
         "videos": videos,
         "stages": stages,
-        "failures": [asdict(failure) for failure in _named(tally, sources)],
+        "failures": [
+            asdict(replace(failure, source=next(iter(concerned), "")))
+            for failure, concerned in standing_failures(tally, sources)
+        ],
         "damage": {source: what for source, what in tally.damage.items() if tally.is_done(source)},
         "left_out": {source: what for source, what in tally.left_out.items() if tally.is_done(source)},
     }
@@ -142,22 +146,29 @@ def standings(state: Mapping[str, Any]) -> list[StageStanding]:
     return [StageStanding(**{name: value for name, value in each.items() if name in names}) for each in found]
 
 
-def failed_sources(tally: Tally, sources: Mapping[str, Recorded]) -> set[str]:
-    """Return the sources that cannot be published as things stand: failed themselves, or with a failed chunk.
+def standing_failures(tally: Tally, sources: Mapping[str, Recorded]) -> list[tuple[Failure, list[str]]]:
+    """Return the failures that stand, each with the sources that cannot be published because of it.
 
-    Not those that are: of sources that share their content, one may have been published before a chunk failed.
+    What fails of a content's chunks, fails for the sources that have it and are not published: another one may have
+    been before. There is none where the manifest has lost the rows of the source.
     """
-    videos = {failure.video for failure in tally.failures.values() if failure.chunk >= 0}
-    with_chunks = {source for source, facts in sources.items() if facts.video in videos and not tally.is_done(source)}
-    return {*tally.failed_sources(), *with_chunks}
-
-
-def _named(tally: Tally, sources: Mapping[str, Recorded]) -> list[Failure]:
-    """The failures that stand, each with a source; of chunks whose content several sources have, the first."""
-    names: dict[str, str] = {}
+    having: dict[str, list[str]] = defaultdict(list)
     for source, facts in sources.items():
-        names.setdefault(facts.video, source)
-    return [replace(each, source=each.source or names.get(each.video, "")) for each in tally.failures.values()]
+        if not tally.is_done(source):
+            having[facts.video].append(source)
+    known = {facts.video for facts in sources.values()}
+    found = []
+    for failure in tally.failures.values():
+        concerned = [failure.source] if failure.source else having.get(failure.video, [])
+        if concerned or failure.video not in known:
+            found.append((failure, concerned))
+    return found
+
+
+def failed_sources(tally: Tally, sources: Mapping[str, Recorded]) -> set[str]:
+    """Return the sources that cannot be published as things stand: failed themselves, or with a failed chunk."""
+    concerned = (source for _, each in standing_failures(tally, sources) for source in each)
+    return {*tally.failed_sources(), *concerned}
 
 
 def _standings(folded: Fold, broken: int) -> list[StageStanding]:

@@ -7,8 +7,7 @@ page shows: chunks, seconds of each, and every event that was not plain success.
 from __future__ import annotations
 
 from array import array
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,7 @@ from pipeline.fingerprint import STAGES
 from pipeline.published import Publication, Publications
 from pipeline.recorded import recorded, replaced
 from pipeline.schemas import DONE, REUSED
-from pipeline.status import failed_sources
+from pipeline.status import failed_sources, standing_failures
 from pipeline.storage import Storage
 from pipeline.tally import Failure, Tally
 
@@ -190,7 +189,9 @@ def read_account(storage: Storage) -> RunAccount:
     _add_chunks(storage, contents)
     for content in replaced(sources):
         tally.forget(content)
-    _note_failures(tally, videos)
+    for failure, concerned in standing_failures(tally, sources):
+        for video in (videos[source] for source in concerned if source in videos):
+            video.failures.append(failure)
     broken = failed_sources(tally, sources)
     for video in videos.values():
         video.damage, video.left_out = (each.get(video.source, "") for each in (tally.damage, tally.left_out))
@@ -199,19 +200,6 @@ def read_account(storage: Storage) -> RunAccount:
             video.published = published.newest[video.source]
     ordered = sorted(videos.values(), key=lambda video: (STATES.index(video.state), video.output))
     return RunAccount(ordered, tally, newest)
-
-
-def _note_failures(tally: Tally, videos: Mapping[str, VideoAccount]) -> None:
-    having: dict[str, list[VideoAccount]] = defaultdict(list)
-    for account in videos.values():
-        having[account.video].append(account)
-    for failure in tally.failures.values():
-        if not failure.source:
-            concerned = having[failure.video] if failure.video else []
-        else:
-            concerned = [videos[failure.source]] if failure.source in videos else []
-        for account in concerned:
-            account.failures.append(failure)
 
 
 def _add_event(event: dict[str, Any], videos: dict[str, VideoAccount], contents: dict[str, Content]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.again import failed
+from pipeline.config import RunConfig
 from pipeline.fingerprint import STAGES
 from pipeline.report import RunReport
 from pipeline.standing import Step
@@ -132,3 +133,18 @@ def test_what_failed_of_a_file_is_forgotten_when_a_better_one_has_taken_its_plac
     assert failed(workspace) == {}
     account = read_account(workspace)
     assert account.tally.failures == {} and [video.reasons for video in account.videos] == [[], [], []]
+
+
+def test_a_copy_that_fails_is_named_and_tried_again_and_not_the_one_that_is_published(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    config = RunConfig(limits={"keep_artifacts": False})
+    assert restore(config=config).ok
+    (library / "zwei.mp4").write_text("20 two")
+    report = restore(Simulation(faults={("sample", 1): "item"}), config=config)
+    workspace, twin = Storage(tmp_path / "workspace"), str(library / "zwei.mp4")
+    assert [each.source for each in report.failures] == [twin]
+    assert status(workspace)["videos"] == {"total": 4, "done": 3, "failed": 1, "left": 0}
+    assert [each["source"] for each in status(workspace)["failures"]] == [twin]
+    assert list(failed(workspace)) == [twin]
+    assert [video.source for video in read_account(workspace).videos if video.failures] == [twin]
