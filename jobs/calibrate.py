@@ -63,7 +63,8 @@ def calibrate(
     Exit code: 0 measured, 1 the call or the surroundings are wrong, 2 the excerpt could not be restored.
     """
     from pipeline.config import ConfigError
-    from pipeline.planning.calibration import CalibrationError, read_off
+    from pipeline.planning.calibration import CalibrationError
+    from pipeline.planning.reading_off import read_off
     from pipeline.storage import StorageError
     from pipeline.wrapper import SetupError
     from stages.contract import ItemError

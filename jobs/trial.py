@@ -54,7 +54,7 @@ def restore_excerpts(
         CalibrationError: if not all stages were measured.
         typer.Exit: if it was stopped, or the call or its surroundings are wrong.
     """
-    from pipeline.planning.calibration import read_off
+    from pipeline.planning.reading_off import read_off
     from pipeline.sidecars import BAG
 
     wanted = choose(found, count)

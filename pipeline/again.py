@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import manifest
 from pipeline.config import ConfigError, RunConfig, load_config
 from pipeline.searching import InputError
-from pipeline.status import fold
+from pipeline.status import fold, standing_failures
 from pipeline.storage import Storage
 from pipeline.tally import Failure
 from pipeline.workspace import RECORD, RUN, Workspace
@@ -60,18 +59,12 @@ def failed(storage: Storage, video: str = "", stage: str = "") -> dict[str, list
     Raises:
         InputError: if no source is named ``video``.
     """
-    tally = fold(storage).tally
-    of_video: dict[str, set[str]] = defaultdict(set)
-    for table in manifest.read(storage, "videos", ("source", "video")):
-        for source, identity in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
-            of_video[identity].add(source)
-    if video and not any(video == each or is_named(name, video) for each, names in of_video.items() for name in names):
+    folded = fold(storage)
+    if video and not any(video == facts.video or is_named(name, video) for name, facts in folded.sources.items()):
         raise InputError(f"no video of this run is called {video}; name one as 'reelift status' does")
     found: dict[str, list[Failure]] = defaultdict(list)
-    for failure in tally.failures.values():
-        if stage and failure.stage != stage:
-            continue
-        for source in {failure.source} if failure.chunk < 0 else of_video[failure.video]:
+    for failure, concerned in standing_failures(folded.tally, folded.sources):
+        for source in concerned if stage in ("", failure.stage) else ():
             if not video or video == failure.video or is_named(source, video):
                 found[source].append(failure)
     return dict(found)

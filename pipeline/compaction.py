@@ -5,7 +5,7 @@ manifest opens every one. ``<epoch>-<first>-<last>.parquet`` holds the rows of t
 always are one aligned block of ``BLOCK`` parts. It is put first, the small ones are removed after it. Windows:
 
 1. before the put: nothing has changed.
-2. between the put and the last removal: both are there; readers leave out a part that a block covers (``epoch.parts``).
+2. between the put and the last removal: both are there; readers leave out a part that a block covers (``parts.parts``).
 3. a driver that was fenced may still be at it: a block has one content, whoever writes it, so the put changes nothing.
 
 Only parts that are believed are taken, and only of blocks that are full, so none is written to any more.
@@ -19,7 +19,7 @@ from collections import defaultdict
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.epoch import Part, believed
+from pipeline.parts import Part, believed
 from pipeline.storage import Storage
 
 BLOCK = 256

@@ -67,6 +67,7 @@ class Driver:
         self._flights: dict[str, _Flight] = {}
         self._split: set[str] = set()
         self._named: dict[str, str] = {}
+        self._blamed: dict[str, str] = {}
         self._trouble: dict[str, list[dict[str, Any]]] = {}
         self._counted = chunks or {}
         self._forecast = Forecast(sources)
@@ -106,7 +107,9 @@ class Driver:
         if isinstance(row, ChunkRow):
             flight = self._flights.setdefault(row.source, _Flight())
             flight.chunks[row.chunk.index] = row.chunk  # keyed: a worker that died may have sent its last rows twice
-            flight.failed |= bool(row.failed)
+            if row.failed:
+                flight.failed = True
+                self._blamed.setdefault(row.chunk.video, row.source)
             # While stopping, a chunk comes out of the pools whether or not all of them have worked on it.
             return None if self.stop else self._complete(row.source)
         if isinstance(row, VideoRow):
@@ -124,12 +127,16 @@ class Driver:
         return lost
 
     def failures(self) -> list[Failure]:
-        """Return what failed for good in this run; of chunks whose content several sources have, the first is named."""
-        found = self.tally.failures.values()
-        return [replace(each, source=each.source or self._named.get(each.video, "")) for each in found]
+        """Return what failed for good in this run; of chunks whose content several sources have, the first is named.
+
+        That is the first that wanted them: another one may have been published before.
+        """
+        names = self._named | self._blamed
+        return [replace(each, source=each.source or names.get(each.video, "")) for each in self.tally.failures.values()]
 
     def _note_trouble(self, event: Event) -> None:
-        if event.video and event.outcome in (RETRIED, DIED, TIMED_OUT, REDUCED):
+        # What becomes of assemble comes too late for its own account, and is no matter of another source's.
+        if event.video and event.stage != "assemble" and event.outcome in (RETRIED, DIED, TIMED_OUT, REDUCED):
             told = self._trouble.setdefault(event.video, [])
             if len(told) < _MOST_TROUBLE:
                 what = {name: getattr(event, name) for name in ("stage", "chunk", "attempt", "outcome", "message")}

@@ -22,17 +22,14 @@ import os
 import socket
 import time
 import uuid
-from bisect import bisect_left
-from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.local_files import sweep_beside
+from pipeline.parts import EPOCHS, parts, read_json
 from pipeline.schemas import TABLES
 from pipeline.storage import Storage, StorageError
 
-ROOT = "manifest/epochs"
 BEAT_SECONDS = 15.0
 DEAD_SECONDS = 120.0
 PROC = Path("/proc")
@@ -98,7 +95,7 @@ class Epoch:
         epoch = cls(storage, number, token)
         won = storage.put_if_absent(epoch._name("json"), json.dumps(claim).encode())
         # Reading the claim back narrows the window on a store that ignores the condition.
-        if not won or _load(storage, epoch._name("json")).get("token") != token:
+        if not won or read_json(storage, epoch._name("json")).get("token") != token:
             raise BusyError(f"{storage.url}: another run claimed this workspace just now; wait for it to end")
         if storage.put_if_absent(epoch._name("json"), b"{}"):
             raise StorageError(
@@ -116,7 +113,7 @@ class Epoch:
     @staticmethod
     def latest(storage: Storage) -> int:
         """Return the newest claimed number, 0 if there is none."""
-        numbers = [name.removesuffix(".json") for name in storage.names(ROOT)]
+        numbers = [name.removesuffix(".json") for name in storage.names(EPOCHS)]
         return max((int(number) for number in numbers if number.isdigit()), default=0)
 
     def check(self) -> None:
@@ -146,7 +143,7 @@ class Epoch:
         _HELD.discard(self.token)
 
     def _name(self, suffix: str) -> str:
-        return f"{ROOT}/{self.number:06d}.{suffix}"
+        return f"{EPOCHS}/{self.number:06d}.{suffix}"
 
     def _seal(self) -> None:
         last: dict[str, dict[str, int]] = {}
@@ -188,7 +185,7 @@ class Epoch:
         old = cls(storage, number, "")
         if storage.is_file(old._name("closed")):
             return None
-        claim = _load(storage, old._name("json"))
+        claim = read_json(storage, old._name("json"))
         if claim.get("process") == process_identity():
             alive = claim.get("token") in _HELD
         elif str(claim.get("process", "")).startswith(f"{machine_identity()}:"):
@@ -198,61 +195,9 @@ class Epoch:
         return claim if alive else None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Part:
-    """A file of a table: the rows that an epoch wrote as its parts ``first`` to ``last``."""
-
-    epoch: int
-    last: int
-    first: int
-    name: str
-
-    @classmethod
-    def of(cls, table: str, name: str) -> Part | None:
-        """Read a file's name; None if it is not a part's."""
-        numbers = name.removesuffix(".parquet").split("-")
-        if len(numbers) not in (2, 3) or not all(number.isdigit() for number in numbers):
-            return None
-        return cls(int(numbers[0]), int(numbers[-1]), int(numbers[1]), f"manifest/{table}/{name}")
-
-
-def parts(storage: Storage, table: str) -> list[Part]:
-    """Return all parts of a table, in order, believed or not, but not those whose rows a block holds too."""
-    found = sorted(part for name in storage.names(f"manifest/{table}") if (part := Part.of(table, name)))
-    blocks = defaultdict(list)
-    for part in found:
-        if part.first < part.last:
-            blocks[part.epoch].append(part)
-
-    def covered(part: Part) -> bool:
-        near = bisect_left(blocks[part.epoch], part.last, key=lambda block: block.last)
-        return near < len(blocks[part.epoch]) and blocks[part.epoch][near].first <= part.first
-
-    return [part for part in found if part.first < part.last or not covered(part)]
-
-
-def believed(storage: Storage, table: str) -> list[Part]:
-    """Return the parts of a table that no seal leaves out."""
-    names = [name for name in storage.names(ROOT) if name.endswith(".seal.json")]
-    seals = {int(name.partition(".")[0]): _load(storage, f"{ROOT}/{name}").get(table, {}) for name in names}
-    return [
-        part
-        for part in parts(storage, table)
-        if all(part.last <= seal.get(str(part.epoch), 0) for number, seal in seals.items() if number > part.epoch)
-    ]
-
-
-def _load(storage: Storage, name: str) -> dict:
-    try:
-        loaded = json.loads(storage.read(name))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
-
-
 def _sign_of_life(storage: Storage, number: int, claim: dict) -> float:
     """Seconds since 1970 of a driver's last sign of life, by its own clock."""
-    return float(_load(storage, f"{ROOT}/{number:06}.alive").get("time", claim.get("claimed", 0.0)))
+    return float(read_json(storage, f"{EPOCHS}/{number:06}.alive").get("time", claim.get("claimed", 0.0)))
 
 
 def _runs(pid: int, identity: str) -> bool:

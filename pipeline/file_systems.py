@@ -47,6 +47,11 @@ def reached(url: str) -> tuple[Any, str]:
         raise StorageError(f"{redact(url)}: {why}") from error
 
 
+def protocol_of(fs: Any) -> str:
+    """Return how URLs of one of fsspec's file systems begin: ``s3``, ``file``, ``ftp``."""
+    return str(fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0])
+
+
 def _is_chain(url: str) -> bool:
     """Whether ``::`` chains file systems: what comes first stands for another one, like a cache or an archive."""
     first, mark, _ = url.partition("::")

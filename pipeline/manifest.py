@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.compaction import BLOCK, compact
-from pipeline.epoch import BEAT_SECONDS, Epoch, FencedError, Part, believed
+from pipeline.epoch import BEAT_SECONDS, Epoch, FencedError
 from pipeline.faults import line
+from pipeline.parts import Part, believed
 from pipeline.schemas import TABLES, Record, to_table
 from pipeline.storage import Storage, StorageError
 

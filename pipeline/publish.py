@@ -33,7 +33,7 @@ from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts import RECORD, Artifact, Artifacts
-from pipeline.fixity import ArtifactFile, damage, describe
+from pipeline.fixity import ArtifactFile, damage, describe, unread
 from pipeline.storage import Storage
 from stages.contract import Fact, ItemError
 
@@ -54,6 +54,7 @@ class Publisher:
 
         Raises:
             StorageError: if that cannot be removed.
+            OSError: if the workspace cannot be read.
         """
         record = self.artifacts.record(STAGE, fingerprint)
         if record is None:
@@ -81,9 +82,13 @@ class Publisher:
         return ""
 
     def _coming(self, fingerprint: str) -> Artifact | None:
+        storage = self.artifacts.storage
         try:
-            return Artifact.from_json(self.artifacts.storage.read(self._record_name(fingerprint, NEXT)))
-        except (OSError, ValueError):
+            return Artifact.from_json(storage.read(self._record_name(fingerprint, NEXT)))
+        except (FileNotFoundError, ValueError):
+            return None
+        except OSError as error:
+            unread(storage, error)
             return None
 
     def _record_name(self, fingerprint: str, name: str) -> str:

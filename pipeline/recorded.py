@@ -15,30 +15,49 @@ class Recorded:
     """What the manifest says of a source.
 
     Attributes:
-        size, version: of the file when it was hashed; -1 and "" if it never was.
+        output: path below the output folder.
+        size, version: of the file when it was hashed; bytes as found, and "", if it never was.
         sha256: of its content.
+        video: the content's identity, "" if it was never hashed.
         chunks: how many it was cut into, None if that is not known.
+        before: identities of the contents that it had earlier.
     """
 
-    size: int = -1
+    output: str = ""
+    size: int = 0
     version: str = ""
     sha256: str = ""
+    video: str = ""
     chunks: int | None = None
+    before: tuple[str, ...] = ()
 
 
-def recorded(storage: Storage, sources: Sequence[SourceRow]) -> dict[str, Recorded]:
-    """Return what earlier runs recorded of these sources."""
-    wanted = {source.shown for source in sources}
+_COLUMNS = ("source", "output", "size", "version", "sha256", "video", "chunks")
+
+
+def recorded(storage: Storage, sources: Sequence[SourceRow] | None = None) -> dict[str, Recorded]:
+    """Return what earlier runs recorded of these sources; None: of all."""
+    wanted = None if sources is None else {source.shown for source in sources}
     known: dict[str, Recorded] = {}
-    columns = ("source", "size", "version", "sha256", "chunks")
-    for table in manifest.read(storage, "videos", columns):
-        for source, size, version, sha256, chunks in zip(*(table[name].to_pylist() for name in columns), strict=True):
-            if source in wanted:
-                facts = known.setdefault(source, Recorded())
-                if sha256:
-                    facts.size, facts.version, facts.sha256 = size, version, sha256
-                facts.chunks = facts.chunks if chunks is None else chunks
+    for table in manifest.read(storage, "videos", _COLUMNS):
+        for source, output, size, version, sha256, video, chunks in zip(
+            *(table[name].to_pylist() for name in _COLUMNS), strict=True
+        ):
+            if wanted is not None and source not in wanted:
+                continue
+            facts = known.setdefault(source, Recorded())
+            facts.output = output
+            if sha256 or not facts.sha256:
+                if facts.video not in ("", video):
+                    facts.before, facts.chunks = (*facts.before, facts.video), None
+                facts.size, facts.version, facts.sha256, facts.video = size, version, sha256, video
+            facts.chunks = facts.chunks if chunks is None else chunks
     return known
+
+
+def replaced(known: Mapping[str, Recorded]) -> set[str]:
+    """Return the identities of contents that no source has any more: another file was put in the place of theirs."""
+    return {video for facts in known.values() for video in facts.before} - {facts.video for facts in known.values()}
 
 
 def remember(storage: Storage, sources: Sequence[SourceRow]) -> list[SourceRow]:

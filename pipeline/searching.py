@@ -46,24 +46,24 @@ def matches(pattern: str) -> list[Path]:
     return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
 
 
-def remote_files(fs: Any, root: str) -> list[str]:
-    """Return all files at and below ``root`` of a remote file system, sorted.
+def remote_files(fs: Any, root: str) -> dict[str, dict[str, Any]]:
+    """Return all files at and below ``root`` of a remote file system, sorted: path -> what its listing says of it.
 
     Raises:
         Exception: what the file system says of a folder that it cannot list.
     """
     if type(fs).find is not AbstractFileSystem.find:  # a store of objects lists them all at once, or fails
-        return list(fs.find(root))
-    found, folders = [], [root]
+        return dict(fs.find(root, detail=True))
+    found, folders = {}, [root]
     while folders:  # by hand: ``find`` takes a folder that it cannot list for an empty one
         folder = folders.pop()
         for entry in fs.ls(folder, detail=True):
             name = str(entry["name"]).rstrip("/")
             if entry["type"] != "directory":
-                found.append(name)
+                found[name] = entry
             elif name != folder.rstrip("/"):
                 folders.append(name)
-    return sorted(found)
+    return dict(sorted(found.items()))
 
 
 def _list(folder: str) -> None:

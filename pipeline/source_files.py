@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -176,6 +176,10 @@ def look(url: str) -> tuple[int, str]:
         fs, path = file_system(url)
         if fs.isdir(path):
             return look_at_remote_folder(fs, path)
-        info = fs.info(path)
-    version = next((info[key] for key in ("ETag", "etag", "mtime", "LastModified", "created") if info.get(key)), "")
-    return int(info.get("size") or 0), str(version)
+        return size_and_version(fs.info(path))
+
+
+def size_and_version(entry: Mapping[str, Any]) -> tuple[int, str]:
+    """Return size and version, see ``look``, of a file by what its file system says of it."""
+    version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified", "created") if entry.get(key)), "")
+    return int(entry.get("size") or 0), str(version)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.file_systems import file_system
+from pipeline.file_systems import file_system, protocol_of
 from pipeline.image_folders import local_image_folders, remote_image_folders
 from pipeline.output_names import add_row, refuse_folders_in_the_way
 from pipeline.places import MAGIC, is_local, local_path, real_path, redact, same_host, without_parameters
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, matches, remote_files, walk
-from pipeline.source_files import look
+from pipeline.source_files import look, size_and_version
 from pipeline.storage import Storage
 from pipeline.storage_errors import StorageError, reason, told
 from stages.wording import plain
@@ -131,11 +131,14 @@ def _expand_remote(given: str) -> list[SourceRow]:
     bare = without_parameters(root, given)
     if any(sign in bare for sign in MAGIC) and not fs.exists(root):
         fixed = bare[: min(bare.index(sign) for sign in MAGIC if sign in bare)].rpartition("/")[0]
-        return [_row(given, fs, path, fixed) for path in fs.glob(root) if not fs.isdir(path)]
+        listed = fs.glob(root, detail=True)
+        found = [path for path in listed if not _is_folder(fs, path, listed[path])]
+        return [_row(given, fs, path, fixed, listed[path]) for path in found]
     if fs.isdir(root):
-        every = remote_files(fs, root)
-        found = [path for path in every if _is_video(PurePosixPath(path).name)]
-        return [_row(given, fs, path, root) for path in [*found, *remote_image_folders(every, SUFFIXES)]]
+        listed = remote_files(fs, root)
+        found = [path for path in listed if _is_video(PurePosixPath(path).name)]
+        folders = remote_image_folders(listed, SUFFIXES)
+        return [_row(given, fs, path, root, listed.get(path)) for path in [*found, *folders]]
     return [_row(given, fs, root, bare.rpartition("/")[0])]
 
 
@@ -166,11 +169,21 @@ def _local_row(path: Path, root: Path) -> SourceRow:
     )
 
 
-def _row(given: str, fs: Any, path: str, root: str) -> SourceRow:
+def _is_folder(fs: Any, path: str, entry: Mapping[str, Any]) -> bool:
+    return bool(entry["type"] == "directory" if _is_told_whole(fs) else fs.isdir(path))
+
+
+def _is_told_whole(fs: Any) -> bool:
+    """Whether a listing says of a file what a look at it would. S3's does; of others nobody has promised it."""
+    return protocol_of(fs) == "s3"
+
+
+def _row(given: str, fs: Any, path: str, root: str, entry: Mapping[str, Any] | None = None) -> SourceRow:
     # Unstripping loses what the URL itself carried (credentials, a query), so a lone file keeps the URL as given.
     url = given if path == root or given.rstrip("/").endswith(path) else _address(given, fs, path)
     try:
-        size, version = look(url)
+        # A bucket has a hundred thousand captures: they are not asked for one by one.
+        size, version = size_and_version(entry) if entry and _is_told_whole(fs) else look(url)
     except OSError:
         size, version = -1, ""
     bare = without_parameters(path, given)

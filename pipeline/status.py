@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from pipeline.epoch import Epoch
 from pipeline.fingerprint import CHUNK_STAGES, STAGES
 from pipeline.folding import take_plain
 from pipeline.forecast import PACE_SECONDS, Forecast, Pace
+from pipeline.recorded import Recorded, recorded, replaced
 from pipeline.schemas import DONE, FAILED
 from pipeline.standing import StageStanding, seconds_left
 from pipeline.storage import Storage
@@ -48,12 +50,14 @@ class Fold:
         epoch: the newest epoch among the events.
         paces: stage -> how fast that epoch makes items.
         updated: when the newest event was recorded, seconds since 1970; 0 if there is none.
+        sources: what is recorded of each source; what was done to contents that none of them has any more is forgotten.
     """
 
     tally: Tally = field(default_factory=Tally)
     epoch: int = 0
     paces: dict[str, Pace] = field(default_factory=lambda: {stage: Pace() for stage in STAGES})
     updated: float = 0.0
+    sources: dict[str, Recorded] = field(default_factory=dict)
 
     def note(self, table: pa.Table) -> None:
         """Take note of when a part's events were, and how fast they came."""
@@ -79,6 +83,9 @@ def fold(storage: Storage) -> Fold:
         folded.note(table)
         for values in take_plain(folded.tally, table).to_pylist():
             folded.tally.add(SimpleNamespace(**values))
+    folded.sources = recorded(storage)
+    for video in replaced(folded.sources):
+        folded.tally.forget(video)
     return folded
 
 
@@ -97,9 +104,9 @@ def status(workspace: str | Storage) -> dict[str, Any]:
     """
     storage = workspace if isinstance(workspace, Storage) else Storage(workspace)
     folded = fold(storage)
-    tally, sources = folded.tally, _sources(storage)
+    tally, sources = folded.tally, folded.sources
     done = tally.videos("assemble", DONE)
-    broken = failed_sources(storage, tally)
+    broken = failed_sources(tally, sources)
     videos = {"total": len(sources), "done": done, "failed": len(broken)}
     videos["left"] = max(0, len(sources) - done - len(broken))
     stages: dict[str, Any] = {}
@@ -112,7 +119,7 @@ def status(workspace: str | Storage) -> dict[str, Any]:
                 settled = counts["done"] + counts["failed"] + tally.lost(stage)
                 counts["left"] = max(0, tally.known() - settled)
         stages[stage] = {**counts, "seconds": round(tally.seconds[stage], 3), "events": dict(tally.outcomes[stage])}
-    standings = _standings(folded, sources, len(broken))
+    standings = _standings(folded, len(broken))
     for standing in standings:
         stages[standing.stage]["standing"] = {**asdict(standing), "seconds_left": standing.seconds_left}
     running = Epoch.runs(storage)
@@ -124,7 +131,10 @@ def status(workspace: str | Storage) -> dict[str, Any]:
         "seconds_left": seconds_left(standings) if running else None,
         "videos": videos,
         "stages": stages,
-        "failures": [asdict(failure) for failure in _named(storage, tally)],
+        "failures": [
+            asdict(replace(failure, source=next(iter(concerned), "")))
+            for failure, concerned in standing_failures(tally, sources)
+        ],
         "damage": {source: what for source, what in tally.damage.items() if tally.is_done(source)},
         "left_out": {source: what for source, what in tally.left_out.items() if tally.is_done(source)},
         "decoded_sound": {source: what for source, what in tally.decoded_sound.items() if tally.is_done(source)},
@@ -138,51 +148,40 @@ def standings(state: Mapping[str, Any]) -> list[StageStanding]:
     return [StageStanding(**{name: value for name, value in each.items() if name in names}) for each in found]
 
 
-def failed_sources(storage: Storage, tally: Tally) -> set[str]:
-    """Return the sources that cannot be published as things stand: failed themselves, or with a failed chunk.
+def standing_failures(tally: Tally, sources: Mapping[str, Recorded]) -> list[tuple[Failure, list[str]]]:
+    """Return the failures that stand, each with the sources that cannot be published because of it.
 
-    Not those that are: of sources that share their content, one may have been published before a chunk failed.
+    What fails of a content's chunks, fails for the sources that have it and are not published: another one may have
+    been before. There is none where the manifest has lost the rows of the source.
     """
-    broken = set(tally.failed_sources())
-    videos = {failure.video for failure in tally.failures.values() if failure.chunk >= 0}
-    if videos:
-        for table in manifest.read(storage, "videos", ("source", "video")):
-            for source, video in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
-                if video in videos and not tally.is_done(source):
-                    broken.add(source)
-    return broken
-
-
-def _named(storage: Storage, tally: Tally) -> list[Failure]:
-    """The failures that stand, each with a source; of chunks whose content several sources have, the first."""
-    nameless = {failure.video for failure in tally.failures.values() if not failure.source}
-    names: dict[str, str] = {}
-    for table in manifest.read(storage, "videos", ("source", "video")) if nameless else ():
-        for source, video in zip(table["source"].to_pylist(), table["video"].to_pylist(), strict=True):
-            if video in nameless:
-                names.setdefault(video, source)
-    return [replace(each, source=each.source or names.get(each.video, "")) for each in tally.failures.values()]
-
-
-def _sources(storage: Storage) -> dict[str, tuple[int, int | None]]:
-    """Return source -> (bytes, number of its chunks; None: not split yet)."""
-    found: dict[str, tuple[int, int | None]] = {}
-    columns = ("source", "size", "chunks")
-    for table in manifest.read(storage, "videos", columns):
-        for source, size, chunks in zip(*(table[name].to_pylist() for name in columns), strict=True):
-            found[source] = (size, found.get(source, (0, None))[1] if chunks is None else chunks)
+    having: dict[str, list[str]] = defaultdict(list)
+    for source, facts in sources.items():
+        if not tally.is_done(source):
+            having[facts.video].append(source)
+    known = {facts.video for facts in sources.values()}
+    found = []
+    for failure in tally.failures.values():
+        concerned = [failure.source] if failure.source else having.get(failure.video, [])
+        if concerned or failure.video not in known:
+            found.append((failure, concerned))
     return found
 
 
-def _standings(folded: Fold, sources: Mapping[str, tuple[int, int | None]], broken: int) -> list[StageStanding]:
-    tally = folded.tally
-    forecast = Forecast({source: size for source, (size, _) in sources.items()})
+def failed_sources(tally: Tally, sources: Mapping[str, Recorded]) -> set[str]:
+    """Return the sources that cannot be published as things stand: failed themselves, or with a failed chunk."""
+    concerned = (source for _, each in standing_failures(tally, sources) for source in each)
+    return {*tally.failed_sources(), *concerned}
+
+
+def _standings(folded: Fold, broken: int) -> list[StageStanding]:
+    tally, sources = folded.tally, folded.sources
+    forecast = Forecast({source: facts.size for source, facts in sources.items()})
     unsplit = [source for source, stage in tally.failed_sources().items() if stage == "split"]
     for source in unsplit:
         forecast.drop(source)
-    for source, (_, chunks) in sources.items():
-        if chunks is not None:
-            forecast.split(source, chunks)
+    for source, facts in sources.items():
+        if facts.chunks is not None:
+            forecast.split(source, facts.chunks)
     expected, found = forecast.expected(tally.known()), []
     for stage in STAGES:
         rate = folded.paces[stage].rate()
@@ -191,7 +190,7 @@ def _standings(folded: Fold, sources: Mapping[str, tuple[int, int | None]], brok
             whole = None if expected is None else max(0, expected - lost)
             account = StageStanding(stage, tally.done(stage) + failed, tally.known() - lost, failed, whole, rate)
         elif stage == "split":
-            done = sum(chunks is not None for _, chunks in sources.values()) + len(unsplit)
+            done = sum(facts.chunks is not None for facts in sources.values()) + len(unsplit)
             account = StageStanding(stage, done, len(sources), len(unsplit), len(sources), rate)
         else:
             done = tally.videos("assemble", DONE) + broken

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.file_systems import reached
+from pipeline.file_systems import protocol_of, reached
 from pipeline.local_files import bring_beside, create, flush, write_beside
 from pipeline.places import MAGIC, redact, same_host
 from pipeline.storage_errors import StorageError, bad_sector, plain_errors
@@ -45,7 +45,7 @@ class Storage:
         if not str(url):
             raise StorageError("a folder has an empty name; is a variable of the shell not set?")
         self.fs, root = reached(str(url))
-        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
+        protocol = protocol_of(self.fs)
         self.is_local, self.is_s3 = protocol in ("file", "local"), protocol == "s3"
         self.root = root if self.is_local else root.rstrip("/")
         self.url = self.root if self.is_local else f"{protocol}://{self.root.lstrip('/')}"

@@ -127,6 +127,12 @@ class Tally:
         self._failed[stage] -= (chunks & bits.failed).bit_count()
         bits.done, bits.failed = bits.done | chunks, bits.failed & ~chunks
 
+    def forget(self, video: str) -> None:
+        """Take back what was done to the chunks of a content that no source has any more, and what failed of them."""
+        stages = self._chunks.pop(video, {})
+        for stage in list(stages):
+            self._forget(stages, stage, video)
+
     def undone(self, stage: str) -> int:
         """Return the number of chunks that are split and that the stage has not done: the anti-join of a resume."""
         return sum(

@@ -16,6 +16,7 @@ from pipeline.faults import line
 from pipeline.fixity import digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.published import Publication, Publications
+from pipeline.recorded import Recorded, recorded
 from pipeline.sidecars import BAG, SUMS
 from pipeline.source_files import content_sha256, lend
 from pipeline.storage import Storage, StorageError
@@ -35,14 +36,6 @@ _MOST = 20
 
 class _UnreadError(Exception):
     """The source cannot be had as it was. One line."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where it is published, below the output folder, and its SHA-256 when it was read, "" if it never was."""
-
-    output: str = ""
-    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +84,7 @@ def verify(place: str | Path) -> Verification:
     storage = Storage(place)
     if not storage.exists("manifest"):
         return Verification(_verify_output(storage))
-    published, sources = _published(storage), _sources(storage)
+    published, sources = _published(storage), recorded(storage)
     unpublished = len(sources.keys() - published.keys())
     return Verification(_verify_workspace(Workspace(place), published, sources), unpublished)
 
@@ -116,7 +109,7 @@ def _verify_output(storage: Storage) -> Iterator[Verdict]:
 
 
 def _verify_workspace(
-    workspace: Workspace, published: Mapping[str, Publication], sources: Mapping[str, _Source]
+    workspace: Workspace, published: Mapping[str, Publication], sources: Mapping[str, Recorded]
 ) -> Iterator[Verdict]:
     settings = workspace.told()
     output = Storage(settings["output"])
@@ -128,7 +121,7 @@ def _verify_workspace(
             yield Verdict("", source, ("the workspace has lost the record of it; run restore again",))
             continue
         video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
-        found = sources.get(source, _Source())
+        found = sources.get(source, Recorded())
         other = last.get(found.output, source)
         if other != source:
             yield Verdict(video, source, (), f"its result was replaced by that of {other}, which has its name")
@@ -157,16 +150,6 @@ def _published(storage: Storage) -> dict[str, Publication]:
         for event in table.filter(pc.less(table["chunk"], 0)).to_pylist():
             found.add(event)
     return found.newest
-
-
-def _sources(storage: Storage) -> dict[str, _Source]:
-    """What is known of each source."""
-    found: dict[str, _Source] = {}
-    for table in manifest.read(storage, "videos", ("source", "output", "sha256")):
-        for row in table.to_pylist():
-            before = found.get(row["source"], _Source())
-            found[row["source"]] = _Source(row["output"], row["sha256"] or before.sha256)
-    return found
 
 
 def _against_record(output: Storage, record: Artifact) -> Iterator[str]:

@@ -98,16 +98,15 @@ class SplitWorker(Worker):
         self.report([record])
         clock = time.perf_counter()
         published = self.publisher.lookup(plan["assemble"])
-        if published is not None and is_lacking(published.facts):
-            yield VideoRow(source, "lacking")
-            return
         if published is not None:
-            item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
-            event = self.witness.event(item, REUSED, clock=clock, artifact=published)
-            self.report([replace(event, stage="assemble")])
+            lacking = is_lacking(published.facts)
+            if not lacking:
+                item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
+                event = self.witness.event(item, REUSED, clock=clock, artifact=published)
+                self.report([replace(event, stage="assemble")])
             if not self.job.keep_artifacts and (chunks := read_plan(self.artifacts, plan["split"])):
                 prune(self.artifacts, self.job.recipe, source.sha256, chunks)
-            yield VideoRow(source, "finished")
+            yield VideoRow(source, "lacking" if lacking else "finished")
             return
         if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):
             yield VideoRow(source, "duplicate")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +15,11 @@ from typing import Any
 from pipeline import manifest
 from pipeline.fingerprint import STAGES
 from pipeline.published import Publication, Publications
+from pipeline.recorded import recorded, replaced
 from pipeline.schemas import DONE, REUSED
-from pipeline.status import failed_sources
+from pipeline.status import failed_sources, standing_failures
 from pipeline.storage import Storage
-from pipeline.tally import Tally
+from pipeline.tally import Failure, Tally
 
 STATES = ("failed", "left", "done")
 """In the order in which videos are listed: what failed comes first."""
@@ -31,7 +31,6 @@ _EVENTS = (
     *("epoch", "recorded", "source", "video", "chunk", "stage", "plan", "attempt", "worker", "node", "started"),
     *("seconds", "bytes", "outcome", "error_class", "message", "traceback", "facts"),
 )
-_VIDEOS = ("source", "output", "video", "sha256", "size", "version", "chunks")
 _CHUNKS = ("video", "plan", "fingerprint", "chunk", "shot", "start", "stop", "head", "tail")
 
 
@@ -104,7 +103,7 @@ class VideoAccount:
         state: one of ``STATES``.
         published: what is published of it, None if that is not what it should be.
         finished: when it was published (ISO 8601, UTC), "" if it was not.
-        reasons: messages of what stands failed.
+        failures: what stands failed of it; what failed of a content is told of each source that has it.
         damage: what of the source could not be read, with timestamps; "" if all could.
         left_out: what of the source is not in the result; "" if all is.
         decoded_sound: which sound is kept as samples; "" if all is as it was coded.
@@ -120,12 +119,17 @@ class VideoAccount:
     state: str = "left"
     published: Publication | None = None
     finished: str = ""
-    reasons: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     damage: str = ""
     left_out: str = ""
     decoded_sound: str = ""
     own: Content = field(default_factory=Content)
     content: Content = field(default_factory=Content)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Messages of what stands failed, each once."""
+        return list(dict.fromkeys(failure.message for failure in self.failures if failure.message))
 
     def stages(self) -> dict[str, StageAccount]:
         """Return stage -> account, in the order of the stages: of the chunks where there are any, else of the whole."""
@@ -168,7 +172,11 @@ def read_account(storage: Storage) -> RunAccount:
     Raises:
         StorageError: if it cannot be read.
     """
-    videos = {row["source"]: VideoAccount(**row) for row in _videos(storage)}
+    sources = recorded(storage)
+    videos = {
+        source: VideoAccount(source, facts.output, facts.video, facts.sha256, facts.size, facts.version)
+        for source, facts in sources.items()
+    }
     contents: dict[str, Content] = {}
     for video in videos.values():
         if video.video:
@@ -181,11 +189,12 @@ def read_account(storage: Storage) -> RunAccount:
             published.add(event)
             _add_event(event, videos, contents)
     _add_chunks(storage, contents)
-    broken = failed_sources(storage, tally)
-    for failure in tally.failures.values():
-        for video in _concerned(failure.source, failure.video, videos):
-            if failure.message and failure.message not in video.reasons:
-                video.reasons.append(failure.message)
+    for content in replaced(sources):
+        tally.forget(content)
+    for failure, concerned in standing_failures(tally, sources):
+        for video in (videos[source] for source in concerned if source in videos):
+            video.failures.append(failure)
+    broken = failed_sources(tally, sources)
     for video in videos.values():
         remarks = tally.damage, tally.left_out, tally.decoded_sound
         video.damage, video.left_out, video.decoded_sound = (each.get(video.source, "") for each in remarks)
@@ -194,19 +203,6 @@ def read_account(storage: Storage) -> RunAccount:
             video.published = published.newest[video.source]
     ordered = sorted(videos.values(), key=lambda video: (STATES.index(video.state), video.output))
     return RunAccount(ordered, tally, newest)
-
-
-def _videos(storage: Storage) -> Iterator[dict[str, Any]]:
-    for table in manifest.read(storage, "videos", _VIDEOS):
-        for row in table.to_pylist():
-            row.pop("chunks")
-            yield row
-
-
-def _concerned(source: str, video: str, videos: dict[str, VideoAccount]) -> list[VideoAccount]:
-    if source:
-        return [videos[source]] if source in videos else []
-    return [account for account in videos.values() if video and account.video == video]
 
 
 def _add_event(event: dict[str, Any], videos: dict[str, VideoAccount], contents: dict[str, Content]) -> None:

@@ -28,7 +28,6 @@ from pipeline.side_by_side import SideBySide
 from pipeline.sources import InputError
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
-from pipeline.tally import Failure
 from pipeline.workspace import RUN, Workspace
 from report.account import VideoAccount, read_account
 from report.footage import Input, StoredFrames
@@ -70,7 +69,6 @@ class _Work:
     account: VideoAccount
     page: str
     shots: list[Shot]
-    failures: list[Failure]
     record: Artifact | None
     key: str
 
@@ -109,8 +107,7 @@ def build_report(
         raise InputError(f"no video of this run is called {only}; name one as 'reelift status' or the report does")
     run_yaml = workspace.storage.read(RUN).decode() if workspace.storage.is_file(RUN) else ""
     memory = _memory(output)
-    failures = list(run.tally.failures.values())
-    works = [_work(account, workspace, failures, settings, run_yaml) for account in run.videos]
+    works = [_work(account, workspace, settings, run_yaml) for account in run.videos]
     wanted = [
         work
         for work in works
@@ -153,20 +150,13 @@ def _kept(memory: dict[str, Any], output: Storage) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(StorageError):
+        with suppress(StorageError, OSError):  # what ended the block is what is to be told
             output.put(MEMORY, json.dumps(memory, indent=0).encode())
         raise
 
 
-def _work(
-    account: VideoAccount, workspace: Workspace, failures: list[Failure], settings: ReportSettings, run_yaml: str
-) -> _Work:
+def _work(account: VideoAccount, workspace: Workspace, settings: ReportSettings, run_yaml: str) -> _Work:
     shots = shots_of(account.content.chunk_rows())
-    own = [
-        failure
-        for failure in failures
-        if failure.source == account.source or (not failure.source and account.video and failure.video == account.video)
-    ]
     record = None
     if account.published:
         record = Artifacts(workspace.storage, Path(tempfile.gettempdir())).record(STAGE, account.published.plan)
@@ -174,11 +164,16 @@ def _work(
         *(account.source, account.output, account.state, account.sha256, account.seconds()),
         *(account.damage, account.left_out, account.decoded_sound, len(account.troubles()), str(account.published)),
         record.to_json().decode() if record else "",
-        *([asdict(failure) for failure in own], [asdict(shot) for shot in shots], settings.model_dump(), run_yaml),
+        *(
+            [asdict(failure) for failure in account.failures],
+            [asdict(shot) for shot in shots],
+            settings.model_dump(),
+            run_yaml,
+        ),
         appearance(),
     ]
     key = hashlib.sha256(json.dumps(what_it_shows).encode()).hexdigest()
-    return _Work(account, page_name(account), shots, own, record, key)
+    return _Work(account, page_name(account), shots, record, key)
 
 
 def page_name(account: VideoAccount) -> str:
@@ -220,7 +215,7 @@ def _make(place: str, target: str, settings: ReportSettings, run_yaml: str, work
             artifacts = Artifacts(workspace.storage, Path(folder))
             published = Storage(resolved.get("output", ""))
             looks = look(work.record, published, _input(work, resolved), work.shots, artifacts, Path(folder), settings)
-    page = video_page(work.account, work.shots, work.failures, work.record, looks, run_yaml, settings)
+    page = video_page(work.account, work.shots, work.record, looks, run_yaml, settings)
     output.put(f"videos/{work.page}.html", page)
     return summary(work.account, work.shots, work.record, looks)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from pipeline.artifacts import Artifact
 from pipeline.fingerprint import CHUNK_STAGES
-from pipeline.tally import Failure
 from report.account import VideoAccount
 from report.looking import Looks
 from report.measuring import ShotFigures
@@ -27,7 +26,6 @@ TOLD = {"done": "restored", "failed": "failed", "left": "not done yet"}
 def video_page(
     account: VideoAccount,
     shots: list[Shot],
-    failures: list[Failure],
     record: Artifact | None,
     looks: Looks,
     run_yaml: str,
@@ -48,7 +46,7 @@ def video_page(
         state=account.state,
         state_told=TOLD[account.state],
         problems=[*_remarks(account), *looks.problems],
-        failures=failures,
+        failures=account.failures,
         tiles=_tiles(account, shots, record, looks, flags),
         flags=flags,
         pictures=_strip(looks),

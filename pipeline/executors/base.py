@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.driver import Driver
+from pipeline.executors.memory import WAIT_POLICY
 from pipeline.job import Job
 from pipeline.rows import SourceRow
 from stages.contract import Stage
@@ -50,6 +51,6 @@ def fix_threads(threads: int) -> None:
     OpenMP that spin take the cores from NNPACK's (``models.winograd``): docs/performance.md has what that costs.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_WAIT_POLICY", WAIT_POLICY)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)

@@ -30,6 +30,7 @@ from pipeline.rows import AssembleRow, Row, SourceRow
 from pipeline.schemas import DIED, DONE, TIMED_OUT, Event, Record
 from pipeline.stopping import Stopped
 from pipeline.storage import StorageError
+from pipeline.storage_errors import broken
 from pipeline.workspace import Workspace
 from pipeline.wrapper import SetupError
 
@@ -159,6 +160,8 @@ def work() -> None:
         LocalExecutor(mortal=True).execute(sources, stages, job, driver)
     except (SetupError, StorageError) as error:
         ending = error
+    except OSError as error:
+        ending = StorageError(broken(error))
     except Exception as error:
         why = Reason.of(error)
         print(why.traceback, end="", file=sys.stderr)

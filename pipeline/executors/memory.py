@@ -12,12 +12,14 @@ import platform
 
 _TRIM_THRESHOLD, _TOP_PAD = 2**31 - 1, 64 << 20
 
+WAIT_POLICY = "PASSIVE"
+"""Of OpenMP's threads: they sleep."""
 WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_TRIM_THRESHOLD_": str(_TRIM_THRESHOLD),
     "MALLOC_TOP_PAD_": str(_TOP_PAD),
-    "OMP_WAIT_POLICY": "PASSIVE",
+    "OMP_WAIT_POLICY": WAIT_POLICY,
 }
 """For processes still to be started."""
 

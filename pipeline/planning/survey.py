@@ -14,6 +14,7 @@ from pipeline.rows import SourceRow
 from pipeline.side_by_side import SideBySide
 from stages.split.config import SplitConfig
 
+CRASH = "the decoder crashes on it; leave it out, or convert it to another format"
 Look = Callable[[SourceRow, SplitConfig, bool], Probe]
 
 
@@ -36,16 +37,22 @@ def survey(
         look: what looks at one source; picklable.
     """
     found: dict[str, Probe] = {}
-    for row, result in _side_by_side(rows, config, workers, quick, look):
-        if result is not None:
-            found[row.shown] = result
-            seen(result)
-    for row in rows:  # one of these took its process down, and its neighbours with it
-        if row.shown not in found:
-            ((_, result),) = list(_side_by_side([row], config, 1, quick, look))
-            crash = "the decoder crashes on it; leave it out, or convert it to another format"
-            found[row.shown] = result or _unreadable(row, crash)
-            seen(found[row.shown])
+
+    def note(row: SourceRow, result: Probe) -> None:
+        found[row.shown] = result
+        seen(result)
+
+    left = list(rows)
+    while left:
+        for row, result in _side_by_side(left, config, workers, quick, look):
+            if result is not None:
+                note(row, result)
+        left = [row for row in left if row.shown not in found]
+        # One that was in hand took its process down, and all that waited with it: the first of these were in hand.
+        suspects, left = left[: 2 * workers + 1], left[2 * workers + 1 :]
+        for row in suspects:
+            ((_, alone),) = list(_side_by_side([row], config, 1, quick, look))
+            note(row, alone or _unreadable(row, CRASH))
     return _with_copies([found[row.shown] for row in rows])
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.again import failed
+from pipeline.config import RunConfig
+from pipeline.fingerprint import STAGES
 from pipeline.report import RunReport
 from pipeline.standing import Step
 from pipeline.status import status
@@ -113,3 +115,36 @@ def test_a_published_video_whose_source_could_not_be_read_for_a_while_is_done(
     assert restore().ok
     found = status(str(tmp_path / "workspace"))
     assert found["videos"] == {"total": 3, "done": 3, "failed": 0, "left": 0} and found["failures"] == []
+
+
+def test_what_failed_of_a_file_is_forgotten_when_a_better_one_has_taken_its_place(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    restore(Simulation(faults={("sample", 2): "item"}))
+    workspace, tape = Storage(tmp_path / "workspace"), library / "a" / "one.mp4"
+    assert list(failed(workspace)) == [str(tape)]
+    tape.write_text("20 one")
+    assert list(failed(workspace)) == [str(tape)], "nobody has tried the new one yet"
+    assert restore().ok
+    found = status(workspace)
+    assert found["videos"] == {"total": 3, "done": 3, "failed": 0, "left": 0} and found["failures"] == []
+    assert {stage: counts["failed"] for stage, counts in found["stages"].items()} == dict.fromkeys(STAGES, 0)
+    assert found["stages"]["decode"]["done"] == found["stages"]["split"]["done"] == 2 + 2 + 1
+    assert failed(workspace) == {}
+    account = read_account(workspace)
+    assert account.tally.failures == {} and [video.reasons for video in account.videos] == [[], [], []]
+
+
+def test_a_copy_that_fails_is_named_and_tried_again_and_not_the_one_that_is_published(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    config = RunConfig(limits={"keep_artifacts": False})
+    assert restore(config=config).ok
+    (library / "zwei.mp4").write_text("20 two")
+    report = restore(Simulation(faults={("sample", 1): "item"}), config=config)
+    workspace, twin = Storage(tmp_path / "workspace"), str(library / "zwei.mp4")
+    assert [each.source for each in report.failures] == [twin]
+    assert status(workspace)["videos"] == {"total": 4, "done": 3, "failed": 1, "left": 0}
+    assert [each["source"] for each in status(workspace)["failures"]] == [twin]
+    assert list(failed(workspace)) == [twin]
+    assert [video.source for video in read_account(workspace).videos if video.failures] == [twin]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pipeline.executors.cautious import CautiousExecutor
 from pipeline.report import RunReport
 from pipeline.status import status
 from pipeline.stopping import Stop
+from pipeline.storage import StorageError
 from pipeline.wrapper import SetupError
 
 Restore = Callable[..., RunReport]
@@ -73,6 +75,16 @@ def test_its_errors_and_the_wish_to_stop_go_from_one_process_to_the_other(restor
     stop = Stop()
     report = restore(executor=CautiousExecutor(), stop=stop, progress=lambda step: step.made and stop.ask())
     assert report.left and not report.failures
+
+
+def test_a_storage_that_fails_under_the_other_process_is_no_fault_of_ours(restore: Restore, tmp_path: Path) -> None:
+    restore()
+    record = next((tmp_path / "workspace/artifacts/flow").glob("*/*/artifact.json"))
+    record.unlink()
+    record.mkdir()  # what a file system may do to a file: reading it is an error of no known kind
+    shutil.rmtree(tmp_path / "restored")
+    with pytest.raises(StorageError, match=r"the workspace or the output failed \(.*artifact\.json'\); run the same"):
+        restore(executor=CautiousExecutor(), config=RunConfig(limits={"timeouts": {"sample": 100.0}}))
 
 
 def test_a_process_that_dies_before_it_works_ends_the_run_in_one_line(

@@ -7,8 +7,9 @@ import pytest
 
 from pipeline import compaction, manifest
 from pipeline.compaction import compact
-from pipeline.epoch import Epoch, Part, believed
+from pipeline.epoch import Epoch
 from pipeline.manifest import ManifestWriter
+from pipeline.parts import Part, believed
 from pipeline.schemas import DONE, Event
 from pipeline.storage import Storage, StorageError
 

@@ -108,6 +108,14 @@ def test_what_could_not_be_made_is_made_by_the_same_line_and_nothing_else_is(lib
     assert third.count("reused") == 1 and third.computed() == 0
 
 
+def test_what_its_chunks_take_is_given_back_while_it_lacks_a_derivative(library: Path) -> None:
+    without_mp4(library, "limits.keep_artifacts=true")
+    artifacts = library.parent / "workspace" / "artifacts"
+    assert list(artifacts.glob("decode/*/*/artifact.json"))
+    assert without_mp4(library).left_out
+    assert {path.parts[len(artifacts.parts)] for path in artifacts.rglob("artifact.json")} == {"assemble"}
+
+
 def test_what_cannot_be_made_again_changes_nothing_and_is_told_again(library: Path) -> None:
     without_mp4(library)
     before = tree(library.parent / "restored")

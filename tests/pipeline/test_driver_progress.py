@@ -102,3 +102,12 @@ def test_the_video_to_assemble_comes_with_every_attempt_at_it_that_failed() -> N
     assert row is not None
     # The machine that went away says nothing of the video.
     assert [each["outcome"] for each in row.trouble] == [RETRIED, DIED, TIMED_OUT]
+
+
+def test_a_video_is_not_told_of_the_attempts_to_assemble_another_of_the_same_content() -> None:
+    driver, _ = make_driver(2)
+    for name in ("a.mkv", "b.mkv"):
+        driver.receive(VideoRow(source(name), "split", 1))
+        row = driver.receive(ChunkRow(name, "", Chunk("v", 0, 0, 0, 10)))
+        assert row is not None and row.trouble == ()
+        driver.record([Event("assemble", RETRIED, video="v", source=name)])

@@ -17,6 +17,7 @@ from pipeline import epoch as epochs
 from pipeline import local_files
 from pipeline.epoch import BusyError, Epoch, FencedError
 from pipeline.manifest import ManifestWriter, read
+from pipeline.parts import EPOCHS
 from pipeline.report import RunReport
 from pipeline.schemas import DONE, EVENTS, FAILED, TABLES, Event, VideoRecord
 from pipeline.status import fold, status
@@ -261,7 +262,7 @@ def test_reading_starts_no_thread(tmp_path: Path) -> None:
 
 
 def test_what_a_kill_in_the_middle_of_a_claim_left_is_swept_by_the_next(tmp_path: Path) -> None:
-    folder = tmp_path / epochs.ROOT
+    folder = tmp_path / EPOCHS
     folder.mkdir(parents=True)
     drafts = [folder / f"000001.json.{uuid.uuid4().hex}.partial" for _ in range(2)]
     drafts[0].write_text("{}")

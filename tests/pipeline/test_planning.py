@@ -161,6 +161,14 @@ def test_a_file_that_crashes_the_decoder_or_cannot_be_had_is_named_and_stops_nob
     assert found[3].error == "offline: [Errno 5] the network is down"
 
 
+def test_after_a_crash_the_rest_is_looked_at_side_by_side_again() -> None:
+    rows = [SourceRow(name, name, name, 1, "") for name in ("a", "crash", *map(str, range(30)))]
+    found = survey(rows, SMALL, 2, look=crashing_probe)
+    assert [each.source for each in found if each.error] == ["crash"]
+    processes = {each.trouble["process"] for each in found if not each.error}
+    assert len(processes) <= 2 + 5 + 2, "those in hand when it crashed have one each, all others share two again"
+
+
 def test_copies_of_one_content_know_of_each_other(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.mkv", frames=5)
     (tmp_path / "b.mkv").write_bytes(clip.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from boundaries import Killed, kill_at
 from whole_jobs import tree
 
 from pipeline.artifacts import Artifact, Artifacts
-from pipeline.publish import Publisher
+from pipeline.fixity import ArtifactFile, digest_file
+from pipeline.publish import NEXT, Publisher
 from pipeline.storage import Storage
 from stages.contract import ItemError
 
@@ -121,3 +123,25 @@ def test_a_file_where_a_folder_is_needed_fails_that_video_alone(desk: Desk) -> N
     ):
         desk.publish({"in.mkv": "in"}, "b", "reels/x.mkv/in")
     assert desk.has(PLAIN)
+
+
+def test_a_connection_lost_while_a_result_is_being_replaced_costs_no_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = desk.publish(RICH, "a")
+    (desk.output / "reels" / "x.framemd5").write_text("new")  # as if it had died before the last write of ``replace``
+    files = [ArtifactFile(file.name, *digest_file(desk.output / file.name)) for file in record.files]
+    coming = Artifact(record.stage, "a", tuple(files))
+    storage = desk.publisher.artifacts.storage
+    storage.put(f"{desk.publisher.artifacts.folder(record.stage, 'a')}/{NEXT}", coming.to_json())
+    read = Storage.read
+
+    def lost(self: Storage, name: str) -> bytes:
+        if name.endswith(NEXT):
+            raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+        return read(self, name)
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionResetError):
+        patch.setattr(Storage, "read", lost)
+        desk.publisher.lookup("a")
+    assert desk.publisher.lookup("a") == coming

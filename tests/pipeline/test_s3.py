@@ -19,6 +19,7 @@ from benchmarks.simulated_stages import Simulation
 from pipeline.epoch import BusyError, Epoch
 from pipeline.fixity import digest
 from pipeline.report import RunReport
+from pipeline.source_files import check
 from pipeline.sources import InputError, expand
 from pipeline.status import status
 from pipeline.storage import Storage, StorageError
@@ -182,6 +183,20 @@ def test_an_input_that_is_not_there_is_told_of_before_anything_is_made(s3: Proxy
     for url in ("s3://nowhere-at-all/tapes/", f"{place}/tapse/", f"{place}/tape.mkv"):
         with pytest.raises(InputError, match=rf"^{url}: no such file or folder; check the path$"):
             expand([url], tmp_path / "out", f"{place}/run1")
+
+
+def test_a_bucket_is_listed_and_its_videos_not_asked_for_one_by_one(s3: Proxy, place: str) -> None:
+    made, asked = Storage(f"{place}/tapes"), []
+    for count in (2, 30):
+        for number in range(count):
+            made.put(f"box/{number:02}.mkv", b"x" * number)
+        for inputs in ("tapes", "tapes/*/*.mkv"):
+            with counting() as requests:
+                rows = expand([f"{place}/{inputs}"])
+            asked.append(requests.total())
+            assert [row.size for row in rows] == list(range(count))
+    assert asked[:2] == asked[2:]
+    check(rows[-1])  # what a worker sees is what the listing said
 
 
 def test_a_place_that_is_prepared_stays_as_it_was(s3: Proxy, place: str) -> None:

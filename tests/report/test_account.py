@@ -163,3 +163,14 @@ def test_names_of_pages_are_plain_and_unlike(tmp_path: Path) -> None:
     names = [page_name(video) for video in read_account(Storage(tmp_path / "run")).videos]
     assert len(set(names)) == len(names) == 8
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") and len(name) < 80 for name in names)
+
+
+def test_what_ends_a_report_is_told_even_if_its_memory_cannot_be_written(tmp_path: Path) -> None:
+    restore(tmp_path, Simulation())
+
+    def end(done: int, total: int, video: str) -> None:
+        (tmp_path / "run/report/pages.json").mkdir()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_report(tmp_path / "run", settings=NOTHING, progress=end)

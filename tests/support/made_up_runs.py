@@ -33,10 +33,10 @@ def big_index(videos: int, workspace: str = "/run") -> bytes:
         state = "failed" if number % 7 == 3 else "left" if number % 11 == 5 else "done"
         account = VideoAccount(f"/library/reel {number:05}.mov", f"reel {number:05}", "", "", 10**9, "", state)
         if state == "failed":
-            account.reasons.append(f"reel {number:05}.mov: the file is empty; fetch it again from {ORIGIN}")
-            tally.failures[("split", account.source, -1)] = Failure(
-                "split", account.source, "", -1, 1, "failed", "ItemError", account.reasons[0]
-            )
+            why = f"reel {number:05}.mov: the file is empty; fetch it again from {ORIGIN}"
+            failure = Failure("split", account.source, "", -1, 1, "failed", "ItemError", why)
+            account.failures.append(failure)
+            tally.failures[("split", account.source, -1)] = failure
         accounts.append(account)
     accounts.sort(key=lambda account: (("failed", "left", "done").index(account.state), account.output))
     for number, account in enumerate(accounts):
@@ -83,7 +83,7 @@ def big_video(width: int = 1440, height: int = 1080, **account: Any) -> bytes:
     record = Artifact("assemble", "f" * 64, (ArtifactFile("reel.mkv", 5, "0" * 64),), {"frames": 40})
     given = {"source": "/library/reel.mov", "output": "reel", "state": "done", **account}
     video = VideoAccount(**{"video": "v", "sha256": "5" * 64, "size": 7, "version": "", **given})
-    return video_page(video, SHOTS, [], record, looks, "seed: 1", ReportSettings())
+    return video_page(video, SHOTS, record, looks, "seed: 1", ReportSettings())
 
 
 def _bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:
