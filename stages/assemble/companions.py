@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from stages.assemble.attachments import attach
 from stages.assemble.audio_digest import AudioDigest, SampleDigest
 from stages.assemble.chapters import is_chapter_track, moved_chapters
 from stages.assemble.clock import Clock, clock_of
@@ -25,7 +26,6 @@ from stages.media.matroska import holds, holds_late, path_of
 from stages.media.probe import is_caption_stream, is_cover, open_video, video_stream
 
 _PEEK = 256
-_COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "bmp": ("bmp", "image/bmp")}
 
 
 class Companions:
@@ -165,27 +165,7 @@ class Companions:
         output.metadata.update(kept_tags(self._container.metadata))
         output.set_chapters(moved_chapters(self._container, self.shift))
         if self._config.attachments:
-            self._attach(output)
-
-    def _attach(self, output: Any) -> None:
-        for stream in self._container.streams:
-            if stream.type == "attachment" and stream.data:
-                name = stream.metadata.get("filename", f"attachment-{stream.index}")
-                copy = output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
-                copy.metadata.update({**kept_tags(stream.metadata), **copy.metadata})
-            elif stream.type == "video" and is_cover(stream):
-                self._attach_cover(output, stream)
-
-    def _attach_cover(self, output: Any, stream: Any) -> None:
-        codec = stream.codec_context.name if stream.codec_context is not None else ""
-        if codec not in _COVER_TYPES:
-            self.left_out.append(f"{stream.index} cover {codec}".strip())
-            return
-        suffix, mimetype = _COVER_TYPES[codec]
-        with open_video(path_of(self._container)) as again:
-            packet = next((p for p in again.demux(again.streams[stream.index]) if p.size), None)
-        if packet is not None:
-            output.add_attachment(stream.metadata.get("filename", f"cover.{suffix}"), mimetype, bytes(packet))
+            self.left_out += attach(self._container, output)
 
     def packets(self) -> Iterator[tuple[int, Any]]:
         """(tick by which to interleave, packet ready to be muxed), in the order of the source."""
