@@ -1,7 +1,7 @@
 """Whether a model folder's networks are whole, asked of the networks themselves in a process that may import torch.
 
 Which tensors there must be is known to the networks alone, and they take torch, whose import takes seconds; whoever
-asks stays without it.
+asks without having imported it stays without it.
 """
 
 from __future__ import annotations
@@ -42,25 +42,34 @@ def faults(root: Path) -> Mapping[str, str]:
 @lru_cache(maxsize=4)
 def _faults(root: Path, state: tuple[tuple[str, int, int], ...]) -> Mapping[str, str]:
     """The same, found once for each state of the files."""
+    try:
+        return _found(root) if "torch" in sys.modules else _asked(root)
+    except Exception:  # when the networks are loaded, it will be seen
+        return {}
+
+
+def _asked(root: Path) -> dict[str, str]:
+    """What another process finds, so that this one need not import torch."""
     words = [sys.executable, "-c", "from models.whole_folder import answer; answer()", str(root)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        done = subprocess.run(words, env=environment, capture_output=True, timeout=_SECONDS, check=True)
-        found: dict[str, str] = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return {}
+    done = subprocess.run(words, env=environment, capture_output=True, timeout=_SECONDS, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
     return found
 
 
 def answer() -> None:
     """What the other process does: print the faults of the folder that it is given as JSON."""
+    print(json.dumps(_found(Path(sys.argv[1]))))
+
+
+def _found(root: Path) -> dict[str, str]:
     from models.importing import import_diffusers
 
     import_diffusers()
     from models.loading import check_whole
 
     found = {}
-    for part in Path(sys.argv[1]).iterdir():
+    for part in root.iterdir():
         try:
             config = read_json(part / "config.json")
             name = config["_class_name"]
@@ -72,4 +81,4 @@ def answer() -> None:
             check_whole(getattr(module, name), stored)
         except ValueError as error:
             found[part.name] = str(error)
-    print(json.dumps(found))
+    return found

@@ -203,5 +203,19 @@ def test_a_folder_is_checked_without_torch(tmp_path, copied):
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
+def test_what_a_folder_lacks_is_found_without_torch(folder):
+    file = folder.root / "vae" / WEIGHTS
+    whole = load_file(file)
+    lacking = min(whole)
+    save_file({name: value for name, value in whole.items() if name != lacking}, file, metadata={"format": "pt"})
+    check = (
+        "import sys; from pathlib import Path; from models.folder import ModelFolder\n"
+        f"try: ModelFolder(Path({str(folder.root)!r})).check('vae')\n"
+        "except ValueError as error: print(error, 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True).stdout
+    assert f"does not hold a whole TemporalVAE: lacks {lacking};" in said and said.endswith("False\n")
+
+
 def test_no_folder_means_the_embedded_model():
     assert ModelFolder().root == EMBEDDED_FOLDER
