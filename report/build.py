@@ -105,7 +105,7 @@ def build_report(
     run = read_account(workspace.storage)
     if only is not None and not any(_is_meant(video, only) for video in run.videos):
         raise InputError(f"no video of this run is called {only}; name one as 'reelift status' or the report does")
-    run_yaml = workspace.storage.read(RUN).decode() if workspace.storage.is_file(RUN) else ""
+    run_yaml = workspace.storage.read(RUN).decode()
     memory = _memory(output)
     works = [_work(account, workspace, settings, run_yaml) for account in run.videos]
     wanted = [

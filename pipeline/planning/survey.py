@@ -48,8 +48,10 @@ def survey(
             if result is not None:
                 note(row, result)
         left = [row for row in left if row.shown not in found]
-        # One that was in hand took its process down, and all that waited with it: the first of these were in hand.
-        suspects, left = left[: 2 * workers + 1], left[2 * workers + 1 :]
+        # One that was in hand took its process down, and all that waited with it. A pool of the standard library gives
+        # out so many at once, in order: one to each process, as many again and one more to the queue before them.
+        in_hand = 2 * workers + 1
+        suspects, left = left[:in_hand], left[in_hand:]
         for row in suspects:
             ((_, alone),) = list(_side_by_side([row], config, 1, quick, look))
             note(row, alone or _unreadable(row, CRASH))
