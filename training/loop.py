@@ -29,6 +29,11 @@ def never() -> bool:
     return False
 
 
+def quicken(network: nn.Module, recipe: Recipe) -> None:
+    """Let convolutions take Winograd's way in float32; it has no other precision, and would stand in bfloat16's."""
+    use_winograd([network], on=recipe.precision == "float32")
+
+
 class TrainingLoop:
     """Optimises the trainable parameters of a network in slices of any length.
 
@@ -54,7 +59,7 @@ class TrainingLoop:
         self.accelerator = accelerator or Accelerator(cpu=True)
         self.network, self.recipe, self.folder = network.to(self.accelerator.device), recipe, folder
         self.model = model
-        use_winograd([self.network])
+        quicken(self.network, recipe)
         self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.optimiser = torch.optim.AdamW(

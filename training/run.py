@@ -21,14 +21,13 @@ from models.folder import ModelFolder
 from models.structure_encoder import StructureEncoder
 from models.unet import DenoisingUNet
 from models.vae import TemporalVAE
-from models.winograd import use_winograd
 from training.autoencoder import autoencoder_pictures, autoencoder_step, measure_scaling_factor
 from training.clips import ClipDataset
 from training.decoder import DecoderNetworks, decoder_pictures, decoder_step
 from training.denoiser import Denoiser, denoiser_step
 from training.estimate import estimate_pictures, estimate_step, with_cleaning
 from training.estimates import CPU, EstimateDataset
-from training.loop import TrainingLoop, never
+from training.loop import TrainingLoop, never, quicken
 from training.perceptual import perceptual_judge
 from training.recipe import Recipe
 
@@ -103,7 +102,7 @@ class _Slice:
 
     def frozen(self, network: NetworkT) -> NetworkT:
         """The network on the device, in evaluation mode, without gradients."""
-        use_winograd([network])
+        quicken(network, self.recipe)
         return network.to(self.accelerator.device).eval().requires_grad_(False)
 
     def save(self, network: ModelMixin, part: str) -> None:

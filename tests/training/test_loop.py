@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from training.loop import TrainingLoop
 from training.recipe import Recipe
+from training.run import PRECISIONS
 
 RECIPE = Recipe(stage="autoencoder", steps=12, warmup=2, rate=0.05, checkpoint_every=5, terms={"pixel": 1.0})
 
@@ -188,3 +191,21 @@ def test_a_step_that_cannot_be_taken_ends_the_training_before_it_spoils_the_weig
     assert "\n" not in str(found.value) and str(tmp_path) in str(found.value)
     assert all(weight.isfinite().all() for weight in [*net.parameters(), *loop.average.values()])
     assert len(losses(tmp_path)) == 6 and TrainingLoop(network(), RECIPE, tmp_path).step == 5
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_convolutions_are_computed_in_the_precision_of_the_recipe(
+    tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AcceleratorState, "_shared_state", {})  # a process has one precision
+    net = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.Conv2d(64, 64, 3, padding=1))
+    seen = []
+    net[0].register_forward_hook(lambda module, given, made: seen.append(made.dtype))
+
+    def step(number: int, generator: torch.Generator) -> Mapping[str, Tensor]:
+        return {"pixel": net(torch.randn(1, 64, 40, 40, generator=generator)).float().square().mean()}
+
+    recipe = RECIPE.model_copy(update={"precision": precision, "steps": 1})
+    accelerator = Accelerator(cpu=True, mixed_precision=PRECISIONS[precision])
+    TrainingLoop(net, recipe, tmp_path, accelerator).run(step)
+    assert seen == [getattr(torch, precision)]
