@@ -107,7 +107,7 @@ def moves(frame: Tensor, other: Neighbour) -> Tensor:
     """
     flow = other.flow
     pixel = frame.shape[-1] / flow.shape[-1]
-    around = _mean(flow, 2 * round(AROUND / pixel / 2) + 1)
+    around = mean_around(flow, 2 * round(AROUND / pixel / 2) + 1)
     place, itself = (each.square().sum(1, keepdim=True).sqrt() * pixel for each in (around, flow))
     moved, _ = _moved(other, (frame.shape[-2], frame.shape[-1]))
     gain = _apart(other.frame, frame, BESIDE) / _apart(moved, frame, BESIDE).clamp(min=1e-4)
@@ -151,10 +151,10 @@ def _moved(other: Neighbour, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 def _apart(one: Tensor, other: Tensor, side: int = NEIGHBOURHOOD) -> Tensor:
     """Mean difference of the channels and of the square around each place, ``[n, 1, h, w]``."""
-    return _mean((one - other).abs().mean(1, keepdim=True), side)
+    return mean_around((one - other).abs().mean(1, keepdim=True), side)
 
 
-def _mean(values: Tensor, side: int) -> Tensor:
+def mean_around(values: Tensor, side: int) -> Tensor:
     """Of the square of this side, odd, around each place, as far as it lies inside.
 
     Rows first, then columns, as sums of moved copies: ``avg_pool2d``, which adds up every square by itself, takes 15

@@ -35,7 +35,8 @@ CORRECTED: Mapping[str, Any] = {
 PRESETS: Mapping[str, Preset] = {
     "embedded": Preset(
         "The default: the small networks that come with Reelift. A recurrent initial estimate, a few denoising steps "
-        "from a third of the noise, corrected guidance.",
+        "from a third of the noise, corrected guidance; a clean source's low band is put back for the most part.",
+        {"decode": {"back_projection_if_clean": 0.4}},
     ),
     "conservative": Preset(
         "The embedded networks held to the source: little noise, all of the encoder's features, and the result, "

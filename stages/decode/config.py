@@ -26,6 +26,13 @@ class DecodeConfig(BaseModel):
         description="How much of the difference between source and result, at the source's size, is put back: 1 makes "
         "the result, reduced, the source again.",
     )
+    back_projection_if_clean: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="The same in frames of a clean source, of which the networks took nothing away, and less of it the "
+        "more they did; where back_projection is more, that counts.",
+    )
     colour_fix: Literal["none", "adain", "wavelet"] = Field(
         "wavelet", description="Take colours from the input: its mean and deviation, or its low frequencies."
     )
@@ -39,8 +46,8 @@ class DecodeConfig(BaseModel):
         ge=0.0,
         le=1.0,
         description="Weight of the frames before and after, moved along the optical flow, in each decoded frame, where "
-        "the input flickers or stands still (where it moves steadily, three tenths of it): less flicker, and a little "
-        "softer. 0 leaves frames as they were decoded.",
+        "the input flickers or stands still (where it moves steadily, three tenths of it, half of that in a clean "
+        "source): less flicker, and a little softer. 0 leaves frames as they were decoded.",
     )
     tile: int | None = Field(
         None,

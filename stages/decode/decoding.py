@@ -17,7 +17,7 @@ from models.memory import ShrinkingByCall
 from stages.contract import Fact
 from stages.decode.config import DecodeConfig
 from stages.decode.fidelity import Figures, as_tensor, back_project
-from stages.decode.filtering import filtered_frames
+from stages.decode.finishing import finished_frames
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
@@ -50,7 +50,7 @@ class Decoding(NetworkWork[DecodeConfig]):
         restore = self._restorer(task.inputs["sample"], canvas, frames)
         decoded = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
         small = (self._small(frame, canvas) for frame in read_frames(source))
-        finished = filtered_frames(decoded, small, task.inputs["flow"], self.config.temporal_filter)
+        finished = finished_frames(decoded, small, task.inputs["flow"], self.config)
         height, width = canvas.output
         figures = Figures()
         delivered = self._delivered(finished, canvas, read_frames(source), figures)

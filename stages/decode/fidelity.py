@@ -45,20 +45,21 @@ def enlarged(frame: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(frame, size=size, mode="bicubic", align_corners=False)
 
 
-def back_project(frame: Tensor, source: Tensor, weight: float) -> Tensor:
+def back_project(frame: Tensor, source: Tensor, weight: float | Tensor) -> Tensor:
     """``frame`` with its low band drawn to that of ``source`` (iterative back-projection, Irani and Peleg 1991).
 
     Args:
         frame: [1, 3, H, W] in [0, 1].
         source: [1, 3, h, w] in [0, 1].
-        weight: 0 changes nothing, 1 takes the whole difference over in each of three rounds.
+        weight: 0 changes nothing, 1 takes the whole difference over in each of three rounds; a number, or one for each
+            place where the two are compared (``low_band``), [1, 1, h, w].
     """
-    if not weight:
+    if isinstance(weight, float) and not weight:
         return frame
     size = low_band(_hw(source), _hw(frame))
     wanted = reduced(source, size)
     for _ in range(_ROUNDS):
-        frame = (frame + weight * enlarged(wanted - reduced(frame, size), _hw(frame))).clamp(0, 1)
+        frame = (frame + enlarged(weight * (wanted - reduced(frame, size)), _hw(frame))).clamp(0, 1)
     return frame
 
 

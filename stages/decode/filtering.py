@@ -9,23 +9,26 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from models.temporal_filter import Neighbour, steadied, temporal_filter
+from stages.decode.cleanliness import Judged
 
-IN_STEADY_PLACES = 0.3
-"""Weight of neighbours where the input moves and does not flicker, of that where it does or stands still."""
+IN_STEADY_PLACES, IF_CLEAN = 0.3, 0.15
+"""Weight of neighbours where the input moves and does not flicker, of that where it does or stands still; and the same
+where the input is clean."""
 PASSES = 3
 """How often the filter goes over what flickers or stands still: so many frames on either side count in the end."""
 
 
-def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Tensor]:
+def filtered_frames(frames: Iterable[Judged], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Judged]:
     """Yield the frames of a chunk, each filtered with those before and after it as they were.
 
     Where the input flickers or stands still, the result is filtered again, so that frames further on count as well, and
-    jitter of the flow is not followed; where it moves steadily, neighbours count for less.
+    jitter of the flow is not followed; where it moves steadily, neighbours count for less, the less the cleaner it is.
 
     Args:
-        frames: [3, H, W] in [-1, 1], on the canvas, in order.
+        frames: on the canvas, in order.
         inputs: what they were made of, [3, h, w] in [-1, 1], the same part of the picture at any size.
         flow: the folder that the flow stage wrote for the chunk.
         weight: of a neighbour where the input flickers or stands still; 0 yields the frames as they are.
@@ -39,9 +42,9 @@ def filtered_frames(frames: Iterable[Tensor], inputs: Iterable[Tensor], flow: Pa
         return
     motion = load_file(flow / "flow.safetensors")
     first, *others = tee(_seen(inputs, motion), PASSES)
-    frames = _filtered(frames, first, motion, weight, IN_STEADY_PLACES)
+    frames = _filtered(frames, first, motion, weight, (IN_STEADY_PLACES, IF_CLEAN))
     for seen in others:
-        frames = _filtered(frames, seen, motion, weight, 0.0)
+        frames = _filtered(frames, seen, motion, weight, (0.0, 0.0))
     yield from frames
 
 
@@ -52,15 +55,20 @@ def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tu
 
 
 def _filtered(
-    frames: Iterable[Tensor],
+    frames: Iterable[Judged],
     seen: Iterable[tuple[Tensor, list[Tensor]]],
     motion: Mapping[str, Tensor],
     weight: float,
-    least: float,
-) -> Iterator[Tensor]:
-    for (this, neighbours), (amount, flows) in zip(_beside(frames, motion), seen, strict=True):
-        still = [replace(each, flow=flow) for each, flow in zip(neighbours, flows, strict=True)]
-        yield temporal_filter(this[None], still, weight * amount.clamp(min=least))[0]
+    least: tuple[float, float],
+) -> Iterator[Judged]:
+    """Filter once; ``least`` of the weight counts everywhere, in damaged places and in clean ones."""
+    frames, judged = tee(frames)
+    beside = _beside((each.frame for each in frames), motion)
+    for each, (this, neighbours), (amount, flows) in zip(judged, beside, seen, strict=True):
+        still = [replace(other, flow=flow) for other, flow in zip(neighbours, flows, strict=True)]
+        clean = functional.interpolate(each.clean, size=amount.shape[-2:], mode="bilinear")
+        amount = amount.maximum(least[0] + clean * (least[1] - least[0]))
+        yield replace(each, frame=temporal_filter(this[None], still, weight * amount)[0])
 
 
 def _beside(frames: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Neighbour]]]:

@@ -19,6 +19,7 @@ class DecodeStage(NetworkStage[DecodeConfig]):
     """
 
     name = "decode"
+    revision = 2
 
     @property
     def parameters(self) -> Mapping[str, Any]:
