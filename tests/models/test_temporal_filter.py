@@ -173,4 +173,4 @@ def test_means_of_squares_are_those_of_what_lies_inside(size: tuple[int, int], s
         for column in range(size[1]):
             rows, columns = (slice(max(0, at - reach), at + reach + 1) for at in (row, column))
             expected[..., row, column] = values[..., rows, columns].mean(dim=(-2, -1))
-    torch.testing.assert_close(module._mean(values, side), expected)
+    torch.testing.assert_close(module.mean_around(values, side), expected)
