@@ -159,7 +159,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=400, help="of each row")
     parser.add_argument("--rows", nargs="*", help="only rows that begin with one of these")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not any(list(options.data.glob(prepared)) for prepared in ("index.json", "estimates-*")):
+        parser.error(f"--data {options.data}: not a prepared folder; run 'reelift prepare-data' first")
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,7 +23,7 @@ from benchmarks.record import given, write_result
 from pipeline.config import merge
 from pipeline.presets import PRESETS
 
-FULL_TILE = 64
+FULL_TILE, LEAST_TILE = 64, 8
 NAMES = ("reference", "balanced", "fast")
 
 
@@ -34,7 +34,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tile", type=int, default=16, help="side of the tiles in latent pixels")
     parser.add_argument("--fusion", type=float, default=0.0, help="weight of the estimate's features")
     parser.add_argument("--estimate", choices=("bicubic", "recurrent"), default="bicubic", help="the initial one")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.tile < LEAST_TILE:
+        parser.error(f"--tile {options.tile}: must be at least {LEAST_TILE}")
+    return options
 
 
 def values(name: str, tile: int) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from benchmarks.worker_environment import take_worker_environment
 
 PLAIN, OURS = "plain", "ours: reference"
 PRESETS = ["balanced", "fast", "embedded"]
+LEAST_SIDE = 64
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Root mean square of the difference over that of the result, of latents and of frames."""
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -76,6 +77,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.memory_format = options.memory_format or ("both" if on_gpu else "contiguous")
     if options.frames < 5 or options.frames % 5:
         parser.error(f"--frames {options.frames}: must be whole windows of 5")
+    if min(options.height, options.width) < LEAST_SIDE:
+        parser.error(f"{options.width}x{options.height}: must be at least {LEAST_SIDE} pixels a side")
+    if options.model and not (options.model / "unet").is_dir():
+        parser.error(f"--model {options.model}: no model folder (it has no unet/)")
     return options
 
 

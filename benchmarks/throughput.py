@@ -102,7 +102,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--source", type=Path, default=SAMPLE, help="a video")
     parser.add_argument("--chunk-frames", type=int, default=20, help="short chunks, so that there are several")
     parser.add_argument("--json", type=Path, help="write the result there, too")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.source.is_file():
+        parser.error(f"--source {options.source}: no such file")
+    return options
 
 
 def configuration(options: argparse.Namespace) -> RunConfig:
