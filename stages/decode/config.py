@@ -30,8 +30,8 @@ class DecodeConfig(BaseModel):
         0.0,
         ge=0.0,
         le=1.0,
-        description="The same in frames of a clean source, of which the networks took nothing away, and less of it the "
-        "more they did; where back_projection is more, that counts.",
+        description="The same where the source is clean, so that the networks took next to nothing away but their own "
+        "errors; less of it the more they did.",
     )
     colour_fix: Literal["none", "adain", "wavelet"] = Field(
         "wavelet", description="Take colours from the input: its mean and deviation, or its low frequencies."

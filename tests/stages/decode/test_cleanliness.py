@@ -47,6 +47,15 @@ def test_noise_all_over_is_damage_at_two_levels_of_8_bits() -> None:
     assert judged[0] > 0.8 and judged[1] < 0.3 and judged[2] == 0
 
 
+def test_black_bars_do_not_make_a_noisy_film_clean() -> None:
+    bar = 56
+    frame = target(192 + 2 * bar)
+    frame[..., :bar, :] = frame[..., -bar:, :] = -1
+    noise = torch.randn(1, 3, frame.shape[-2] // 4, 64, generator=torch.Generator().manual_seed(2)) * 4 / 255
+    noise[..., : bar // 4, :] = noise[..., -bar // 4 :, :] = 0
+    assert found(frame, 0 * noise) > 0.5 and found(frame, noise) == 0
+
+
 def test_a_speck_in_a_clean_source_stays_damage() -> None:
     frame = target(768, 1024)
     source = source_of(frame)
