@@ -159,17 +159,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=400, help="of each row")
     parser.add_argument("--rows", nargs="*", help="only rows that begin with one of these")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
-    options = parser.parse_args(arguments)
-    if not any(list(options.data.glob(prepared)) for prepared in ("index.json", "estimates-*")):
-        parser.error(f"--data {options.data}: not a prepared folder; run 'reelift prepare-data' first")
-    return options
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train and judge all rows and print the tables."""
     options = parse(arguments)
     recipe = load_recipe(RECIPES / "autoencoder.yaml")
-    folder = ensure_estimates(options.data, EMBEDDED_FOLDER, recipe)
+    try:
+        folder = ensure_estimates(options.data, EMBEDDED_FOLDER, recipe)
+    except ValueError as error:
+        raise SystemExit(f"architecture: {error}") from None
     case = Case(Part(folder, slice(-HELD_BACK)), Part(folder, slice(-HELD_BACK, None)), options.steps)
     rows: list[dict[str, Any]] = []
     record = {"rows": rows, "options": given(options), "machine": machine(torch.device("cpu"))}

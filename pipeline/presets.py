@@ -36,17 +36,16 @@ PRESETS: Mapping[str, Preset] = {
     "embedded": Preset(
         "The default: the small networks that come with Reelift. A recurrent initial estimate, a few denoising steps "
         "from a third of the noise, corrected guidance; a clean source's low band is put back for the most part.",
-        {"decode": {"back_projection_if_clean": 0.4}},
     ),
     "conservative": Preset(
         "The embedded networks held to the source: little noise, all of the encoder's features, and the result, "
         "reduced, is the source again.",
-        {"fidelity": 0.0},
+        {"fidelity": 0.0, "decode": {"back_projection_if_clean": 0.0}},
     ),
     "detail": Preset(
         "The embedded networks given room: more noise, a third more of the encoder's features, hardly anything of the "
         "source put back.",
-        {"fidelity": 0.8},
+        {"fidelity": 0.8, "decode": {"back_projection_if_clean": 0.0}},
     ),
     "reference": Preset(
         "MGLD-VSR to the letter, with all its seams: needs a converted model folder. Disjoint windows of 5 frames, "
@@ -82,6 +81,7 @@ PRESETS: Mapping[str, Preset] = {
             },
             "decode": {
                 "fusion_weight": 1.0,
+                "back_projection_if_clean": 0.0,
                 "colour_fix": "adain",
                 "window_frames": 5,
                 "window_overlap": 0,
@@ -111,6 +111,7 @@ PRESETS: Mapping[str, Preset] = {
                 "guidance": CORRECTED,
             },
             "decode": {
+                "back_projection_if_clean": 0.0,
                 "window_frames": 11,
                 "window_overlap": 1,
                 "colour_fix": "wavelet",
@@ -136,7 +137,13 @@ PRESETS: Mapping[str, Preset] = {
                 "reuse_steps": 2,
                 "guidance": CORRECTED,
             },
-            "decode": {"window_frames": 11, "window_overlap": 1, "temporal_filter": 0.25, "tile": 120},
+            "decode": {
+                "back_projection_if_clean": 0.0,
+                "window_frames": 11,
+                "window_overlap": 1,
+                "temporal_filter": 0.25,
+                "tile": 120,
+            },
         },
     ),
 }

@@ -27,7 +27,7 @@ class DecodeConfig(BaseModel):
         "the result, reduced, the source again.",
     )
     back_projection_if_clean: float = Field(
-        0.0,
+        0.4,
         ge=0.0,
         le=1.0,
         description="The same where the source is clean, so that the networks took next to nothing away but their own "

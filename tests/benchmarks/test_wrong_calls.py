@@ -13,7 +13,6 @@ from benchmarks import architecture, presets, sampler, throughput
 @pytest.mark.parametrize(
     ("parse", "arguments", "told"),
     [
-        (architecture.parse, ["--data", "/nowhere"], "--data /nowhere: not a prepared folder"),
         (presets.parse, ["--tile", "3"], "--tile 3: must be at least 8"),
         (sampler.parse, ["--model", "/nowhere"], "--model /nowhere: no model folder"),
         (sampler.parse, ["--height", "7", "--width", "90"], "90x7: must be at least 64 pixels a side"),
@@ -27,3 +26,8 @@ def test_a_wrong_call_is_told(
     with pytest.raises(SystemExit):
         parse(arguments)
     assert told in capsys.readouterr().err
+
+
+def test_data_that_was_not_prepared_is_told() -> None:
+    with pytest.raises(SystemExit, match="architecture: /nowhere: not a prepared folder"):
+        architecture.main(["--data", "/nowhere"])

@@ -63,4 +63,4 @@ def test_what_the_filter_takes_from_a_clean_source_is_no_damage_and_put_back(tmp
 
 def test_without_either_nothing_is_read(tmp_path: Path) -> None:
     frames = [torch.zeros(3, 16, 16), torch.ones(3, 16, 16)]
-    assert finished(frames, [], tmp_path / "none", temporal_filter=0) == frames
+    assert finished(frames, [], tmp_path / "none", temporal_filter=0, back_projection_if_clean=0) == frames
