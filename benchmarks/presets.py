@@ -20,10 +20,10 @@ import torch
 from benchmarks.latents_alone import COLUMNS, add_options, columns, trial
 from benchmarks.machine import machine
 from benchmarks.record import given, write_result
-from pipeline.config import merge
+from pipeline.config import ConfigError, merge
 from pipeline.presets import PRESETS
 
-FULL_TILE, LEAST_TILE = 64, 8
+FULL_TILE = 64
 NAMES = ("reference", "balanced", "fast")
 
 
@@ -34,10 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tile", type=int, default=16, help="side of the tiles in latent pixels")
     parser.add_argument("--fusion", type=float, default=0.0, help="weight of the estimate's features")
     parser.add_argument("--estimate", choices=("bicubic", "recurrent"), default="bicubic", help="the initial one")
-    options = parser.parse_args(arguments)
-    if options.tile < LEAST_TILE:
-        parser.error(f"--tile {options.tile}: must be at least {LEAST_TILE}")
-    return options
+    return parser.parse_args(arguments)
 
 
 def values(name: str, tile: int) -> dict[str, Any]:
@@ -57,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with trial(options) as clip:
         for name in NAMES:
             settings = merge(values(name, options.tile), {"sample": {"initial_estimate": options.estimate}})
-            restored = clip.restore(fusion=options.fusion, **settings)
+            try:
+                restored = clip.restore(fusion=options.fusion, **settings)
+            except ConfigError as error:
+                raise SystemExit(f"presets: {error}") from None
             rows.append({"preset": name, **clip.measure(restored)})
             print(f"{name:16}{columns(rows[-1])}", flush=True)
     write_result(options.json, {"rows": rows, "options": given(options), "machine": machine(torch.device("cpu"))})

@@ -31,10 +31,12 @@ from benchmarks.sampler_case import SIZES, Case, Networks, Restored
 from benchmarks.sampler_settings import presets
 from benchmarks.sampler_ways import PARTS, Measured, Way, measure
 from benchmarks.worker_environment import take_worker_environment
+from models.folder import ModelFolder
 
 PLAIN, OURS = "plain", "ours: reference"
 PRESETS = ["balanced", "fast", "embedded"]
-LEAST_SIDE = 64
+LEAST_SIDE = 32
+"""Four latent pixels: with fewer, networks of three levels have nothing left on the last."""
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Root mean square of the difference over that of the result, of latents and of frames."""
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -79,8 +81,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--frames {options.frames}: must be whole windows of 5")
     if min(options.height, options.width) < LEAST_SIDE:
         parser.error(f"{options.width}x{options.height}: must be at least {LEAST_SIDE} pixels a side")
-    if options.model and not (options.model / "unet").is_dir():
-        parser.error(f"--model {options.model}: no model folder (it has no unet/)")
+    if options.model:
+        try:
+            ModelFolder(options.model).check("unet", "structure_encoder", "vae")
+        except (FileNotFoundError, ValueError) as error:
+            parser.error(str(error))
     return options
 
 

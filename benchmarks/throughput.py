@@ -32,6 +32,7 @@ from pipeline.executors.on_ray import RayExecutor
 from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.run import run
 from pipeline.schemas import DONE
+from pipeline.searching import InputError
 from pipeline.stage_factories import stage_factories
 from pipeline.storage import Storage
 from stages.contract import Stage
@@ -102,10 +103,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--source", type=Path, default=SAMPLE, help="a video")
     parser.add_argument("--chunk-frames", type=int, default=20, help="short chunks, so that there are several")
     parser.add_argument("--json", type=Path, help="write the result there, too")
-    options = parser.parse_args(arguments)
-    if not options.source.is_file():
-        parser.error(f"--source {options.source}: no such file")
-    return options
+    return parser.parse_args(arguments)
 
 
 def configuration(options: argparse.Namespace) -> RunConfig:
@@ -135,7 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     options = parse(arguments)
     config = configuration(options)
-    result = measure(config, stage_factories(config), options.source)
+    try:
+        result = measure(config, stage_factories(config), options.source)
+    except InputError as error:
+        raise SystemExit(f"throughput: {error}") from None
     for name, rate in result["frames_per_second"].items():
         print(f"{name:6}{rate:8.3f} frames per second ({result[name]['seconds']:.1f} s)")
     print(f"the pipeline gives {result['ratio']:.1%} of what the bare networks do")

@@ -104,7 +104,8 @@ class Decoding(NetworkWork[DecodeConfig]):
         for frame, given in zip(frames, sources, strict=True):
             image = ((canvas.leave(frame[None]) + 1) / 2).clamp(0, 1)
             source = as_tensor(given, image.device)
-            image = back_project(image, source, self.config.back_projection)
+            if self.config.back_projection:
+                image = back_project(image, source, self.config.back_projection)
             figures.add(image, source)
             if self.config.rounding == "truncate8":
                 image = torch.floor(image * 255) / 255

@@ -54,8 +54,6 @@ def back_project(frame: Tensor, source: Tensor, weight: float | Tensor) -> Tenso
         weight: 0 changes nothing, 1 takes the whole difference over in each of three rounds; a number, or one for each
             place where the two are compared (``low_band``), [1, 1, h, w].
     """
-    if isinstance(weight, float) and not weight:
-        return frame
     size = low_band(_hw(source), _hw(frame))
     wanted = reduced(source, size)
     for _ in range(_ROUNDS):

@@ -41,7 +41,7 @@ def finished_frames(
     )
     finished = filtered_frames(judged, inputs, flow, config.temporal_filter)
     for each, source in zip(finished, wanted, strict=True):
-        yield _put_back(each, source, put_back) if put_back else each.frame
+        yield _put_back(each, source, put_back) if put_back and each.clean.any() else each.frame
 
 
 def _put_back(restored: Judged, source: Tensor, weight: float) -> Tensor:
