@@ -36,6 +36,7 @@ class SplitStage(Stage[SplitTask, Iterator[SplitChunk]]):
     """
 
     name: ClassVar[str] = "split"
+    revision: ClassVar[int] = 2
 
     def __init__(self, config: SplitConfig) -> None:
         self.config = config

@@ -30,8 +30,9 @@ class Stamper:
     """Gives every frame a timestamp later than the one before it.
 
     A frame without one, with one that is not later, or with one that leaps ahead while most frames after it go on from
-    where the time was, is placed by the nominal rate after the last good one, and marked. A leap that the frames after
-    it follow is a gap, and stays.
+    where the time was, is placed by the nominal rate after the last good one, and marked; if most frames after it are
+    later than that, it is placed before them, so that a timestamp that is there twice moves no other frame. A leap that
+    the frames after it follow is a gap, and stays.
 
     Attributes:
         begin: where the first frame must be for the first good timestamp to be right, if there are frames without one
@@ -68,7 +69,7 @@ class Stamper:
         if own is None or passed:
             place, good = self._made_up(passed), False
         else:
-            place, good = self._own(own)
+            place, good = self._own(own, after)
             self._course = own
         self._last = place
         return Stamp(place, duration, not good)
@@ -89,22 +90,23 @@ class Stamper:
         before = max(pts for _, pts in passed) if self._last is None else self._last
         return passed if own - before > _LEAP * self._nominal else []
 
-    def _own(self, own: int) -> tuple[int, bool]:
+    def _own(self, own: int, after: _After) -> tuple[int, bool]:
         if self._course is None and self._number and self.begin is None:
             self.begin = own - round(self._number * self._nominal)
         if self._last is not None and own <= self._last:
-            return self._made_up([]), False
+            ahead = sum(pts > self._last for _, pts in after)
+            return self._made_up(after if 2 * ahead > len(after) else []), False
         self._anchor = (own, self._number)
         return own, True
 
-    def _made_up(self, passed: _After) -> int:
-        """By the nominal rate, and before the good timestamps of ``passed``."""
-        if self._last is None and passed:
-            far, pts = passed[0]
+    def _made_up(self, following: _After) -> int:
+        """By the nominal rate, and before the good timestamps of ``following``."""
+        if self._last is None and following:
+            far, pts = following[0]
             return pts - round(far * self._nominal)
         anchor, number = self._anchor
         place = anchor + round((self._number - max(number, 0)) * self._nominal)
         if self._last is None:
             return place
-        room = [self._last + (pts - self._last) // (far + 1) for far, pts in passed if pts > self._last]
+        room = [self._last + (pts - self._last) // (far + 1) for far, pts in following if pts > self._last]
         return max(min([place, *room]), self._last + 1)

@@ -52,7 +52,7 @@ class Clip:
 def make_clip(path: Path, clip: Clip) -> Path:
     """Write ``clip`` to ``path``; the container follows from the suffix."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(clip.codec, rate=clip.rate, options=dict(clip.options))
+        stream = container.add_stream(clip.codec, rate=clip.rate, options={"threads": "1", **dict(clip.options)})
         stream.width, stream.height = clip.size
         stream.pix_fmt = clip.pix_fmt
         context = stream.codec_context

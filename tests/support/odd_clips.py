@@ -22,8 +22,13 @@ FIELDS = "-c:v mpeg2video -flags +ilme+ildct -b:v 4M OUT"
 
 
 def ffmpeg(words: str, folder: Path) -> None:
-    """Run ffmpeg in ``folder``."""
-    line = [ffmpeg_program(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *shlex.split(words)]
+    """Run ffmpeg in ``folder``; the last word names the output.
+
+    On one thread, so that a clip is the same whenever it is made: the packets of mpeg2video on several are not, and
+    where one happens to end within a start code, FFmpeg gives a picture the timestamp of the next.
+    """
+    *options, output = shlex.split(words)
+    line = [ffmpeg_program(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *options, "-threads", "1", output]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}\n{done.stderr}"
 

@@ -75,8 +75,20 @@ def test_joined_recordings_go_on_at_the_rate(facts: VideoFacts) -> None:
     assert stamped(facts, [*part, *range(1000, 1320, 40)])[0] == list(range(1000, 1520, 40))
 
 
-def test_a_leap_too_small_to_tell_from_disorder_is_kept(facts: VideoFacts) -> None:
-    assert stamped(facts, [0, 80, 40, 120, 160])[0][:2] == [0, 80]
+@pytest.mark.parametrize(
+    ("own", "expected", "mended"),
+    [
+        ([0, 40, 80, 80, 120, 160, 200], [0, 40, 80, 100, 120, 160, 200], [3]),
+        ([0, 80, 120, 120, 160, 200, 240], [0, 80, 120, 140, 160, 200, 240], [3]),  # a step left out before
+        ([0, 80, 40, 120, 160], [0, 80, 100, 120, 160], [2]),  # too small a leap to be told from disorder
+        ([0, 40, 80, 40, 80, 120, 160], [0, 40, 80, 93, 106, 120, 160], [3, 4]),
+        ([0, 40, 40], [0, 40, 80], [2]),
+    ],
+)
+def test_a_timestamp_that_is_there_twice_moves_no_other_frame(
+    facts: VideoFacts, own: list[int | None], expected: list[int], mended: list[int]
+) -> None:
+    assert stamped(facts, own) == (expected, mended)
 
 
 def table_of(chunks: list[SplitChunk]) -> FrameTable:
