@@ -66,11 +66,15 @@ class Stamper:
         own = self._usable(pts)
         after = [(far, each) for far, each in enumerate(map(self._usable, following), 1) if each is not None]
         passed = self._passed(own, after)
-        if own is None or passed:
-            place, good = self._made_up(passed), False
-        else:
-            place, good = self._own(own, after)
+        if own is not None and not passed:
+            if self._course is None and self._number and self.begin is None:
+                self.begin = own - round(self._number * self._nominal)
             self._course = own
+        if own is None or passed or (self._last is not None and own <= self._last):
+            place, good = self._made_up(passed or self._ahead(after)), False
+        else:
+            place, good = own, True
+            self._anchor = (own, self._number)
         self._last = place
         return Stamp(place, duration, not good)
 
@@ -90,14 +94,10 @@ class Stamper:
         before = max(pts for _, pts in passed) if self._last is None else self._last
         return passed if own - before > _LEAP * self._nominal else []
 
-    def _own(self, own: int, after: _After) -> tuple[int, bool]:
-        if self._course is None and self._number and self.begin is None:
-            self.begin = own - round(self._number * self._nominal)
-        if self._last is not None and own <= self._last:
-            ahead = sum(pts > self._last for _, pts in after)
-            return self._made_up(after if 2 * ahead > len(after) else []), False
-        self._anchor = (own, self._number)
-        return own, True
+    def _ahead(self, after: _After) -> _After:
+        """What is later than the last frame, if that is most of what comes after this one; else nothing."""
+        ahead = [each for each in after if self._last is not None and each[1] > self._last]
+        return ahead if 2 * len(ahead) > len(after) else []
 
     def _made_up(self, following: _After) -> int:
         """By the nominal rate, and before the good timestamps of ``following``."""

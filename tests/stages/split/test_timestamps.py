@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from odd_clips import TONE, ffmpeg, moving, write_texture
 
 from stages.items import SplitChunk
@@ -21,9 +23,12 @@ Split = Callable[..., list[SplitChunk]]
 _HIGH_BIT = 0x20  # of the second byte of a PES timestamp: 2 ** 27 ticks, 1491 s
 
 
-@pytest.fixture
-def facts(clip: Callable[..., Path]) -> VideoFacts:
-    return replace(probe(clip("a.mkv", frames=1)), time_base=Fraction(1, 1000), rate=Fraction(25), start=0)
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> VideoFacts:
+    folder = tmp_path_factory.mktemp("facts")
+    write_texture(folder)
+    ffmpeg(f"{moving(seconds=0.04)} -c:v ffv1 a.mkv", folder)
+    return replace(probe(folder / "a.mkv"), time_base=Fraction(1, 1000), rate=Fraction(25), start=0)
 
 
 def stamped(facts: VideoFacts, own: list[int | None]) -> tuple[list[int], list[int]]:
@@ -89,6 +94,23 @@ def test_a_timestamp_that_is_there_twice_moves_no_other_frame(
     facts: VideoFacts, own: list[int | None], expected: list[int], mended: list[int]
 ) -> None:
     assert stamped(facts, own) == (expected, mended)
+
+
+@given(
+    steps=st.lists(st.integers(10, 80), min_size=12, max_size=30),
+    wrong=st.lists(st.sampled_from([None, "twice", 10**6, -(10**6)]), min_size=5, max_size=5),
+)
+def test_what_is_wrong_with_one_frame_in_four_moves_no_other(
+    facts: VideoFacts, steps: list[int], wrong: list[int | str | None]
+) -> None:
+    true = [0, *accumulate(steps)]
+    own: list[int | None] = [*true]
+    for number, fault in zip(range(2, len(true) - LOOK_AHEAD, LOOK_AHEAD + 1), wrong, strict=False):
+        own[number] = fault if fault is None else true[number - 1] + (0 if fault == "twice" else int(fault))
+    placed, mended = stamped(facts, own)
+    assert all(earlier < later for earlier, later in pairwise(placed))
+    assert mended == [n for n, each in enumerate(own) if each != true[n]]
+    assert all(placed[n] == time for n, time in enumerate(true) if n not in mended)
 
 
 def table_of(chunks: list[SplitChunk]) -> FrameTable:
