@@ -109,14 +109,24 @@ def moves(frame: Tensor, other: Neighbour) -> Tensor:
     pixel = frame.shape[-1] / flow.shape[-1]
     around = mean_around(flow, 2 * round(AROUND / pixel / 2) + 1)
     place, itself = (each.square().sum(1, keepdim=True).sqrt() * pixel for each in (around, flow))
-    moved, _ = _moved(other, (frame.shape[-2], frame.shape[-1]))
-    gain = _apart(other.frame, frame, BESIDE) / _apart(moved, frame, BESIDE).clamp(min=1e-4)
+    gain = _apart(other.frame, frame, BESIDE) / mismatch(frame, other).clamp(min=1e-4)
     signs = (
         (place - STILL) / (MOVING - STILL),
         (itself - SLOW) / (FAST - SLOW),
         _resized((gain - DOUBTFUL) / (CLEAR - DOUBTFUL), flow),
     )
     return torch.cat(signs, dim=1).amax(1, keepdim=True).clamp(0, 1)
+
+
+def mismatch(frame: Tensor, other: Neighbour) -> Tensor:
+    """How far a neighbour, moved along its flow, differs from the frame: mean over places, ``[1, 1, h, w]``.
+
+    Args:
+        frame: ``[1, c, h, w]``.
+        other: its neighbour, as large as the frame; what is occluded is compared as well.
+    """
+    moved, _ = _moved(other, (frame.shape[-2], frame.shape[-1]))
+    return _apart(moved, frame, BESIDE)
 
 
 def steadied(frame: Tensor, neighbours: Sequence[Neighbour]) -> tuple[Tensor, list[Tensor]]:

@@ -172,7 +172,10 @@ class Runtime(BaseModel):
         "on CPUs with AVX2 or AVX-512. Changes results by rounding.",
     )
     threads: int = Field(
-        2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
+        2,
+        ge=1,
+        le=256,
+        description="Threads of torch and OpenCV a worker; fixed, so that bytes do not depend on the pools.",
     )
     scratch: str | None = Field(
         None, description="Local folder for temporary files; null: inside a local workspace, else the system's."

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TypeVar
 
+import cv2
 import torch
 from torch import nn
 
@@ -32,6 +33,7 @@ def prepare_device(setting: ModelSetting) -> tuple[torch.device, torch.dtype]:
         ValueError: if the device asked for is not there.
     """
     torch.set_num_threads(setting.threads)
+    cv2.setNumThreads(setting.threads)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = False

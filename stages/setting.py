@@ -38,5 +38,8 @@ class ModelSetting(BaseModel):
     compile: Compilation = Field("off", description="How torch compiles the networks of sample and decode.")
     winograd: bool = Field(True, description="On CPUs, whether 3x3 and 7x7 convolutions take fewer multiplications.")
     threads: int = Field(
-        2, ge=1, le=256, description="torch threads per worker; fixed, so that the bytes do not depend on the pools."
+        2,
+        ge=1,
+        le=256,
+        description="Threads of torch and OpenCV a worker; fixed, so that bytes do not depend on the pools.",
     )

@@ -49,6 +49,12 @@ class DecodeConfig(BaseModel):
         "the input flickers or stands still (where it moves steadily, three tenths of it, half of that in a clean "
         "source): less flicker, and a little softer. 0 leaves frames as they were decoded.",
     )
+    filter_flow: Literal["source", "result"] = Field(
+        "result",
+        description="The optical flow that it moves them along: 'source' is that of the flow stage; 'result' is found "
+        "anew between decoded frames, by OpenCV's dense inverse search on the CPU: what damages the source does not "
+        "move it about.",
+    )
     tile: int | None = Field(
         None,
         ge=8,

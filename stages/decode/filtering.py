@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, pairwise, tee
-from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from models.temporal_filter import Neighbour, steadied, temporal_filter
 from stages.decode.cleanliness import Judged
+from stages.decode.motion import Motion
 
 IN_STEADY_PLACES, IF_CLEAN = 0.3, 0.15
 """Weight of neighbours where the input moves and does not flicker, of that where it does or stands still; and the same
@@ -21,7 +20,9 @@ PASSES = 3
 """How often the filter goes over what flickers or stands still: so many frames on either side count in the end."""
 
 
-def filtered_frames(frames: Iterable[Judged], inputs: Iterable[Tensor], flow: Path, weight: float) -> Iterator[Judged]:
+def filtered_frames(
+    frames: Iterable[Judged], inputs: Iterable[Tensor], motion: Iterable[Motion], weight: float
+) -> Iterator[Judged]:
     """Yield the frames of a chunk, each filtered with those before and after it as they were.
 
     Where the input flickers or stands still, the result is filtered again, so that frames further on count as well, and
@@ -30,25 +31,21 @@ def filtered_frames(frames: Iterable[Judged], inputs: Iterable[Tensor], flow: Pa
     Args:
         frames: on the canvas, in order.
         inputs: what they were made of, [3, h, w] in [-1, 1], the same part of the picture at any size.
-        flow: the folder that the flow stage wrote for the chunk.
-        weight: of a neighbour where the input flickers or stands still; 0 yields the frames as they are.
+        motion: between each frame and the next.
+        weight: of a neighbour where the input flickers or stands still.
 
     Raises:
-        IndexError: there are more frames than the flow was found for.
+        IndexError: there are more frames than there is motion between.
         ValueError: there are more inputs than frames, or fewer.
     """
-    if not weight:
-        yield from frames
-        return
-    motion = load_file(flow / "flow.safetensors")
-    first, *others = tee(_seen(inputs, motion), PASSES)
-    frames = _filtered(frames, first, motion, weight, (IN_STEADY_PLACES, IF_CLEAN))
-    for seen in others:
-        frames = _filtered(frames, seen, motion, weight, (0.0, 0.0))
+    judged_by, *motions = tee(motion, 1 + PASSES)
+    seen = tee(_seen(inputs, judged_by), PASSES)
+    for number, (each, along) in enumerate(zip(seen, motions, strict=True)):
+        frames = _filtered(frames, each, along, weight, (0.0, 0.0) if number else (IN_STEADY_PLACES, IF_CLEAN))
     yield from frames
 
 
-def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
+def _seen(inputs: Iterable[Tensor], motion: Iterable[Motion]) -> Iterator[tuple[Tensor, list[Tensor]]]:
     """How far the neighbours of each input count, and the flow from it to each of them, without jitter."""
     for this, neighbours in _beside(inputs, motion):
         yield steadied(this[None], neighbours)
@@ -57,7 +54,7 @@ def _seen(inputs: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tu
 def _filtered(
     frames: Iterable[Judged],
     seen: Iterable[tuple[Tensor, list[Tensor]]],
-    motion: Mapping[str, Tensor],
+    motion: Iterable[Motion],
     weight: float,
     least: tuple[float, float],
 ) -> Iterator[Judged]:
@@ -71,20 +68,20 @@ def _filtered(
         yield replace(each, frame=temporal_filter(this[None], still, weight * amount)[0])
 
 
-def _beside(frames: Iterable[Tensor], motion: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, list[Neighbour]]]:
+def _beside(frames: Iterable[Tensor], motion: Iterable[Motion]) -> Iterator[tuple[Tensor, list[Neighbour]]]:
     """Each frame with those before and after it."""
-    before: Tensor | None = None
-    for number, (this, after) in enumerate(pairwise(chain(frames, [None]))):
+    motion, before = iter(motion), list[Neighbour]()
+    for this, after in pairwise(chain(frames, [None])):
         assert this is not None, "only the last is followed by none"
-        neighbours = []
-        if before is not None:
-            neighbours.append(_neighbour(before, motion, "backward", number - 1))
-        if after is not None:
-            neighbours.append(_neighbour(after, motion, "forward", number))
-        yield this, neighbours
-        before = this
+        if after is None:
+            yield this, before
+            return
+        between = next(motion, None)
+        if between is None:
+            raise IndexError("there are more frames than there is motion between")
+        yield this, [*before, _neighbour(after, between.forward, between.forward_occlusion)]
+        before = [_neighbour(this, between.backward, between.backward_occlusion)]
 
 
-def _neighbour(frame: Tensor, motion: Mapping[str, Tensor], way: str, number: int) -> Neighbour:
-    flow, occlusion = (motion[name][number, None].to(frame.device) for name in (way, f"{way}_occlusion"))
-    return Neighbour(frame[None], flow, occlusion)
+def _neighbour(frame: Tensor, flow: Tensor, occlusion: Tensor) -> Neighbour:
+    return Neighbour(frame[None], flow.to(frame.device), occlusion.to(frame.device))

@@ -34,7 +34,7 @@ def line(root: Path, *where: str, script: str = "boundary_kill.py", on: Cluster 
     if script == "boundary_kill.py":
         words.append("ray" if on else "local")
     env = surroundings(on) if on else environment()
-    done = subprocess.run([*words, *where], cwd=ROOT, env=env, capture_output=True, timeout=120, check=False)
+    done = subprocess.run([*words, *where], cwd=ROOT, env=env, capture_output=True, timeout=300, check=False)
     return done.returncode
 
 

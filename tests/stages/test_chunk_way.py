@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,7 +23,7 @@ from stages.decode import finishing
 from stages.decode.config import DecodeConfig
 from stages.decode.decoding import Decoding
 from stages.decode.stage import DecodeStage
-from stages.device import device_name
+from stages.device import device_name, prepare_device
 from stages.flow.config import FlowConfig
 from stages.flow.estimating import Estimating
 from stages.flow.stage import FlowStage
@@ -248,6 +249,12 @@ def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setti
     assert SampleStage(SMALL, setting).parameters != SampleStage(SMALL, plain).parameters
     assert FlowStage(FlowConfig(), setting).parameters != FlowStage(FlowConfig(), plain).parameters
     assert SampleStage(SMALL, setting).weights_digest != FlowStage(FlowConfig(), setting).weights_digest
+
+
+def test_a_stage_keeps_to_its_threads(setting: ModelSetting) -> None:
+    for threads in (2, setting.threads):
+        prepare_device(setting.model_copy(update={"threads": threads}))
+        assert torch.get_num_threads() == cv2.getNumThreads() == threads
 
 
 @pytest.mark.parametrize("name", ["back_projection", "back_projection_if_clean"])

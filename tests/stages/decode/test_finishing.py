@@ -26,7 +26,7 @@ def agreement(frame: Tensor, source: Tensor) -> float:
     return float((source_of(frame[None])[0] - source).square().mean())
 
 
-def finished(frames: list[Tensor], sources: list[Tensor], flow: Path, **settings: float) -> list[Tensor]:
+def finished(frames: list[Tensor], sources: list[Tensor], flow: Path, **settings: float | str) -> list[Tensor]:
     return list(finished_frames(frames, sources, flow, DecodeConfig.model_validate(settings)))
 
 
@@ -59,6 +59,19 @@ def test_what_the_filter_takes_from_a_clean_source_is_no_damage_and_put_back(tmp
         for weight in (0.0, 1.0)
     )
     assert put_back < without / 10
+
+
+def test_the_filter_follows_the_flow_of_the_source_or_that_of_the_result(tmp_path: Path) -> None:
+    still = [target()[0] for _ in range(3)]
+    moving = [each.roll(8 * number, -1) for number, each in enumerate(still)]
+    sources = [source_of(frame[None])[0] for frame in moving]
+    flow = write_still(tmp_path, 3)
+    apart = {
+        way: float((finished(moving, sources, flow, filter_flow=way)[1] - moving[1])[..., 24:-24].abs().mean())
+        for way in ("source", "result")
+    }
+    assert apart["result"] < apart["source"] / 2, "what is filtered along no motion at all is smeared"
+    assert finished(moving, sources, tmp_path / "none", filter_flow="result"), "the stage's flow is not asked for"
 
 
 def test_without_either_nothing_is_read(tmp_path: Path) -> None:
