@@ -9,9 +9,9 @@ from itertools import chain, pairwise, tee
 from torch import Tensor
 from torch.nn import functional
 
+from models.motion import Motion
 from models.temporal_filter import Neighbour, steadied, temporal_filter
 from stages.decode.cleanliness import Judged
-from stages.decode.motion import Motion
 
 IN_STEADY_PLACES, IF_CLEAN = 0.3, 0.15
 """Weight of neighbours where the input moves and does not flicker, of that where it does or stands still; and the same

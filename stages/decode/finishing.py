@@ -12,7 +12,8 @@ from stages.decode.cleanliness import Judged, cleanliness
 from stages.decode.config import DecodeConfig
 from stages.decode.fidelity import back_project
 from stages.decode.filtering import filtered_frames
-from stages.decode.motion import found_anew, read_motion
+from stages.decode.motion import found_anew, pair_by_pair
+from stages.flow.flows import read_motion
 
 
 def finished_frames(
@@ -36,20 +37,20 @@ def finished_frames(
     if not config.temporal_filter and not put_back:
         yield from frames
         return
-    compared, wanted, inputs = tee(sources, 3)
+    sources, compared = tee(sources)
     judged: Iterable[Judged] = (
         Judged(frame, cleanliness(frame[None], source[None])) for frame, source in zip(frames, compared, strict=True)
     )
     if config.temporal_filter:
+        sources, inputs = tee(sources)
         judged = _filtered(judged, inputs, flow, config)
-    del inputs  # which would otherwise keep all sources of the chunk if nobody filters
-    for each, source in zip(judged, wanted, strict=True):
+    for each, source in zip(judged, sources, strict=True):
         yield _put_back(each, source, put_back) if put_back and each.clean.any() else each.frame
 
 
 def _filtered(frames: Iterable[Judged], inputs: Iterable[Tensor], flow: Path, config: DecodeConfig) -> Iterator[Judged]:
     if config.filter_flow == "source":
-        return filtered_frames(frames, inputs, read_motion(flow), config.temporal_filter)
+        return filtered_frames(frames, inputs, pair_by_pair(read_motion(flow)), config.temporal_filter)
     frames, between = tee(frames)
     return filtered_frames(frames, inputs, found_anew(between), config.temporal_filter)
 

@@ -1,19 +1,17 @@
-"""Optical flow between neighbouring frames of a chunk: the flow stage's, or found anew between decoded frames."""
+"""Optical flow between neighbouring frames of a chunk, pair by pair; found anew between decoded frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from models.motion import Motion
 from models.temporal_filter import Neighbour, mismatch
-from models.warping import occlusion_masks, resize_flow
+from models.warping import resize_flow
 from stages.decode.cleanliness import Judged
 from stages.decode.fidelity import reduced
 from stages.flow.estimators import dis_flow
@@ -21,56 +19,32 @@ from stages.flow.estimators import dis_flow
 FINER = 1.15
 """How many times worse frames must agree along the flow found at the source's size for that found at twice of it to be
 followed, which sees small things move and is led astray by what the networks made differently in each frame."""
-RELATIVE, ABSOLUTE = 0.01, 0.5
-"""Forward-backward mismatch allowed: a part of both flows' lengths, and pixels of the flow (golden README, section
-6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """Between a frame and the next, both ways.
-
-    Attributes:
-        forward: from the first to the second, ``[1, 2, h, w]`` in pixels of this size; lives on the first.
-        backward: likewise from the second to the first.
-        forward_occlusion: ``[1, 1, h, w]``, 1 where ``forward`` is not to be believed.
-        backward_occlusion: likewise for ``backward``.
-    """
-
-    forward: Tensor
-    backward: Tensor
-    forward_occlusion: Tensor
-    backward_occlusion: Tensor
-
-
-def read_motion(folder: Path) -> Iterator[Motion]:
-    """Yield what the flow stage wrote for a chunk, pair by pair."""
-    parts = load_file(folder / "flow.safetensors")
-    names = ("forward", "backward", "forward_occlusion", "backward_occlusion")
-    for number in range(len(parts["forward"])):
-        yield Motion(*(parts[name][number, None] for name in names))
+def pair_by_pair(motion: Motion) -> Iterator[Motion]:
+    """Yield the motion of a chunk from each frame to the next."""
+    for number in range(len(motion)):
+        yield motion.pairs(number, number + 1)
 
 
 def found_anew(frames: Iterable[Judged]) -> Iterator[Motion]:
-    """Yield the motion between decoded frames, which noise and compression of their sources do not move about.
+    """Yield the motion between decoded frames, which noise and compression of their sources move about less.
 
     It is found by dense inverse search (Kroeger et al., ECCV 2016) at the source's size and at twice of it, and given
-    at half of it, which evens out what jitters in it.
+    at half of it: what is filtered along that flickers less.
 
     Args:
         frames: in order; two of them are in memory at a time.
     """
     for first, second in pairwise(map(_two_sizes, frames)):
-        forward, backward = _flow(first, second), _flow(second, first)
-        yield Motion(forward, backward, *occlusion_masks(forward, backward, alpha=RELATIVE, beta=ABSOLUTE))
+        yield Motion.from_flow(_flow(first, second), _flow(second, first))
 
 
 def _two_sizes(judged: Judged) -> tuple[Tensor, Tensor]:
-    """A frame, [1, 3, 2h, 2w] in [0, 1] or no larger than it is, and the same at its source's size, [1, 3, h, w]."""
+    """A frame in [0, 1] at twice the size that it was judged at and at that size, [1, 3, 2h, 2w] and [1, 3, h, w]."""
     frame = ((judged.frame[None] + 1) / 2).clamp(0, 1)
     height, width = judged.clean.shape[-2:]
-    twice = min(2 * height, frame.shape[-2]), min(2 * width, frame.shape[-1])
-    large, small = (reduced(frame, size).clamp(0, 1) for size in (twice, (height, width)))
+    large, small = (reduced(frame, (times * height, times * width)).clamp(0, 1) for times in (2, 1))
     return large, small
 
 

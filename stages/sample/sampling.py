@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from models.canvas import Canvas
@@ -20,6 +19,7 @@ from models.vae import EncodedFrames
 from models.windowed import WindowSettings, fitting_batches
 from stages.contract import Fact
 from stages.device import LEAST_TILE, compiled, placed, quickened
+from stages.flow.flows import read_motion
 from stages.geometry import canvas_of
 from stages.items import Chunk, ChunkTask
 from stages.media.frames import FrameWriter, read_frames, rgb_format
@@ -69,7 +69,7 @@ class Sampling(NetworkWork[SampleConfig]):
         tiles = outer_tiles(canvas.padded, self.config.pixel_tile, self.config.pixel_stride, self.folder.downscale)
         noise = self._noise(chunk, tiles)
         structures = self._encode(self._images(source, task.output, canvas), tiles, len(chunk), noise)
-        motion = _read_motion(task.inputs["flow"]).padded(len(structures[0]) - 1)
+        motion = read_motion(task.inputs["flow"]).padded(len(structures[0]) - 1)
         pieces = [
             Piece(tile.picture, self._sample(structure, tile.crop_motion(motion), noise))
             for tile, structure in zip(tiles, structures, strict=True)
@@ -157,9 +157,3 @@ class Sampling(NetworkWork[SampleConfig]):
             ),
             guidance=GuidanceSettings(**config.guidance.model_dump()),
         )
-
-
-def _read_motion(folder: Path) -> Motion:
-    flows = load_file(folder / "flow.safetensors")
-    masks = (flows[f"{direction}_occlusion"].float() for direction in ("forward", "backward"))
-    return Motion(flows["forward"], flows["backward"], *masks)

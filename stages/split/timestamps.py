@@ -95,9 +95,9 @@ class Stamper:
         return passed if own - before > _LEAP * self._nominal else []
 
     def _ahead(self, after: _After) -> _After:
-        """What is later than the last frame, if that is most of what comes after this one; else nothing."""
-        ahead = [each for each in after if self._last is not None and each[1] > self._last]
-        return ahead if 2 * len(ahead) > len(after) else []
+        """What comes after this frame, if most of it is later than the last one; else nothing."""
+        later = sum(self._last is not None and pts > self._last for _, pts in after)
+        return after if 2 * later > len(after) else []
 
     def _made_up(self, following: _After) -> int:
         """By the nominal rate, and before the good timestamps of ``following``."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 import pytest
 import torch
 
+from models.motion import Motion
 from models.temporal_filter import Neighbour
 from stages.decode import filtering
 from stages.decode.cleanliness import Judged
 from stages.decode.filtering import filtered_frames
-from stages.decode.motion import Motion
 
 
 def judged(frames: Iterable[torch.Tensor], clean: float = 0.0) -> Iterator[Judged]:
