@@ -26,7 +26,10 @@ COLUMNS: dict[str, tuple[str, int]] = {
 """Key in the JSON -> heading and decimals."""
 
 Result = Mapping[str, Any]
-FLOWS = {"dis": "OpenCV's DIS, which none of the ways uses", "spynet": "SPyNet, which Reelift's guidance uses, too"}
+FLOWS = {
+    "dis": "OpenCV's DIS, which Reelift's temporal filter uses, too, on the frames it filters",
+    "spynet": "SPyNet, which Reelift's guidance uses, too",
+}
 DAMAGE_WORDS = {
     "clean": "reduced by 4 by an antialiased bicubic filter, nothing else",
     "degraded": "blur, resizing, noise and JPEG, twice (`training/degradations.py`, `real_world`), seeded",

@@ -15,13 +15,13 @@ from models.colour_fix import adain, wavelet
 from models.device import onto
 from models.memory import ShrinkingByCall
 from stages.contract import Fact
+from stages.decode.beside import worked_beside
 from stages.decode.config import DecodeConfig
 from stages.decode.fidelity import Figures, as_tensor, back_project
 from stages.decode.finishing import finished_frames
 from stages.decode.moving import MovingFrames
 from stages.decode.tiles import joined
 from stages.decode.windows import decoded_frames, pick
-from stages.decode.writing import write_beside
 from stages.device import LEAST_TILE, compiled, placed, quickened
 from stages.geometry import canvas_of, reduction_to_source
 from stages.items import Chunk, ChunkTask
@@ -50,7 +50,7 @@ class Decoding(NetworkWork[DecodeConfig]):
         restore = self._restorer(task.inputs["sample"], canvas, frames)
         decoded = decoded_frames(frames, self.config, lambda numbers: restore(inputs.take(numbers), numbers))
         small = (self._small(frame, canvas) for frame in read_frames(source))
-        finished = finished_frames(decoded, small, task.inputs["flow"], self.config)
+        finished = finished_frames(decoded, small, task.inputs["flow"], self.config, self.setting.threads)
         height, width = canvas.output
         figures = Figures()
         delivered = self._delivered(finished, canvas, read_frames(source), figures)
@@ -122,7 +122,8 @@ class Decoding(NetworkWork[DecodeConfig]):
                     writers[part] = files.enter_context(FrameWriter(_path(task.output, part), layout))
                 writers[part].write(frame)
 
-            write_beside(enumerate(frames, start=task.chunk.start), write)
+            for _ in worked_beside(enumerate(frames, start=task.chunk.start), write, "encoder"):
+                pass
 
 
 def _part(chunk: Chunk, number: int) -> str:

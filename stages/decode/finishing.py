@@ -17,17 +17,18 @@ from stages.flow.flows import read_motion
 
 
 def finished_frames(
-    frames: Iterable[Tensor], sources: Iterable[Tensor], flow: Path, config: DecodeConfig
+    frames: Iterable[Tensor], sources: Iterable[Tensor], flow: Path, config: DecodeConfig, threads: int = 1
 ) -> Iterator[Tensor]:
     """Yield the frames of a chunk, filtered in time, and nearer to their sources where these are clean.
 
     Sources are judged before the filter: what it takes away is no damage, and is put back with the rest.
 
     Args:
-        frames: as they were decoded, [3, H, W] in [-1, 1], on the canvas, in order; a few are in memory at a time.
+        frames: as they were decoded, [3, H, W] in [-1, 1], on the canvas, in order; some ten are in memory at a time.
         sources: what they were made of, [3, h, w] in [-1, 1], the same part of the picture at any size.
         flow: the folder that the flow stage wrote for the chunk.
         config: ``temporal_filter`` and ``back_projection_if_clean``; with 0 for both, frames are as they were.
+        threads: that find flow between decoded frames, where the configuration asks for that.
 
     Raises:
         IndexError: there are more frames than the flow was found for.
@@ -43,16 +44,14 @@ def finished_frames(
     )
     if config.temporal_filter:
         sources, inputs = tee(sources)
-        judged = _filtered(judged, inputs, flow, config)
+        if config.filter_flow == "source":
+            between = pair_by_pair(read_motion(flow))
+        else:
+            judged, followed = tee(judged)
+            between = found_anew(followed, threads)
+        judged = filtered_frames(judged, inputs, between, config.temporal_filter)
     for each, source in zip(judged, sources, strict=True):
         yield _put_back(each, source, put_back) if put_back and each.clean.any() else each.frame
-
-
-def _filtered(frames: Iterable[Judged], inputs: Iterable[Tensor], flow: Path, config: DecodeConfig) -> Iterator[Judged]:
-    if config.filter_flow == "source":
-        return filtered_frames(frames, inputs, pair_by_pair(read_motion(flow)), config.temporal_filter)
-    frames, between = tee(frames)
-    return filtered_frames(frames, inputs, found_anew(between), config.temporal_filter)
 
 
 def _put_back(restored: Judged, source: Tensor, weight: float) -> Tensor:

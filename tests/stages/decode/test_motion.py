@@ -69,6 +69,13 @@ def test_small_things_move_as_twice_the_size_shows(monkeypatch: pytest.MonkeyPat
     assert float((there - expected).norm()) < 0.3 < float((only_coarse - expected).norm())
 
 
+def test_threads_do_not_decide_what_is_found() -> None:
+    alone, beside = (list(found_anew(judged(*panned(5)), threads)) for threads in (1, 3))
+    assert len(alone) == len(beside) == 4
+    for one, other in zip(alone, beside, strict=True):
+        assert torch.equal(one.forward, other.forward) and torch.equal(one.backward, other.backward)
+
+
 def test_one_frame_has_no_motion() -> None:
     assert list(found_anew(judged(*panned(1)))) == []
 

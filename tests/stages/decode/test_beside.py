@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from stages.decode.writing import AHEAD, write_beside
+from stages.decode.beside import AHEAD, worked_beside
 
 
 def test_frames_are_written_in_order_by_another_thread() -> None:
@@ -14,7 +14,7 @@ def test_frames_are_written_in_order_by_another_thread() -> None:
         written.append(frame)
         threads.add(threading.get_ident())
 
-    write_beside(iter(range(100)), write)
+    assert not any(worked_beside(iter(range(100)), write, "test"))
     assert written == list(range(100))
     assert len(threads) == 1 and threading.get_ident() not in threads
 
@@ -37,8 +37,7 @@ def test_frames_are_computed_while_one_is_written_but_not_without_bound() -> Non
         if frame == 0:
             assert len(taken) <= AHEAD + 2
 
-    write_beside(frames(), write)
-    assert len(taken) == 20
+    assert len(list(worked_beside(frames(), write, "test"))) == 20
 
 
 def test_what_goes_wrong_in_writing_is_raised_and_ends_the_work() -> None:
@@ -54,11 +53,11 @@ def test_what_goes_wrong_in_writing_is_raised_and_ends_the_work() -> None:
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        write_beside(frames(), write)
+        list(worked_beside(frames(), write, "test"))
     assert len(taken) <= 2 + AHEAD + 1
     # Also of the very last frame.
     with pytest.raises(OSError, match="disk full"):
-        write_beside([0, 1, 2], write)
+        list(worked_beside([0, 1, 2], write, "test"))
 
 
 def test_what_goes_wrong_in_computing_is_raised_after_what_was_computed_is_written() -> None:
@@ -69,5 +68,17 @@ def test_what_goes_wrong_in_computing_is_raised_after_what_was_computed_is_writt
         raise ValueError("no frame 3")
 
     with pytest.raises(ValueError, match="no frame 3"):
-        write_beside(frames(), written.append)
+        list(worked_beside(frames(), written.append, "test"))
     assert written == [0, 1, 2]
+
+
+def test_several_threads_work_side_by_side_and_results_stay_in_order() -> None:
+    both = threading.Barrier(2)
+
+    def work(item: int) -> tuple[int, int]:
+        both.wait(10)  # passes only if another item is being worked on
+        return item, threading.get_ident()
+
+    found = list(worked_beside(range(40), work, "test", threads=2))
+    assert [item for item, _ in found] == list(range(40))
+    assert len({thread for _, thread in found}) == 2
