@@ -61,7 +61,7 @@ class Accounts:
         if the row was to blame."""
 
     def begin(self, item: Item) -> Attempt | None:
-        """Count an attempt and return it; None if the limit is reached, which is reported unless it was already."""
+        """Count an attempt and return it; None if the item failed for good, which is reported unless it was already."""
         witness = self.witness
         first = self.attempts.first(item.fingerprint, witness.worker, witness.node, time.time())
         if first:
@@ -71,7 +71,8 @@ class Accounts:
         for attempt in past:
             outcome = attempt.outcome or self._found_dead(item, attempt)
             charged += outcome not in FREE
-        if charged >= self.job.attempts and past[-1].outcome in (GAVE_UP, TIMED_OUT):
+        told = (FAILED, GAVE_UP, TIMED_OUT) if charged >= self.job.attempts else (FAILED,)
+        if past[-1].outcome in told:
             return None  # whoever made the last attempt has told why
         if charged >= self.job.attempts or len(past) >= self.job.attempts + MOST_FREE:
             event = self.witness.event(item, GAVE_UP, attempt=past[-1], reason=self._why_given_up(past, charged))

@@ -6,6 +6,7 @@ decoded again, and one without a plan is decoded again but writes only the chunk
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import shutil
 import time
@@ -111,8 +112,8 @@ class SplitWorker(Worker):
         if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):
             yield VideoRow(source, "duplicate")
             return
-        item = Item(plan["split"], plan["split"], video, source=source.shown)
-        known = whole_plan(self.artifacts, item.fingerprint, partial(self._print, source.sha256))
+        item = Item(_charged(plan["split"], source), plan["split"], video, source=source.shown)
+        known = whole_plan(self.artifacts, item.plan, partial(self._print, source.sha256))
         if known is not None:
             for chunk in known:
                 self.admit()
@@ -141,7 +142,7 @@ class SplitWorker(Worker):
                         raise ItemError(f"{source.shown}: split cut it differently the second time; report this")
                 last = time.perf_counter()  # until here, its chunks have told what they took
                 with self.workspace.scratch(self.job.epoch) as folder:
-                    commit_plan(self.artifacts, item.fingerprint, chunks, folder)
+                    commit_plan(self.artifacts, item.plan, chunks, folder)
             except Exception as error:
                 if self.accounts.failed(item, attempt, clock, error) != RETRIED:
                     break
@@ -245,3 +246,11 @@ class SplitWorker(Worker):
         item, reason = Item("", "", "", source=source.shown), replace(Reason.of(error), message=told(error))
         event = self.witness.event(item, outcome, started=started, reason=reason)
         self.report([replace(event, attempt=next(attempts))])
+
+
+def _charged(plan: str, source: SourceRow) -> str:
+    """What the attempts to split a source are charged to.
+
+    A second source of the same content has its own: what failed may have been the first one's file.
+    """
+    return plan if source.first else hashlib.sha256(f"{plan} {source.shown}".encode()).hexdigest()

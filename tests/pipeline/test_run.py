@@ -176,15 +176,6 @@ def test_a_missing_file_and_a_file_that_is_no_video_are_failed_rows(
     assert status(str(tmp_path / "workspace"))["videos"] == {"total": 6, "done": 3, "failed": 3, "left": 0}
 
 
-def test_two_sources_with_one_content_share_the_work(restore: Restore, tmp_path: Path, library: Path) -> None:
-    (library / "copy.mp4").write_text("25 one")
-    report = restore()
-    assert report.count("done") == 4 and report.stages["sample"] == {"done": 6, "reused": 3}
-    assert max(runs(tmp_path)[line] for line in runs(tmp_path) if not line.startswith("assemble")) == 1
-    restored = tree(tmp_path / "restored")
-    assert restored["copy.mkv"] == restored["a/one.mkv"]
-
-
 def test_a_file_of_somebody_else_is_not_overwritten(restore: Restore, tmp_path: Path) -> None:
     (tmp_path / "restored").mkdir()
     (tmp_path / "restored" / "two.mkv").write_text("mine")
