@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from textured import source_of, target
 from torch import Tensor
 
 from stages.decode.config import DecodeConfig
 from stages.decode.finishing import finished_frames
-from tests.stages.decode.test_cleanliness import source_of, target
 
 
 def write_still(folder: Path, frames: int) -> Path:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from textured import target
 from torch import Tensor
 
 from stages.decode import motion
 from stages.decode.cleanliness import Judged
 from stages.decode.motion import found_anew, pair_by_pair
 from stages.flow.flows import read_motion
-from tests.stages.decode.test_cleanliness import target
 
 STEP = 3
 """Pixels that the picture moves to the left from each frame to the next; it moves up by 2."""
