@@ -117,7 +117,7 @@ def plan(
     Exit code: 0 all can be restored, 2 some cannot be read or sampled, 1 the call itself is wrong, 130 stopped.
     """
     from pipeline.config import ConfigError, load_config
-    from pipeline.passed_over import not_followed, passed_over
+    from pipeline.passed_over import not_followed, passed_over, without_videos
     from pipeline.planning.calibration import CalibrationError
     from pipeline.sources import InputError, expand
     from pipeline.storage import StorageError
@@ -135,6 +135,8 @@ def plan(
         made = Plan(found, *estimated, passed_over(inputs, rows))
     except (ConfigError, InputError, StorageError, SetupError, CalibrationError) as error:
         return complain(error)
+    for given, why in without_videos(inputs):
+        warn(f"{given}: {why}", input=given)
     for link, why in not_followed(inputs):
         warn(f"{link}: {why}", link=link)
     if as_json:

@@ -100,11 +100,13 @@ def start(
     # Imported here, so that a wrong call is answered before torch and ray are loaded.
     from pipeline.api import make_executor
     from pipeline.config import load_config
-    from pipeline.passed_over import not_followed
+    from pipeline.passed_over import not_followed, without_videos
     from pipeline.run import run
 
     with running(*options) as progress:
         settings = load_config(config, set_, preset)
+        for given, why in without_videos(inputs):
+            warn(f"{given}: {why}", input=given)
         for link, why in not_followed(inputs):
             warn(f"{link}: {why}", link=link)
         detail(f"preset {settings.preset}, executor {executor}", preset=settings.preset, executor=executor)

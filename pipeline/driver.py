@@ -126,6 +126,22 @@ class Driver:
             self._settle(source, "failed")
         return lost
 
+    def take_deferred(self, together: bool) -> list[SourceRow]:
+        """Hand over the sources that waited for another of the same content, whose artifacts are there by now.
+
+        Args:
+            together: all of them; False: one of each content, the others wait again. Where artifacts are removed as
+                soon as a video is published, one would lose them to another.
+        """
+        waiting, self.deferred = self.deferred, []
+        if together:
+            return waiting
+        first: dict[str, SourceRow] = {}
+        for source in waiting:
+            if first.setdefault(source.sha256, source) is not source:
+                self.deferred.append(source)
+        return list(first.values())
+
     def failures(self) -> list[Failure]:
         """Return what failed for good in this run; of chunks whose content several sources have, the first is named.
 

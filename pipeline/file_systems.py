@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import fsspec
@@ -11,6 +12,8 @@ from pipeline.places import is_local, local_path, redact
 from pipeline.storage_errors import StorageError, reason, told
 
 RETRIES = 12
+_VERSIONS = ("ETag", "etag", "mtime", "LastModified", "Last-Modified", "modify", "modificationTime", "created")
+"""What S3, local disks, web servers, FTP and HDFS call that which changes when a file does."""
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -50,6 +53,11 @@ def reached(url: str) -> tuple[Any, str]:
 def protocol_of(fs: Any) -> str:
     """Return how URLs of one of fsspec's file systems begin: ``s3``, ``file``, ``ftp``."""
     return str(fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0])
+
+
+def version_of(entry: Mapping[str, Any]) -> str:
+    """Return what changes when a file does, by what its file system says of it; "" if it says nothing of the kind."""
+    return str(next((entry[key] for key in _VERSIONS if entry.get(key)), ""))
 
 
 def _is_chain(url: str) -> bool:

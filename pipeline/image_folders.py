@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pipeline.file_systems import version_of
 from pipeline.fixity import digest_file
 from pipeline.searching import walk
 from stages.media.sequence import find_sequence
@@ -38,8 +39,9 @@ def _is_sequence(names: list[str], videos: frozenset[str]) -> bool:
 
 def look_at_folder(folder: Path) -> tuple[int, str]:
     """Size of the images in bytes, and a version that changes when one of them does."""
-    states = [(folder / name).stat() for name in _names(folder)]
-    return sum(state.st_size for state in states), f"{len(states)} {max(state.st_mtime_ns for state in states)}"
+    states = [(name, (folder / name).stat()) for name in _names(folder)]
+    marks = (f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states)
+    return sum(state.st_size for _, state in states), _version(marks)
 
 
 def look_at_remote_folder(fs: Any, path: str) -> tuple[int, str]:
@@ -49,8 +51,7 @@ def look_at_remote_folder(fs: Any, path: str) -> tuple[int, str]:
     if sequence is None:
         raise FileNotFoundError(path)
     found = [entries[name] for name in sequence.names]
-    marks = [str(each.get("ETag") or each.get("LastModified") or each.get("mtime") or "") for each in found]
-    return sum(int(each.get("size") or 0) for each in found), hashlib.sha256("\n".join(marks).encode()).hexdigest()
+    return sum(int(each.get("size") or 0) for each in found), _version(map(version_of, found))
 
 
 def fetch_folder(fs: Any, path: str, target: Path) -> None:
@@ -72,3 +73,7 @@ def _names(folder: Path) -> tuple[str, ...]:
     if sequence is None:
         raise FileNotFoundError(f"no images in {folder}")
     return sequence.names
+
+
+def _version(marks: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(marks).encode(errors="surrogateescape")).hexdigest()

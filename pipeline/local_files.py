@@ -33,21 +33,25 @@ def write_beside(target: Path, data: bytes, durable: bool) -> Path:
     return temporary
 
 
-def bring_beside(source: Path, target: Path) -> Path:
-    """Return a file with the content of ``source`` that can be renamed to ``target``: itself, or a copy; flushed."""
+def move(source: Path, target: Path) -> None:
+    """Give a file the name ``target``, atomically: a rename on the same file system, else copy, flush and rename."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.stat().st_dev == target.parent.stat().st_dev:
-        moving = source
-    else:
-        sweep_beside(target)  # what a copy of ours that crashed has left
-        moving = _name_beside(target)
-        try:
-            shutil.copyfile(source, moving)
-        except OSError:
-            moving.unlink(missing_ok=True)
+    flush(source)
+    try:
+        source.replace(target)
+    except OSError as error:
+        # Not told by the device's number: two mounts of one disk, as containers have them, share it.
+        if error.errno != errno.EXDEV:
             raise
-    flush(moving)
-    return moving
+        sweep_beside(target)  # what a copy of ours that crashed has left
+        copy = _name_beside(target)
+        try:
+            shutil.copyfile(source, copy)
+            flush(copy)
+            copy.replace(target)
+        except OSError:
+            copy.unlink(missing_ok=True)
+            raise
 
 
 def sweep_beside(target: Path) -> None:

@@ -40,11 +40,15 @@ def same_host(fs: Any, url: str, other: str) -> bool:
 
 
 def redact(url: str) -> str:
-    """Return a URL without user, password and parameters; a local path as it is."""
-    protocol, mark, rest = url.partition("://")
+    """Return a URL without user, password and parameters, in every link of a chain; a local path as it is."""
+    return "::".join(map(_redact, re.split(r"::(?=[\w+.-]+://)", url)))
+
+
+def _redact(link: str) -> str:
+    protocol, mark, rest = link.partition("://")
     if not mark:
-        return url
-    host, slash, path = without_parameters(rest, url).partition("/")
+        return link
+    host, slash, path = without_parameters(rest, link).partition("/")
     return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
 
 
@@ -59,4 +63,6 @@ def without_parameters(path: str, url: str) -> str:
 
 def without_secrets(text: str) -> str:
     """Return a message with every URL in it redacted: clients of the web like to quote the one they were given."""
-    return re.sub(r"[\w+.:-]+://[^\s'\"]+", lambda found: redact(found[0]), text)
+    # An apostrophe may be part of a URL, unless the URL is quoted by one. So may a space, which ends what is found.
+    text = re.sub(r"(?<=')[\w+.:-]+://[^\s']+|[\w+.:-]+://[^\s\"]+", lambda found: redact(found[0]), text)
+    return re.sub(r"\?[\w.~%-]+=[^\s'\"]*", "", text) if "://" in text else text

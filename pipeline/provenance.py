@@ -26,7 +26,7 @@ from stages.media.table import read_table
 FORMAT = "reelift-provenance/1"
 CHUNKS = ' "chunks": ['
 """How the line begins after which an account tells of chunks."""
-_BY_STAGE = {"device": "devices", "reduced": "reduced"}
+_BY_STAGE = {"device": "devices", "threads": "threads", "torch": "torch", "reduced": "reduced"}
 """Facts that several stages have of a chunk, each its own, and what they are called in the account."""
 
 

@@ -30,10 +30,12 @@ class Publication:
 
     Attributes:
         plan: fingerprint of the published video.
+        video: identity of the content that it was made from.
         told: what split told of the source for it (``told_of``), "" if nothing is known of that.
     """
 
     plan: str
+    video: str
     told: str = ""
 
     def split(self, settings: Mapping[str, Any]) -> SplitConfig:
@@ -53,6 +55,9 @@ class Publication:
         return facts
 
 
+COLUMNS = ("stage", "outcome", "source", "video", "plan", "chunk", "facts")
+
+
 class Publications:
     """The fold.
 
@@ -66,7 +71,7 @@ class Publications:
         self._made: dict[str, Publication] = {}
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Add a row of ``events`` (source, chunk, stage, outcome, plan, facts); rows of chunks count for nothing."""
+        """Add a row of ``events``, of which it takes ``COLUMNS``; rows of chunks count for nothing."""
         if event["chunk"] >= 0 or event["outcome"] not in GOOD:
             return
         source, plan = event["source"], event["plan"]
@@ -74,5 +79,6 @@ class Publications:
             self._told[source] = event["facts"]
         elif event["stage"] == STAGE:
             # What was made once may be found again when other settings have been begun and taken back.
+            published = Publication(plan, event["video"], self._told.get(source, ""))
             self.newest.pop(source, None)
-            self.newest[source] = self._made.setdefault(plan, Publication(plan, self._told.get(source, "")))
+            self.newest[source] = self._made.setdefault(plan, published)

@@ -106,8 +106,7 @@ def run(
             if driver.stop:
                 break
             _bury(driver, waiting)
-            # Sources whose content another source had too: their artifacts are there by now.
-            waiting, driver.deferred = driver.deferred, []
+            waiting = driver.take_deferred(together=job.keep_artifacts)
         place.attempts(epoch.number).clear()
         place.sweep(epoch.number + 1)
         writer.close()

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.file_systems import file_system
+from pipeline.file_systems import file_system, version_of
 from pipeline.fixity import digest_file
 from pipeline.image_folders import fetch_folder, folder_sha256, look_at_folder, look_at_remote_folder
 from pipeline.places import is_local, local_path, redact, without_parameters
@@ -181,5 +181,4 @@ def look(url: str) -> tuple[int, str]:
 
 def size_and_version(entry: Mapping[str, Any]) -> tuple[int, str]:
     """Return size and version, see ``look``, of a file by what its file system says of it."""
-    version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified", "created") if entry.get(key)), "")
-    return int(entry.get("size") or 0), str(version)
+    return int(entry.get("size") or 0), version_of(entry)

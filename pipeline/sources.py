@@ -33,13 +33,14 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     A folder is searched for files with a known video suffix, and for folders of numbered images without such files;
     its tree is mirrored in the output. A file that is named is taken whatever its suffix. A glob's tree starts at its
-    first wildcard. A named file that does not exist is returned with size -1: it becomes a failed row and stops nobody;
-    but where nothing that is named exists, the call itself is wrong.
+    first wildcard, and folders that it matches are searched. A named file that does not exist is returned with size
+    -1: it becomes a failed row and stops nobody; but where nothing that is named exists, the call itself is wrong.
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
-            read, if the output or the workspace is an input folder or inside one, if they are the same folder, if two
-            inputs would be published under one name, or one in a folder that has the name of another one's file.
+            read, if the output or the workspace is an input folder or inside one or holds what is found, if they are
+            the same folder, if two inputs would be published under one name, or one in a folder that has the name of
+            another one's file.
         StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
@@ -50,11 +51,14 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
             _keep_apart(str(given), output, "output")
         if workspace:
             _keep_apart(str(given), workspace, "workspace")
-        for row in _expand(str(given)):
+        for row in rows_of(str(given)):
             add_row(rows, row)
     refuse_folders_in_the_way(rows)
     if output:
         _keep_sources(rows.values(), output)
+        _keep_out(rows.values(), output, "output")
+    if workspace:
+        _keep_out(rows.values(), workspace, "workspace")
     if output and workspace:
         _keep_results(output, workspace)
     if not rows:
@@ -94,6 +98,17 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
         raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
 
 
+def _keep_out(rows: Iterable[SourceRow], other: str | Path, what: str) -> None:
+    """A glob may match what a run has written."""
+    place = Storage(other)
+    root = f"{real_path(Path(place.root))}{os.sep}" if place.is_local else f"{place.url.rstrip('/')}/"
+    for row in rows:
+        if is_local(row.url) == place.is_local:
+            name = str(real_path(local_path(row.url))) if place.is_local else row.shown
+            if name.startswith(root):
+                raise InputError(f"{row.shown} lies in the {what} {place.url}; choose another folder for that")
+
+
 def _keep_results(output: str | Path, workspace: str | Path) -> None:
     """Whoever deletes a workspace that is not needed any more must not delete the results with it."""
     places = [Storage(each) for each in (output, workspace)]
@@ -107,7 +122,8 @@ def _is_video(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
-def _expand(given: str) -> list[SourceRow]:
+def rows_of(given: str) -> list[SourceRow]:
+    """Return the videos that one input names; see ``expand``."""
     if is_local(given):
         return _expand_local(local_path(given))
     with _reading(given):
@@ -131,28 +147,39 @@ def _expand_remote(given: str) -> list[SourceRow]:
     bare = without_parameters(root, given)
     if any(sign in bare for sign in MAGIC) and not fs.exists(root):
         fixed = bare[: min(bare.index(sign) for sign in MAGIC if sign in bare)].rpartition("/")[0]
-        listed = fs.glob(root, detail=True)
-        found = [path for path in listed if not _is_folder(fs, path, listed[path])]
-        return [_row(given, fs, path, fixed, listed[path]) for path in found]
+        matched = fs.glob(root, detail=True)
+        found = {path: entry for path, entry in matched.items() if not _is_folder(fs, path, entry)}
+        for folder in matched.keys() - found.keys():
+            found |= _remote_videos_in(fs, folder)
+        return [_row(given, fs, path, fixed, entry) for path, entry in found.items()]
     if fs.isdir(root):
-        listed = remote_files(fs, root)
-        found = [path for path in listed if _is_video(PurePosixPath(path).name)]
-        folders = remote_image_folders(listed, SUFFIXES)
-        return [_row(given, fs, path, root, listed.get(path)) for path in [*found, *folders]]
+        return [_row(given, fs, path, root, entry) for path, entry in _remote_videos_in(fs, root).items()]
     return [_row(given, fs, root, bare.rpartition("/")[0])]
+
+
+def _remote_videos_in(fs: Any, folder: str) -> dict[str, Mapping[str, Any] | None]:
+    """Path -> what its listing says of it, which is nothing of a folder of images."""
+    listed = remote_files(fs, folder)
+    found = [path for path in listed if _is_video(PurePosixPath(path).name)]
+    return {path: listed.get(path) for path in [*found, *remote_image_folders(listed, SUFFIXES)]}
 
 
 def _expand_local(path: Path) -> list[SourceRow]:
     if path.is_dir():
-        found = [Path(folder) / name for folder, _, names in walk(path) for name in names if _is_video(name)]
-        return [_local_row(file, path) for file in [*found, *local_image_folders(path, SUFFIXES)]]
+        return [_local_row(file, path) for file in _videos_in(path)]
     if any(sign in str(path) for sign in MAGIC) and not path.exists():
         cut = min(str(path).index(sign) for sign in MAGIC if sign in str(path))
         fixed = Path(str(path)[:cut].rpartition("/")[0] or "/")
         found = matches(str(path))
-        folders = [folder for match in found if match.is_dir() for folder in local_image_folders(match, SUFFIXES)]
-        return [_local_row(match, fixed) for match in [*(m for m in found if m.is_file()), *folders]]
+        below = {file for match in found if match.is_dir() for file in _videos_in(match)}
+        files = [match for match in found if match.is_file()]
+        return [_local_row(file, fixed) for file in [*files, *sorted(below.difference(files))]]
     return [_local_row(path, path.parent)]
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    found = [Path(place) / name for place, _, names in walk(folder) for name in names if _is_video(name)]
+    return [*found, *local_image_folders(folder, SUFFIXES)]
 
 
 def _local_row(path: Path, root: Path) -> SourceRow:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.file_systems import protocol_of, reached
-from pipeline.local_files import bring_beside, create, flush, write_beside
+from pipeline.local_files import create, flush, move, write_beside
 from pipeline.places import MAGIC, redact, same_host
 from pipeline.storage_errors import StorageError, bad_sector, plain_errors
 
@@ -189,7 +189,11 @@ class Storage:
                 self.fs.put_file(str(source), self.path(name))
                 self.boundary("put-done", name)
                 return
-            self._replace(bring_beside(source, Path(self.path(name))), name, durable=True)
+            target = Path(self.path(name))
+            self.boundary("put", name)
+            move(source, target)
+            self.boundary("put-done", name)
+            flush(target.parent)
 
     def download(self, name: str, target: Path) -> None:
         """Copy a file from here to a local file."""

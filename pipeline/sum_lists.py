@@ -7,14 +7,19 @@ from pathlib import PurePosixPath
 
 from pipeline.faults import line
 from pipeline.fixity import digest
+from pipeline.publish import SUFFIX
+from pipeline.sidecars import SUMS
 from pipeline.storage import Storage
 from pipeline.sums import read_sums
 
 
 def against_sums(storage: Storage, name: str) -> Iterator[str]:
-    """Every file that a ``.sha256`` lists, as ``sha256sum --check`` would, and none beside images that it lists."""
+    """All that a video's ``.sha256`` lists, as ``sha256sum --check`` would, and what it ought to list."""
     parent, told = PurePosixPath(name).parent, PurePosixPath(name).name
     rows = list(read_sums(storage.read(name).decode(errors="replace")))
+    video = told.removesuffix(SUMS) + SUFFIX
+    if video not in (listed for _, listed in rows):
+        yield f"{video} is not in {told}"
     yield from surplus(storage, parent, [listed for _, listed in rows if listed and not _leads_out(listed)])
     for number, (sha256, listed) in enumerate(rows, start=1):
         yield from _against_row(storage, parent, sha256, listed, told, number)

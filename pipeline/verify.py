@@ -15,7 +15,7 @@ from pipeline.artifacts import Artifact, Artifacts
 from pipeline.faults import line
 from pipeline.fixity import digest
 from pipeline.publish import STAGE, SUFFIX
-from pipeline.published import Publication, Publications
+from pipeline.published import COLUMNS, Publication, Publications
 from pipeline.recorded import Recorded, recorded
 from pipeline.sidecars import BAG, SUMS
 from pipeline.source_files import content_sha256, lend
@@ -132,7 +132,7 @@ def _verify_workspace(
             with _local(output, video) as restored, _captions(output, record) as captions:
                 differences = _against_sidecar(output, record, restored)
                 try:
-                    differences += _against_source(restored, captions, shift, source, found.sha256, config)
+                    differences += _against_source(restored, captions, shift, source, publication.video, config)
                 except (_UnreadError, StorageError) as error:
                     if publication.redacted:
                         unchecked = f"{_UNKEPT} ({error})"
@@ -146,7 +146,7 @@ def _verify_workspace(
 def _published(storage: Storage) -> dict[str, Publication]:
     """What is published of each source, the newest where there is more than one."""
     found = Publications()
-    for table in manifest.read(storage, "events", ("stage", "outcome", "source", "plan", "chunk", "facts")):
+    for table in manifest.read(storage, "events", COLUMNS):
         for event in table.filter(pc.less(table["chunk"], 0)).to_pylist():
             found.add(event)
     return found.newest
@@ -193,7 +193,7 @@ def _captions(output: Storage, record: Artifact) -> Iterator[Path | None]:
 
 
 def _against_source(
-    restored: Path, captions: Path | None, shift: int, source: str, sha256: str, config: SplitConfig
+    restored: Path, captions: Path | None, shift: int, source: str, video: str, config: SplitConfig
 ) -> list[str]:
     """Return what differs.
 
@@ -203,7 +203,7 @@ def _against_source(
     """
     try:
         with tempfile.TemporaryDirectory() as folder, lend(source, Path(folder)) as original:
-            if sha256 and content_sha256(original, original.name) != sha256:
+            if content_sha256(original, original.name)[:16] != video:
                 raise _UnreadError("the source is not the file that was restored")
             spoken = against_captions(captions, original, shift) if captions else []
             return [*against_source(restored, original, config, shift), *spoken]

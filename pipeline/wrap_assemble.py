@@ -14,12 +14,13 @@ from pipeline.artifacts import Artifact
 from pipeline.completion import complete
 from pipeline.events import Item, Report
 from pipeline.job import Job
+from pipeline.places import is_local
 from pipeline.provenance import Making, tags
 from pipeline.pruning import prune
 from pipeline.publish import Publisher
 from pipeline.rows import AssembleRow, DoneRow, SourceRow
 from pipeline.sidecars import write_sidecars
-from pipeline.source_files import check, localise
+from pipeline.source_files import check, content_sha256, localise
 from pipeline.storage import Storage
 from pipeline.wrapper import Worker
 from stages.assemble.making_up import is_lacking
@@ -55,6 +56,7 @@ class AssembleWorker(Worker):
             with ExitStack() as stack:
                 scratch = stack.enter_context(self.workspace.scratch(self.job.epoch))
                 local = stack.enter_context(localise(source, scratch))
+                self._check_download(source, local)
                 split, decode = (self._fetch(stack, stage, source.sha256, row.chunks) for stage in ("split", "decode"))
                 name = PurePosixPath(source.output).name
                 told = tags(source) if wanted.get("provenance") else {}
@@ -95,6 +97,11 @@ class AssembleWorker(Worker):
         whole = before if before is not None and not is_lacking(before.facts) else None
         artifact = self.settle(item, lambda: whole, make, before)
         return DoneRow(source.shown, "failed" if artifact is None else "reused" if artifact == before else "done")
+
+    def _check_download(self, source: SourceRow, local: Path) -> None:
+        """A remote source is fetched anew, and not every server says when a file has changed."""
+        if not is_local(source.url) and content_sha256(local, source.shown) != source.sha256:
+            raise ItemError(f"{source.shown}: the file changed after it was split; run again when it is complete")
 
     def _records(self, sha256: str, chunk: Chunk) -> dict[str, Artifact]:
         prints = self.job.recipe.chunk(sha256, chunk)

@@ -105,11 +105,12 @@ class SplitWorker(Worker):
                 item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
                 event = self.witness.event(item, REUSED, clock=clock, artifact=published)
                 self.report([replace(event, stage="assemble")])
-            if not self.job.keep_artifacts and (chunks := read_plan(self.artifacts, plan["split"])):
+            chunks = None if self.job.keep_artifacts else read_plan(self.artifacts, plan["split"])
+            if chunks and self._claims(source, plan["split"]):
                 prune(self.artifacts, self.job.recipe, source.sha256, chunks)
             yield VideoRow(source, "lacking" if lacking else "finished")
             return
-        if source.first and not self.accounts.attempts.claim(plan["split"], source.shown):
+        if not self._claims(source, plan["split"]):
             yield VideoRow(source, "duplicate")
             return
         item = Item(_charged(plan["split"], source), plan["split"], video, source=source.shown)
@@ -123,6 +124,10 @@ class SplitWorker(Worker):
             yield VideoRow(source, "split", len(known))
             return
         yield from self._attempts(item, source, local, record)
+
+    def _claims(self, source: SourceRow, plan: str) -> bool:
+        """Whether no other source of this run with the same content is being worked on."""
+        return not source.first or self.accounts.attempts.claim(plan, source.shown)
 
     def _attempts(
         self, item: Item, source: SourceRow, local: Callable[[], Path], record: VideoRecord

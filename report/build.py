@@ -227,5 +227,5 @@ def _input(work: _Work, resolved: dict[str, Any]) -> Input:
         for number, _, start, stop, _, _ in content.chunk_rows()
     )
     row = SourceRow(account.source, account.source, account.output, account.size, account.version, account.sha256)
-    published = account.published or Publication("")
+    published = account.published or Publication("", "")
     return Input(stored, row, published.split(resolved), published.redacted)

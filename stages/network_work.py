@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
+import torch
 from pydantic import BaseModel
 
 from models.folder import ModelFolder
@@ -42,11 +43,13 @@ class NetworkWork(ABC, Generic[ConfigT]):
     def run(self, task: ChunkTask) -> Result:
         """See ``Stage.run``. The facts also tell what else may change the last digits.
 
-        ``device``: what the networks ran on, "cpu" or the GPU's name; ``reduced``: which sizes were halved for want of
-        memory, and to what.
+        ``device``: what the networks ran on, "cpu" or the GPU's name; ``threads`` of torch, and its version, ``torch``;
+        ``reduced``: which sizes were halved for want of memory, and to what.
         """
         with halved_sizes() as halved:
-            facts = {**self.work_on(task), "device": device_name(self.device)}
+            facts: dict[str, Fact] = dict(self.work_on(task))
+        facts["device"], facts["threads"] = device_name(self.device), self.setting.threads
+        facts["torch"] = str(torch.__version__)
         if halved:
             facts["reduced"] = ", ".join(f"{what}: {size}" for what, size in sorted(halved.items()))
         return Result(facts)

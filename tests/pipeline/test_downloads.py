@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import uuid
 from collections.abc import Callable
@@ -86,6 +87,27 @@ def test_a_source_that_cannot_be_downloaded_is_given_up_and_stops_no_other(
     assert report.videos[failure.source] == "failed" and sum(state == "failed" for state in report.videos.values()) == 1
 
 
+def test_a_file_that_changes_where_no_server_says_so_is_not_joined_with_what_it_was(
+    restore: Restore, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, opened = type(fsspec.filesystem("memory")), []
+    usual = kind._open
+
+    def another(self: Any, path: str, mode: str = "rb", *args: Any, **options: Any) -> Any:
+        if path.endswith("two.mp4") and mode == "rb":
+            opened.append(path)
+            if len(opened) > 1:
+                return io.BytesIO(b"20 owt")
+        return usual(self, path, mode, *args, **options)
+
+    monkeypatch.setattr(kind, "_open", another)
+    report = restore(inputs=[bucket])
+    (failure,) = report.failures
+    assert failure.stage == "assemble" and failure.source.endswith("two.mp4")
+    assert "the file changed after it was split; run again when it is complete" in failure.message
+    assert report.count("done") == 2
+
+
 def test_an_address_that_has_expired_when_it_is_read_again_is_secret_in_tracebacks_too(
     restore: Restore, bucket: str, hiccups: list[Exception | None], tmp_path: Path
 ) -> None:
@@ -128,3 +150,9 @@ def test_a_bucket_that_wants_credentials_ends_the_run(
 def test_no_url_in_a_message_tells_what_nobody_else_should_know() -> None:
     said = without_secrets("Cannot connect to 'https://me:pw@host/a.mp4?sig=x' (ftp://me:pw@host:21/b)")
     assert said == "Cannot connect to 'https://host/a.mp4' (ftp://host:21/b)"
+    assert (
+        without_secrets("GET http://host/Mum's old tape.mkv?sig=x failed")
+        == "GET http://host/Mum's old tape.mkv failed"
+    )
+    assert without_secrets("GET http://me:p'w@host/Mum's.mkv?sig=x failed") == "GET http://host/Mum's.mkv failed"
+    assert without_secrets("zip://a.mkv::http://me:pw@host/a.zip?sig=x is") == "zip://a.mkv::http://host/a.zip is"

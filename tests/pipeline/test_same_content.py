@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from whole_jobs import tree
 
 from benchmarks.simulated_stages import Simulation
+from pipeline.config import RunConfig
+from pipeline.driver import Driver
 from pipeline.report import RunReport
+from pipeline.rows import SourceRow, VideoRow
 
 Restore = Callable[..., RunReport]
 COPIES = 5
@@ -49,3 +53,27 @@ def test_a_chunk_that_fails_for_good_fails_once_for_all_copies(restore: Restore,
     assert report.count("failed") == COPIES + 1
     assert sorted(failure.outcome for failure in report.failures) == ["failed", "failed"]
     assert all("ItemError" in failure.error_class for failure in report.failures)
+
+
+def test_a_copy_does_not_remove_what_another_is_made_of(restore: Restore, tmp_path: Path, library: Path) -> None:
+    """Several workers of each stage, as on Ray, are at several copies at a time; here, one row after the other is."""
+    config = RunConfig.model_validate({"limits": {"keep_artifacts": False}})
+    for number in range(COPIES):
+        (library / f"copy{number}.mp4").write_text("25 one")
+    assert restore(config=config).count("done") == 3 + COPIES
+    (library / "another.mp4").write_text("25 one")
+    report = restore(config=config)
+    assert report.count("done") == 1 and report.count("reused") == 3 + COPIES
+    assert not list((tmp_path / "workspace" / "artifacts" / "decode").rglob("artifact.json"))
+
+
+def test_copies_come_one_after_the_other_where_artifacts_are_removed(tmp_path: Path) -> None:
+    driver = Driver(Mock(), dict.fromkeys("abcde", 1))
+    for name, content in zip("abcde", "11212", strict=True):
+        driver.receive(VideoRow(SourceRow(name, name, name, 1, "", sha256=content), "duplicate"))
+    passes = []
+    while rows := driver.take_deferred(together=False):
+        passes.append([row.shown for row in rows])
+        assert not any(row.first for row in rows)
+    assert passes == [["a", "c"], ["b", "e"], ["d"]]
+    assert driver.take_deferred(together=True) == []

@@ -8,8 +8,8 @@ import pytest
 from image_folders import write_images
 from whole_jobs import write_clip
 
-from pipeline.passed_over import linked_folders
-from pipeline.source_files import check, content_sha256, localise
+from pipeline.passed_over import linked_folders, without_videos
+from pipeline.source_files import check, content_sha256, localise, look, size_and_version
 from pipeline.sources import InputError, expand, redact
 from stages.contract import ItemError
 from stages.media.probe import open_video
@@ -26,6 +26,35 @@ def test_files_globs_and_folders_add_up_once(library: Path, tmp_path: Path) -> N
     assert [row.output for row in rows] == ["a/one", "three", "two"]
     (row,) = expand([f"{library}/**/one.mp4"], tmp_path / "out")
     assert row.output == "a/one"
+
+
+def test_folders_that_a_glob_matches_are_searched(library: Path, tmp_path: Path) -> None:
+    assert [row.output for row in expand([f"{library}/*"], tmp_path / "out")] == ["a/one", "three", "two"]
+    root = f"memory://{uuid.uuid4().hex}"
+    for name in ("a/one.mkv", "a/b/two.mkv", "a/b/notes.txt"):
+        with fsspec.open(f"{root}/{name}", "wb") as file:
+            file.write(b"x")
+    assert [row.output for row in expand([f"{root}/*"], tmp_path / "out")] == ["a/b/two", "a/one"]
+    assert [row.output for row in expand([f"{root}/a/*"], tmp_path / "out")] == ["b/two", "one"]
+
+
+def test_an_input_without_videos_is_named_where_others_have_some(library: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    inputs = [library, tmp_path / "empty", f"{tmp_path}/gone/*.mkv"]
+    why = "no video was found in it"
+    assert without_videos(inputs) == [(f"{tmp_path}/empty", why), (f"{tmp_path}/gone/*.mkv", why)]
+    assert without_videos(inputs[:1]) == without_videos(inputs[1:2]) == []
+
+
+@pytest.mark.parametrize("what", ["output", "workspace"])
+def test_a_glob_that_matches_what_a_run_has_written_is_refused(library: Path, tmp_path: Path, what: str) -> None:
+    places = {"output": tmp_path / "out", "workspace": tmp_path / "work", what: library / "a" / "run"}
+    inputs = [f"{library}/**/*.m*"]
+    assert len(expand(inputs, **places)) == 3
+    (library / "a" / "run" / "artifacts").mkdir(parents=True)
+    (library / "a" / "run" / "artifacts" / "frames.mkv").write_text("x")
+    with pytest.raises(InputError, match=rf"frames\.mkv lies in the {what} .*/run; choose another folder for that"):
+        expand(inputs, **places)
 
 
 def test_a_named_file_needs_no_known_suffix(tmp_path: Path) -> None:
@@ -139,6 +168,11 @@ def test_a_source_that_changes_under_the_run_is_refused(tmp_path: Path) -> None:
 def test_no_secret_is_shown() -> None:
     shown = redact("https://user:secret@host/path/a.mp4?X-Amz-Signature=secret#x")
     assert shown == "https://host/path/a.mp4" and redact("/a/b c.mp4") == "/a/b c.mp4"
+    assert redact("zip://a.mkv::https://user:secret@host/a.zip?sig=secret") == "zip://a.mkv::https://host/a.zip"
+    assert (
+        redact("http://[::1]:80/x?sig=secret") == "http://[::1]:80/x"
+        and redact("s3://b/odd::name") == "s3://b/odd::name"
+    )
 
 
 def test_a_folder_of_images_is_one_video(tmp_path: Path) -> None:
@@ -181,3 +215,19 @@ def test_a_remote_folder_of_two_sequences_is_fetched_whole_so_that_it_is_refused
     (tmp_path / "scratch").mkdir()
     with localise(row, tmp_path / "scratch") as lent, pytest.raises(ItemError, match=r"2 of 5 numbered images"):
         open_video(lent)
+
+
+def test_two_images_that_change_places_are_another_version(tmp_path: Path) -> None:
+    write_images(tmp_path / "film", "png", 3)
+    before = look(str(tmp_path / "film"))
+    first, last = sorted((tmp_path / "film").glob("reel_*"))[::2]
+    first.rename(tmp_path / "film" / "x")
+    last.rename(first)
+    (tmp_path / "film" / "x").rename(last)
+    assert look(str(tmp_path / "film"))[0] == before[0] and look(str(tmp_path / "film")) != before
+
+
+@pytest.mark.parametrize("name", ["ETag", "LastModified", "Last-Modified", "modify", "modificationTime"])
+def test_what_changes_when_a_file_does_has_a_name_on_every_server(name: str) -> None:
+    assert size_and_version({"size": 3, name: "one"}) == (3, "one") != size_and_version({"size": 3, name: "two"})
+    assert size_and_version({"type": "file"}) == (0, "")

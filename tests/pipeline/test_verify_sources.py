@@ -137,3 +137,14 @@ def test_a_source_without_credentials_that_cannot_be_read_is_a_difference(
     monkeypatch.setattr(Signed, "asked", SECRET)
     ((difference,),) = (each.differences for each in verdicts(tmp_path))
     assert difference.startswith("the source cannot be read: ")
+
+
+def test_a_result_is_not_held_against_a_file_that_a_later_run_has_seen_in_the_place_of_its_source(
+    tmp_path: Path,
+) -> None:
+    source = write_clip(tmp_path / "library" / "one.mkv", frames=20)
+    assert restore(tmp_path).ok
+    write_clip(source, frames=20, seed=9)
+    with pytest.raises(Exception, match="stage assemble cannot start"):
+        _with_broken_assemble(tmp_path, "split.deinterlace=auto")
+    assert [each.differences for each in verdicts(tmp_path)] == [("the source is not the file that was restored",)]

@@ -181,7 +181,8 @@ def test_every_stage_says_on_what_kind_of_device_it_computed(
         output = tmp_path / "again" / stage.name
         output.mkdir(parents=True)
         stage.setup()
-        assert stage.run(ChunkTask(chunk_of(2), inputs, output)).facts["device"] == "cpu"
+        facts = stage.run(ChunkTask(chunk_of(2), inputs, output)).facts
+        assert (facts["device"], facts["torch"]) == ("cpu", torch.__version__) and facts["threads"] == setting.threads
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"NVIDIA {device.index}")
     assert device_name(torch.device("cuda", 1)) == "NVIDIA 1"
 
