@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError
 
 FILES = (
     *(".mkv", ".framemd5", ".provenance.json", ".premis.xml", ".sha256", ".mcc"),
-    *(".prores.mov", ".h264.mp4", ".h265.mp4", ".av1.mp4"),
+    *(".prores.mov", ".h264.mp4", ".h265.mp4", ".av1.mp4", ".dpx", ".png", ".bag"),
 )
-"""What may be written of a video as files beside each other: its name and one of these."""
+"""What may be written of a video as files and folders beside each other: its name and one of these."""
 
 
 def add_row(rows: dict[str, SourceRow], row: SourceRow) -> None:
-    """Put a row among those that were found before it, by its place in the output without regard to case.
+    """Put a row among those found before it, by its place in the output, however case and accents are written.
 
     Raises:
         InputError: if another video would be published under the same name.
     """
-    other = rows.setdefault(row.output.casefold(), row)
+    other = rows.setdefault(normalize("NFC", row.output).casefold(), row)  # macOS has one file for both ways
     if other.url == row.url:
         return
     if other.shown == row.shown:  # which is what the manifest knows them by

@@ -16,8 +16,15 @@ from stages.wording import counted
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350, 0, 0, 0)
 """Sampling frequencies of ADTS (ISO/IEC 14496-3, table 1.18)."""
 _MOST_CHANGES = 5
+NEW_FORM = "new_extradata"
+"""FFmpeg's name for a configuration of the decoder that comes with a packet."""
 _SAMPLE_RATE = 4
 """FFmpeg's AV_SIDE_DATA_PARAM_CHANGE_SAMPLE_RATE."""
+
+
+def is_adts(data: bytes) -> bool:
+    """Whether a packet begins with the header of ADTS (ISO/IEC 14496-3, 1.A.2.2): syncword, layer 0."""
+    return len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
 
 
 class PacketDigest:
@@ -36,6 +43,7 @@ class PacketDigest:
         self.changes: list[str] = []
         self._form = ""
         self._rate = 0
+        self._configuration = b""
         self._hash = hashlib.sha256()
 
     def add(self, packet: Any, codec: str) -> None:
@@ -43,7 +51,9 @@ class PacketDigest:
         data = bytes(packet)
         if packet.has_sidedata("param_change"):
             self._note_rate(packet)
-        if codec.startswith("aac") and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+        if packet.has_sidedata(NEW_FORM):
+            self._note_configuration(packet)
+        if codec.startswith("aac") and is_adts(data):
             self._note_form(data, packet)
             data = data[7 if data[1] & 1 else 9 :]
         self.count += 1
@@ -64,6 +74,13 @@ class PacketDigest:
         if flags & _SAMPLE_RATE and rate != before:
             self._note(f"it changes from {before} Hz to {rate} Hz", packet)
             self._rate = rate
+
+    def _note_configuration(self, packet: Any) -> None:
+        """Another one than before: joined files repeat theirs."""
+        told = bytes(packet.get_sidedata(NEW_FORM))
+        if told != (self._configuration or packet.stream.codec_context.extradata):
+            self._note("its decoder is configured anew", packet)
+        self._configuration = told
 
     def _note(self, change: str, packet: Any) -> None:
         if len(self.changes) < _MOST_CHANGES:

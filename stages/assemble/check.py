@@ -11,6 +11,7 @@ import ffmpeg
 from stages.assemble.audio_digest import AudioDigest
 from stages.assemble.joining import AssemblyError
 from stages.media.ffmpeg import file_url, open_input, run
+from stages.wording import counted
 
 
 def check_file(path: Path, ticks: Iterator[int], digests: Sequence[tuple[int, AudioDigest]]) -> int:
@@ -22,10 +23,13 @@ def check_file(path: Path, ticks: Iterator[int], digests: Sequence[tuple[int, Au
         digests: index of each audio stream and digest of the source's packets or samples.
 
     Raises:
-        AssemblyError: frames are missing, surplus or at another time, or audio differs.
+        AssemblyError: frames are missing, surplus or at another time, or audio differs, or there is more of it.
     """
     frames = 0
     with av.open(file_url(path), "r", format="matroska", options={"protocol_whitelist": "file"}) as container:
+        if len(container.streams.audio) != len(digests):
+            there, wanted = len(container.streams.audio), len(digests)
+            raise AssemblyError(f"{path.name}: {counted(there, 'audio stream')} can be read, {wanted} were written")
         found = {index: digest.like(container.streams[index]) for index, digest in digests}
         codecs = {stream.index: stream.codec_context.name for stream in container.streams.audio}
         for packet in container.demux(*container.streams.video, *container.streams.audio):

@@ -19,6 +19,9 @@ from stages.media.probe import describe
 
 _BACK = 2
 """Frames: by so much may timestamps of decoding go back without a restart, and so many may be wrong."""
+_GUESSED = Fraction(2)
+"""Seconds, at most, up to its second picture that stands by itself, through which a program stream that was cut out of
+another may go back: when its first pictures are decoded is FFmpeg's guess."""
 _PAUSE = Fraction(1)
 """Seconds without a picture after which a stretch is a new one."""
 _STRAY = Fraction(2)
@@ -48,12 +51,15 @@ class Stretch:
 def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
     """The stretches of a video stream, from its packets in order; ``frame``: seconds of one frame."""
     found: list[Stretch] = []
+    whole = 0
     for number, packet in enumerate(packets):
+        whole += packet.is_keyframe + (not number and _begins_whole(packet))
+        guessed = whole < 2 and number * frame < _GUESSED
         if packet.dts is None:
             continue
         time = packet.dts * packet.time_base
         here = found[-1] if found else None
-        if here and -_BACK * frame <= time - here.end <= max(_PAUSE, 10 * frame):
+        if here and (guessed or -_BACK * frame <= time - here.end) and time - here.end <= max(_PAUSE, 10 * frame):
             found[-1] = replace(here, end=max(here.end, time + frame))
         elif here and len(found) > 1 and _strayed(found[-2], here, time, frame):
             before = found[-2]
@@ -63,6 +69,13 @@ def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
             offset = max(Fraction(0), here.end + here.offset - time) if here else Fraction(0)
             found.append(Stretch(number, time, time + frame, offset))
     return found
+
+
+def _begins_whole(packet: Any) -> bool:
+    """Whether a stream that begins with this packet was not cut out of another: it can be decoded, and in time."""
+    if packet.pts is None or packet.dts is None:
+        return bool(packet.is_keyframe)
+    return bool(packet.is_keyframe and packet.dts <= packet.pts)
 
 
 def clock_of(source: Path) -> Clock:

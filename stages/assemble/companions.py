@@ -13,7 +13,7 @@ from stages.assemble.audio_digest import AudioDigest, SampleDigest
 from stages.assemble.chapters import is_chapter_track, moved_chapters
 from stages.assemble.clock import Clock, clock_of
 from stages.assemble.config import AssembleConfig
-from stages.assemble.copied import Copied
+from stages.assemble.copied import Copied, without_new_form
 from stages.assemble.presented import presented
 from stages.assemble.priming import priming
 from stages.assemble.tags import kept_tags
@@ -186,7 +186,10 @@ class Companions:
                 self.clock.pass_picture(packet)
                 continue
             if copied.audio:
+                if not copied.takes(packet):
+                    continue
                 copied.digest.add(packet, copied.codec)
+                packet = without_new_form(packet)
             elif copied.codec == "mov_text":
                 packet = plain_text(packet)
                 if not packet.size:

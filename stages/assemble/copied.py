@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.assemble.audio_digest import AudioDigest, PacketDigest
+import av
+
+from stages.assemble.audio_digest import NEW_FORM, AudioDigest, PacketDigest, is_adts
 from stages.media.decoded_sound import Decoder
 from stages.wording import counted
 
@@ -29,6 +31,21 @@ class Copied:
     late: int = 0  # ticks by which a packet was put off, at most
     digest: AudioDigest = field(default_factory=PacketDigest)
     decoder: Decoder | None = None  # of sound that is kept as samples
+    headless: int = 0  # packets of ADTS that have lost their header, and are left out
+    first_headless: float = 0.0  # seconds
+
+    def takes(self, packet: Any) -> bool:
+        """Whether a packet of sound can be written.
+
+        AAC without a configuration of its own has an ADTS header before every packet, which tells what Matroska must
+        know; FFmpeg refuses the whole stream for one packet where a fault of the transmission has hit it.
+        """
+        if self.codec != "aac" or self.source.codec_context.extradata or is_adts(bytes(packet)):
+            return True
+        if not self.headless and packet.pts is not None:
+            self.first_headless = float(packet.pts * packet.time_base)
+        self.headless += 1
+        return False
 
     def remarks(self) -> Iterator[str]:
         """What is not as the source says, one line each; complete when all packets have been read."""
@@ -38,8 +55,29 @@ class Copied:
                 "at the time of the one before"
             )
         yield from (f"stream {self.index}: {change}" for change in self.digest.changes)
+        if self.headless:
+            yield (
+                f"stream {self.index}: {counted(self.headless, 'packet')} of AAC without a header, the first at "
+                f"{self.first_headless:.3f} s; nothing is heard there"
+            )
         if self.decoder is not None and self.decoder.failed:
             yield (
                 f"stream {self.index}: {counted(self.decoder.failed, 'packet')} of {self.codec} cannot be decoded, "
                 f"the first at {float(self.decoder.first_failed):.3f} s; nothing is heard there"
             )
+
+
+def without_new_form(packet: Any) -> Any:
+    """The packet, without the configuration that it brings along for the decoder.
+
+    FFmpeg's writer of Matroska would put that into the header that it has written, over what stands behind it.
+    """
+    if not packet.has_sidedata(NEW_FORM):
+        return packet
+    found = av.Packet(bytes(packet))
+    found.pts, found.dts, found.time_base = packet.pts, packet.dts, packet.time_base
+    found.duration, found.is_keyframe = packet.duration, packet.is_keyframe
+    for each in packet.iter_sidedata():
+        if each.data_type != NEW_FORM:
+            found.set_sidedata(each)
+    return found

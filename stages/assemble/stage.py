@@ -57,6 +57,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
     """
 
     name: ClassVar[str] = "assemble"
+    revision: ClassVar[int] = 2
 
     def __init__(self, config: AssembleConfig) -> None:
         self.config = config

@@ -23,6 +23,8 @@ _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINER
 _CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
 _LARGEST = 1 << 27
 _RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac")
+_LONGEST_STREAM = ("asf", "wtv")
+"""Formats whose streams have the duration of the longest of them, as FFmpeg reads them."""
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -210,9 +212,11 @@ def describe(container: Any, name: str) -> VideoFacts:
 
 
 def _promised(stream: Any, form: str) -> float:
+    if form in _LONGEST_STREAM:
+        return 0.0
     if form != "matroska,webm":
         return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-    # Matroska has a duration of the longest stream, which FFmpeg gives to one whose beginning it has not seen.
+    # Matroska, too, has a duration of the longest stream, which FFmpeg gives to one whose beginning it has not seen.
     match = _CLOCK.match(stream.metadata.get("DURATION", ""))
     return sum(float(part) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0.0
 

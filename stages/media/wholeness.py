@@ -1,4 +1,6 @@
-"""Whether a file ends before its own structure says so: Matroska's segment, the boxes of MP4, the chunks of RIFF."""
+"""Whether a file ends before its own structure says so: Matroska's segment, the boxes of MP4, the chunks of RIFF, the
+header of ASF.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _EBML = b"\x1a\x45\xdf\xa3"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 _LATER_BOXES = (b"moof", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"uuid", b"meta", b"pdin", b"udta", b"imda")
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MOST_BOXES = 100_000
 _BOX_HEADER = 8
 _UNKNOWN_LENGTH = 0xFFFFFFFF
@@ -28,6 +32,8 @@ def missing_bytes(path: Path) -> int:
 def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     if head.startswith(_EBML):
         return _matroska_end
+    if head == _ASF[: len(head)]:
+        return _asf_end
     if head[4:8] in _BOXES:
         return _boxes_end
     return _riff_end if head[:4] == b"RIFF" else None
@@ -79,3 +85,22 @@ def _riff_end(file: BinaryIO, size: int) -> int:
     file.seek(4)
     length = int.from_bytes(file.read(4), "little")
     return 0 if length == _UNKNOWN_LENGTH else 8 + length
+
+
+def _asf_end(file: BinaryIO, size: int) -> int:
+    """What the File Properties Object says (ASF specification 01.20.06, section 3.2), unless it was a broadcast."""
+    file.seek(len(_ASF))
+    header = file.read(14)
+    end = int.from_bytes(header[:8], "little")
+    place = len(_ASF) + len(header)
+    while place < min(end, size):
+        file.seek(place)
+        kind, length = file.read(16), int.from_bytes(file.read(8), "little")
+        if kind == _FILE_PROPERTIES:
+            told = file.read(68)
+            broadcast = len(told) < 68 or told[64] & 1
+            return 0 if broadcast else int.from_bytes(told[16:24], "little")
+        if length < 24:
+            return 0
+        place += length
+    return 0

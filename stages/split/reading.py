@@ -121,6 +121,8 @@ class PictureReader:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._demuxed():
+            if not packet.size and packet.pts is not None:
+                continue  # Theora: the picture before stays
             if self._by_packet and packet.dts is not None and packet.size:
                 heapq.heappush(self._packets, packet.dts)
                 packet.pts = packet.dts  # so that a picture says which packet it is from

@@ -36,7 +36,7 @@ class SplitStage(Stage[SplitTask, Iterator[SplitChunk]]):
     """
 
     name: ClassVar[str] = "split"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def __init__(self, config: SplitConfig) -> None:
         self.config = config

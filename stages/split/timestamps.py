@@ -89,10 +89,9 @@ class Stamper:
         passed = [each for each in onward if each[1] <= own]
         if not passed or len(passed) <= len(onward) - len(passed):
             return []
-        if self._last is None and not 1 < len(passed) == len(onward):  # nothing to say where the time was
-            return []
-        before = max(pts for _, pts in passed) if self._last is None else self._last
-        return passed if own - before > _LEAP * self._nominal else []
+        if self._last is None:  # nothing says where the time was; a cut-out program stream may begin with a wrong one
+            return passed if 1 < len(passed) == len(onward) else []
+        return passed if own - self._last > _LEAP * self._nominal else []
 
     def _ahead(self, after: _After) -> _After:
         """What comes after this frame, if most of it is later than the last one; else nothing."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from pathlib import Path
 
@@ -101,9 +102,17 @@ def test_two_inputs_with_one_place_are_refused(library: Path, tmp_path: Path) ->
     (library / "TWO.avi").write_text("x")
     with pytest.raises(InputError, match=r"would both become .*\.mkv; rename one"):
         expand([library], tmp_path / "out")
+    accents = tmp_path / "accents"
+    accents.mkdir()
+    for form in ("NFC", "NFD"):
+        (accents / f"{unicodedata.normalize(form, 'Grüße')}.mp4").write_text(form)
+    with pytest.raises(InputError, match="would both become"):
+        expand([accents], tmp_path / "out")
 
 
-@pytest.mark.parametrize("folder", ["two.mkv", "Two.MKV", "two.framemd5", "two.provenance.json", "two.mkv/deep/er"])
+@pytest.mark.parametrize(
+    "folder", ["two.bag", "two.dpx", "two.mkv", "Two.MKV", "two.framemd5", "two.provenance.json", "two.mkv/deep/er"]
+)
 def test_a_folder_that_has_the_name_of_a_result_is_refused(library: Path, tmp_path: Path, folder: str) -> None:
     (library / folder).mkdir(parents=True)
     (library / folder / "in.mp4").write_text("x")

@@ -52,6 +52,26 @@ def test_sound_goes_on_with_the_pictures_where_files_were_joined(tmp_path: Path,
     assert against_source(way.output, joined, SplitConfig()) == []
 
 
+@pytest.mark.parametrize("place", range(0, 60, 3))
+def test_a_program_stream_that_was_cut_out_of_another_keeps_its_times(tmp_path: Path, go: Go, place: int) -> None:
+    """FFmpeg guesses when the first pictures of such a file are decoded, and is wrong by some frames."""
+    write_texture(tmp_path)
+    video = MPEG2.replace("OUT", "whole.mpg").replace("4M", "3M -bf 2 -g 12")
+    ffmpeg(f"{TONE.replace('duration=1', 'duration=4')} {moving(seconds=4)} -c:a ac3 {video}", tmp_path)
+    data = (tmp_path / "whole.mpg").read_bytes()
+    source = tmp_path / "cut.mpg"
+    source.write_bytes(data[2048 * (1 + place * (len(data) // 2048) // 90) :])
+    way = go(source, scale=1, chunk_frames=200)
+    heard, before = times(way.output, "audio"), times(source, "audio")
+    moved = {new - old for new, old in zip(heard, before, strict=True)}
+    shift = int(way.result.facts["shift_ms"])
+    assert max(abs(each - shift) for each in moved) <= 1
+    shown = times(way.output, "video")
+    with av.open(str(source)) as container:
+        decoded = [round(frame.pts * frame.time_base * 1000) + shift for frame in container.decode(video=0)]
+    assert len(shown) == len(decoded) and sum(new != old for new, old in zip(shown, decoded, strict=True)) <= 2
+
+
 def test_a_flipped_bit_in_one_time_moves_no_other_packet(tmp_path: Path, go: Go) -> None:
     source = make(tmp_path, "a.ts", "-flush_packets 1 -pes_payload_size 1")
     whole = times(source, "audio")
@@ -70,7 +90,7 @@ def packets(*decoded: float) -> list[av.Packet]:
     found = []
     for time in decoded:
         packet = av.Packet(b"a")
-        packet.time_base, packet.dts = Fraction(1, 1000), round(time * 1000)
+        packet.time_base, packet.dts, packet.is_keyframe = Fraction(1, 1000), round(time * 1000), True
         found.append(packet)
     return found
 

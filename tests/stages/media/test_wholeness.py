@@ -11,6 +11,16 @@ from stages.media.wholeness import missing_bytes
 FTYP = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x00"
 MDAT = b"\x00\x00\x00\x20mdat" + bytes(24)
 
+ASF, PROPERTIES = "3026b2758e66cf11a6d900aa0062ce6c", "a1dcab8c47a9cf118ee400c00c205365"
+
+
+def asf(size: int, flags: int = 0) -> bytes:
+    """A header (ASF specification, 3.1) with another object before its File Properties (3.2); 158 bytes."""
+    other = bytes(16) + (24).to_bytes(8, "little")
+    told = bytes(16) + size.to_bytes(8, "little") + bytes(40) + flags.to_bytes(4, "little") + bytes(12)
+    objects = other + bytes.fromhex(PROPERTIES) + (104).to_bytes(8, "little") + told
+    return bytes.fromhex(ASF) + (30 + len(objects)).to_bytes(8, "little") + b"\2\0\0\0\1\2" + objects
+
 
 @pytest.mark.parametrize(
     ("content", "missing"),
@@ -26,6 +36,10 @@ MDAT = b"\x00\x00\x00\x20mdat" + bytes(24)
         (b"RIFF\x14\x00\x00\x00AVI " + bytes(16), 0),
         (b"RIFF\x14\x00\x00\x00AVI " + bytes(10), 6),
         (b"RIFF\xff\xff\xff\xffAVI " + bytes(16), 0),  # written where nobody could come back to say how long it is
+        (asf(158), 0),
+        (asf(200), 42),
+        (asf(200, flags=1), 0),  # a broadcast, whose size nobody knew
+        (asf(200)[:60], 0),  # ends before it says how long it is
         (b"", 0),
         (b"no container", 0),
     ],

@@ -71,6 +71,11 @@ def test_a_gap_stays_a_gap(facts: VideoFacts, own: list[int | None], expected: l
     assert stamped(facts, own) == (expected, mended)
 
 
+def test_a_first_timestamp_that_is_too_late_moves_no_other_frame(facts: VideoFacts) -> None:
+    """FFmpeg guesses it where a program stream was cut out of another."""
+    assert stamped(facts, [120, 0, 40, 80, 120, 160]) == ([-40, 0, 40, 80, 120, 160], [0])
+
+
 def test_joined_recordings_go_on_at_the_rate(facts: VideoFacts) -> None:
     part = [1000, 1040, 1080, 1120, 1160]
     assert stamped(facts, part * 2) == (list(range(1000, 1400, 40)), [5, 6, 7, 8, 9])

@@ -30,6 +30,8 @@ def damage(path: Path) -> list[str]:
         ("late.ts", f"{_LATE} -c:v libx264 -bf 2"),
         ("slides.mkv", f"{moving(seconds=0.4)} -c:v libx264 -bf 0 {_LONG_LAST}"),
         ("slides.mp4", f"{moving(seconds=0.4)} -c:v libx264 -bf 0 {_LONG_LAST}"),
+        ("longer_sound.wmv", f"{TONE.replace('duration=1', 'duration=4')} {moving(seconds=1)} -c:v wmv2 -c:a wmav2"),
+        ("repeated.ogv", f"{moving(seconds=0.4)},fps=50 -c:v libtheora -q:v 9"),  # every other packet is empty
     ],
 )
 def test_a_whole_file_is_not_called_damaged(tmp_path: Path, name: str, words: str) -> None:
@@ -47,3 +49,13 @@ def test_a_stream_that_ends_before_its_header_says_so_is_told(tmp_path: Path, la
     assert announced in source.read_bytes()
     source.write_bytes(source.read_bytes().replace(announced, announced.replace(b"00:00:", b"00:01:")))
     assert damage(source) == [f"the file announces {60 + end:.3f} s of video, it ends after {end:.3f} s"]
+
+
+def test_a_wmv_that_breaks_off_is_told(tmp_path: Path) -> None:
+    write_texture(tmp_path)
+    source = tmp_path / "short.wmv"
+    ffmpeg(f"{TONE} {moving(seconds=2)} -c:v wmv2 -b:v 1M -c:a wmav2 {source.name}", tmp_path)
+    whole = source.read_bytes()
+    source.write_bytes(whole[: len(whole) * 6 // 10])
+    lacking = len(whole) - len(whole) * 6 // 10
+    assert damage(source)[-1] == f"the file breaks off, at least {lacking} bytes of it are missing"
