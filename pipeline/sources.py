@@ -38,9 +38,9 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
-            read, if the output or the workspace is an input folder or inside one or holds what is found, if they are
-            the same folder, if two inputs would be published under one name, or one in a folder that has the name of
-            another one's file.
+            read, if the output or the workspace is an input folder or inside one, if the workspace has made what is
+            found, if they are the same folder, if two inputs would be published under one name, or one in a folder that
+            has the name of another one's file.
         StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
@@ -56,9 +56,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
     refuse_folders_in_the_way(rows)
     if output:
         _keep_sources(rows.values(), output)
-        _keep_out(rows.values(), output, "output")
     if workspace:
-        _keep_out(rows.values(), workspace, "workspace")
+        _keep_out(rows.values(), workspace)
     if output and workspace:
         _keep_results(output, workspace)
     if not rows:
@@ -98,15 +97,15 @@ def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
         raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
 
 
-def _keep_out(rows: Iterable[SourceRow], other: str | Path, what: str) -> None:
-    """A glob may match what a run has written."""
-    place = Storage(other)
-    root = f"{real_path(Path(place.root))}{os.sep}" if place.is_local else f"{place.url.rstrip('/')}/"
+def _keep_out(rows: Iterable[SourceRow], workspace: str | Path) -> None:
+    """A glob may match what earlier runs have left in the workspace."""
+    place = Storage(workspace)
+    root = str(real_path(Path(place.root))) if place.is_local else place.url.rstrip("/")
     for row in rows:
         if is_local(row.url) == place.is_local:
             name = str(real_path(local_path(row.url))) if place.is_local else row.shown
-            if name.startswith(root):
-                raise InputError(f"{row.shown} lies in the {what} {place.url}; choose another folder for that")
+            if name.startswith((f"{root}/artifacts/", f"{root}/scratch/")):
+                raise InputError(f"{row.shown} was made in the workspace {place.url}; choose another folder for that")
 
 
 def _keep_results(output: str | Path, workspace: str | Path) -> None:

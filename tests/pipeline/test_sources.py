@@ -47,15 +47,21 @@ def test_an_input_without_videos_is_named_where_others_have_some(library: Path, 
     assert without_videos(inputs[:1]) == without_videos(inputs[1:2]) == []
 
 
-@pytest.mark.parametrize("what", ["output", "workspace"])
-def test_a_glob_that_matches_what_a_run_has_written_is_refused(library: Path, tmp_path: Path, what: str) -> None:
-    places = {"output": tmp_path / "out", "workspace": tmp_path / "work", what: library / "a" / "run"}
-    inputs = [f"{library}/**/*.m*"]
-    assert len(expand(inputs, **places)) == 3
-    (library / "a" / "run" / "artifacts").mkdir(parents=True)
-    (library / "a" / "run" / "artifacts" / "frames.mkv").write_text("x")
-    with pytest.raises(InputError, match=rf"frames\.mkv lies in the {what} .*/run; choose another folder for that"):
-        expand(inputs, **places)
+def test_a_glob_that_matches_what_a_run_has_made_is_refused(library: Path, tmp_path: Path) -> None:
+    inputs, workspace = [f"{library}/**/*.m*"], library / "a" / "run"
+    assert len(expand(inputs, tmp_path / "out", workspace)) == 3
+    (workspace / "artifacts").mkdir(parents=True)
+    (workspace / "artifacts" / "frames.mkv").write_text("x")
+    with pytest.raises(
+        InputError, match=r"frames\.mkv was made in the workspace .*/run; choose another folder for that"
+    ):
+        expand(inputs, tmp_path / "out", workspace)
+
+
+def test_a_file_may_be_restored_into_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "tape.mov").write_text("x")
+    (row,) = expand([tmp_path / "tape.mov"], tmp_path, tmp_path / "run")
+    assert row.output == "tape"
 
 
 def test_a_named_file_needs_no_known_suffix(tmp_path: Path) -> None:
