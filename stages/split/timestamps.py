@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from stages.media.probe import VideoFacts
 
@@ -32,7 +33,8 @@ class Stamper:
     A frame without one, with one that is not later, or with one that leaps ahead while most frames after it go on from
     where the time was, is placed by the nominal rate after the last good one, and marked; if most frames after it are
     later than that, it is placed before them, so that a timestamp that is there twice moves no other frame. A leap that
-    the frames after it follow is a gap, and stays.
+    the frames after it follow is a gap, and stays. Where the clock begins anew (joined recordings), the frames go on
+    one step after the last one in their own time, marked.
 
     Attributes:
         begin: where the first frame must be for the first good timestamp to be right, if there are frames without one
@@ -45,7 +47,8 @@ class Stamper:
         self._farthest = _FARTHEST / facts.time_base
         self._start = (facts.start or 0) if begin is None else begin
         self._last: int | None = None
-        self._course: int | None = None  # the file's own time, which falls behind ours where recordings are joined
+        self._course: int | None = None  # the file's own time, which falls behind ours where frames are made up
+        self._offset = 0  # what is added to the timestamps of joined recordings
         self._anchor = (self._start, -1)
         self._number = -1
 
@@ -63,8 +66,10 @@ class Stamper:
             following: the own timestamps of up to ``LOOK_AHEAD`` frames after it.
         """
         self._number += 1
-        own = self._usable(pts)
-        after = [(far, each) for far, each in enumerate(map(self._usable, following), 1) if each is not None]
+        usable = [self._usable(each) for each in (pts, *following)]
+        self._offset = self._offset_of([each for each in usable if each is not None] if usable[0] is not None else [])
+        own, *later = (None if each is None else each + self._offset for each in usable)
+        after = [(far, each) for far, each in enumerate(later, 1) if each is not None]
         passed = self._passed(own, after)
         if own is not None and not passed:
             if self._course is None and self._number and self.begin is None:
@@ -73,13 +78,30 @@ class Stamper:
         if own is None or passed or (self._last is not None and own <= self._last):
             place, good = self._made_up(passed or self._ahead(after)), False
         else:
-            place, good = own, True
+            place, good = own, not self._offset
             self._anchor = (own, self._number)
         self._last = place
         return Stamp(place, duration, not good)
 
     def _usable(self, pts: int | None) -> int | None:
         return pts if pts is not None and abs(pts) < self._farthest else None
+
+    def _offset_of(self, times: Sequence[int]) -> int:
+        """What is added to the timestamps of this frame and those after it; ``times`` are those that there are.
+
+        It changes where they begin anew and rise, and most are not later than the last frame, and where they are back
+        in the time of the file.
+        """
+        if self._last is None or not times:
+            return self._offset
+        leap = self._last + _LEAP * self._nominal
+        if self._last < times[0] <= leap < times[0] + self._offset:
+            return 0
+        later = sum(each + self._offset > self._last for each in times[1:])
+        rises = len(times) > LOOK_AHEAD - 1 and all(one < other for one, other in pairwise(times))
+        if times[0] + self._offset > self._last or not rises or 2 * later >= len(times):
+            return self._offset
+        return self._last + self.nominal - times[0]
 
     def _passed(self, own: int | None, after: _After) -> _After:
         """What goes on from where the time was, if ``own`` leaps ahead of most of what comes after it; else nothing."""

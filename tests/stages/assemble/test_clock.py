@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,22 @@ def test_sound_goes_on_with_the_pictures_where_files_were_joined(tmp_path: Path,
     assert sound == sorted(sound)
     assert sound[-1] - sound[0] == pytest.approx(pictures[-1] - pictures[0], abs=2 * SYNC + 40)
     assert way.result.facts["damage"].count("the clock jumps from ") == 2
+    assert against_source(way.output, joined, SplitConfig()) == []
+
+
+def test_pictures_behind_a_restart_keep_their_own_time_as_sound_does(tmp_path: Path, go: Go) -> None:
+    source, gap = make(tmp_path, "once.ts"), tmp_path / "gap.ts"
+    lacking = f"{moving()},select=not(between(n\\\\,10\\\\,14)) -fps_mode passthrough"
+    ffmpeg(f"{TONE} {lacking} -c:a mp2 {MPEG2.replace('OUT', gap.name)}", tmp_path)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(source.read_bytes() + gap.read_bytes())
+    way = go(joined, scale=1, chunk_frames=100)
+    sound, pictures = times(way.output, "audio"), times(way.output, "video")
+    assert len(pictures) == 25 + 20
+    steps = [later - earlier for earlier, later in pairwise(pictures)]
+    assert [step for step in steps if step != 40] == [6 * 40] and steps[25 + 9] == 6 * 40
+    assert sound[len(sound) // 2] - pictures[25] == pytest.approx(sound[0] - pictures[0], abs=SYNC)
+    assert "nothing for 0.200 s after this frame" in way.result.facts["damage"]
     assert against_source(way.output, joined, SplitConfig()) == []
 
 

@@ -85,6 +85,17 @@ def test_joined_recordings_go_on_at_the_rate(facts: VideoFacts) -> None:
     assert stamped(facts, [*part, *range(1000, 1320, 40)])[0] == list(range(1000, 1520, 40))
 
 
+def test_joined_recordings_keep_their_own_time(facts: VideoFacts) -> None:
+    first = list(range(1000, 2000, 40))
+    second = [0, 40, 80, 120, 700, 740, 780, 800, 820, 840, 860]  # a gap, then 50 frames a second
+    placed = [2000 + each for each in second]
+    found, mended = stamped(facts, [*first, *second])
+    assert found == [*first, *placed] and mended == list(range(len(first), len(found)))
+    assert stamped(facts, [*first, *second, *second])[0] == [*first, *placed, *(2900 + each for each in second)]
+    back = [2900, 2940, 2980]  # in the time of the first again
+    assert stamped(facts, [*first, *second, *back])[0] == [*first, *placed, *back]
+
+
 @pytest.mark.parametrize(
     ("own", "expected", "mended"),
     [
