@@ -90,7 +90,8 @@ def test_everything_is_there(done: Done) -> None:
         "av1.mp4",
     ]
     assert found == images | {f"clip.{suffix}" for suffix in plain}
-    assert {f".{suffix}" for suffix in [*plain, "mcc"]} == set(FILES), "no folder may have one of these names"
+    own = [*plain, "mcc", "dpx", "png", "bag"]
+    assert {f".{suffix}" for suffix in own} == set(FILES), "no folder of sources may have one of these names"
 
 
 @pytest.mark.parametrize(
