@@ -92,7 +92,7 @@ class Stamper:
         It changes where they begin anew and rise, and most are not later than the last frame, and where they are back
         in the time of the file.
         """
-        if self._last is None or not times:
+        if self._last is None or self._course is None or not times:  # nothing says where the clock was
             return self._offset
         leap = self._last + _LEAP * self._nominal
         if self._last < times[0] <= leap < times[0] + self._offset:

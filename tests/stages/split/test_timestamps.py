@@ -85,6 +85,14 @@ def test_joined_recordings_go_on_at_the_rate(facts: VideoFacts) -> None:
     assert stamped(facts, [*part, *range(1000, 1320, 40)])[0] == list(range(1000, 1520, 40))
 
 
+def test_frames_without_timestamps_are_no_recording_of_their_own(facts: VideoFacts) -> None:
+    stamper = Stamper(facts)
+    own: list[int | None] = [None, None, None, 0, 40, 80, 120]
+    for number, pts in enumerate(own):
+        stamper.stamp(pts, 0, own[number + 1 : number + 1 + LOOK_AHEAD])
+    assert stamper.begin == -120
+
+
 def test_joined_recordings_keep_their_own_time(facts: VideoFacts) -> None:
     first = list(range(1000, 2000, 40))
     second = [0, 40, 80, 120, 700, 740, 780, 800, 820, 840, 860]  # a gap, then 50 frames a second
