@@ -36,7 +36,6 @@ def write_beside(target: Path, data: bytes, durable: bool) -> Path:
 def move(source: Path, target: Path) -> None:
     """Give a file the name ``target``, atomically: a rename on the same file system, else copy, flush and rename."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    flush(source)
     try:
         source.replace(target)
     except OSError as error:

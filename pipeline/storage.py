@@ -189,11 +189,8 @@ class Storage:
                 self.fs.put_file(str(source), self.path(name))
                 self.boundary("put-done", name)
                 return
-            target = Path(self.path(name))
-            self.boundary("put", name)
-            move(source, target)
-            self.boundary("put-done", name)
-            flush(target.parent)
+            flush(source)
+            self._replace(source, name, durable=True)
 
     def download(self, name: str, target: Path) -> None:
         """Copy a file from here to a local file."""
@@ -235,10 +232,10 @@ class Storage:
             yield piece
             start, more = start + len(piece), len(piece) == RANGE
 
-    def _replace(self, temporary: Path, name: str, durable: bool) -> None:
+    def _replace(self, file: Path, name: str, durable: bool) -> None:
         target = Path(self.path(name))
         self.boundary("put", name)
-        temporary.replace(target)
+        move(file, target)
         self.boundary("put-done", name)
         if durable:
             flush(target.parent)

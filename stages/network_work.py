@@ -47,9 +47,12 @@ class NetworkWork(ABC, Generic[ConfigT]):
         ``reduced``: which sizes were halved for want of memory, and to what.
         """
         with halved_sizes() as halved:
-            facts: dict[str, Fact] = dict(self.work_on(task))
-        facts["device"], facts["threads"] = device_name(self.device), self.setting.threads
-        facts["torch"] = str(torch.__version__)
+            facts: dict[str, Fact] = {
+                **self.work_on(task),
+                "device": device_name(self.device),
+                "threads": self.setting.threads,
+                "torch": str(torch.__version__),
+            }
         if halved:
             facts["reduced"] = ", ".join(f"{what}: {size}" for what, size in sorted(halved.items()))
         return Result(facts)

@@ -73,9 +73,8 @@ def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
 
 def _begins_whole(packet: Any) -> bool:
     """Whether a stream that begins with this packet was not cut out of another: it can be decoded, and in time."""
-    if packet.pts is None or packet.dts is None:
-        return bool(packet.is_keyframe)
-    return bool(packet.is_keyframe and packet.dts <= packet.pts)
+    in_time = packet.pts is None or packet.dts is None or packet.dts <= packet.pts
+    return bool(packet.is_keyframe and in_time)
 
 
 def clock_of(source: Path) -> Clock:

@@ -12,6 +12,8 @@ from stages.assemble.audio_digest import NEW_FORM, AudioDigest, PacketDigest, is
 from stages.media.decoded_sound import Decoder
 from stages.wording import counted
 
+_ADTS = ("mpegts", "mpeg")
+"""Containers whose AAC carries ADTS."""
 _TOLD = 100  # milliseconds; a packet may be put off by less without a word
 
 
@@ -37,10 +39,10 @@ class Copied:
     def takes(self, packet: Any) -> bool:
         """Whether a packet of sound can be written.
 
-        AAC without a configuration of its own has an ADTS header before every packet, which tells what Matroska must
-        know; FFmpeg refuses the whole stream for one packet where a fault of the transmission has hit it.
+        AAC of MPEG-TS and program streams has an ADTS header before every packet, which tells what Matroska must know;
+        FFmpeg refuses the whole stream for one packet where a fault of the transmission has hit it.
         """
-        if self.codec != "aac" or self.source.codec_context.extradata or is_adts(bytes(packet)):
+        if self.codec != "aac" or self.source.container.format.name not in _ADTS or is_adts(bytes(packet)):
             return True
         if not self.headless and packet.pts is not None:
             self.first_headless = float(packet.pts * packet.time_base)

@@ -24,7 +24,7 @@ def missing_bytes(path: Path) -> int:
     """How many bytes a file lacks of what its structure announces; 0 if it is whole, or nothing can be said."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(12)
+        head = file.read(len(_ASF))
         reader = _reader(head)
         return max(0, reader(file, size) - size) if reader else 0
 
@@ -32,7 +32,7 @@ def missing_bytes(path: Path) -> int:
 def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     if head.startswith(_EBML):
         return _matroska_end
-    if head == _ASF[: len(head)]:
+    if head == _ASF:
         return _asf_end
     if head[4:8] in _BOXES:
         return _boxes_end

@@ -67,7 +67,7 @@ class Stamper:
         """
         self._number += 1
         usable = [self._usable(each) for each in (pts, *following)]
-        self._offset = self._offset_of([each for each in usable if each is not None] if usable[0] is not None else [])
+        self._offset = self._offset_of(usable)
         own, *later = (None if each is None else each + self._offset for each in usable)
         after = [(far, each) for far, each in enumerate(later, 1) if each is not None]
         passed = self._passed(own, after)
@@ -86,22 +86,23 @@ class Stamper:
     def _usable(self, pts: int | None) -> int | None:
         return pts if pts is not None and abs(pts) < self._farthest else None
 
-    def _offset_of(self, times: Sequence[int]) -> int:
-        """What is added to the timestamps of this frame and those after it; ``times`` are those that there are.
+    def _offset_of(self, usable: Sequence[int | None]) -> int:
+        """What is added to the timestamps of this frame and those after it, which are ``usable``.
 
         It changes where they begin anew and rise, and most are not later than the last frame, and where they are back
         in the time of the file.
         """
-        if self._last is None or self._course is None or not times:  # nothing says where the clock was
+        own, times = usable[0], [each for each in usable if each is not None]
+        if own is None or self._last is None or self._course is None:  # nothing says where the clock was
             return self._offset
         leap = self._last + _LEAP * self._nominal
-        if self._last < times[0] <= leap < times[0] + self._offset:
+        if self._last < own <= leap < own + self._offset:
             return 0
         later = sum(each + self._offset > self._last for each in times[1:])
-        rises = len(times) > LOOK_AHEAD - 1 and all(one < other for one, other in pairwise(times))
-        if times[0] + self._offset > self._last or not rises or 2 * later >= len(times):
+        rises = len(times) >= LOOK_AHEAD and all(one < other for one, other in pairwise(times))
+        if own + self._offset > self._last or not rises or 2 * later >= len(times):
             return self._offset
-        return self._last + self.nominal - times[0]
+        return self._last + self.nominal - own
 
     def _passed(self, own: int | None, after: _After) -> _After:
         """What goes on from where the time was, if ``own`` leaps ahead of most of what comes after it; else nothing."""

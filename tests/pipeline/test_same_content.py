@@ -13,8 +13,12 @@ from whole_jobs import tree
 from benchmarks.simulated_stages import Simulation
 from pipeline.config import RunConfig
 from pipeline.driver import Driver
+from pipeline.job import Job
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow, VideoRow
+from pipeline.run import make_recipe
+from pipeline.sources import expand
+from pipeline.wrap_split import SplitWorker
 
 Restore = Callable[..., RunReport]
 COPIES = 5
@@ -55,16 +59,26 @@ def test_a_chunk_that_fails_for_good_fails_once_for_all_copies(restore: Restore,
     assert all("ItemError" in failure.error_class for failure in report.failures)
 
 
-def test_a_copy_does_not_remove_what_another_is_made_of(restore: Restore, tmp_path: Path, library: Path) -> None:
-    """Several workers of each stage, as on Ray, are at several copies at a time; here, one row after the other is."""
-    config = RunConfig.model_validate({"limits": {"keep_artifacts": False}})
-    for number in range(COPIES):
-        (library / f"copy{number}.mp4").write_text("25 one")
-    assert restore(config=config).count("done") == 3 + COPIES
-    (library / "another.mp4").write_text("25 one")
-    report = restore(config=config)
-    assert report.count("done") == 1 and report.count("reused") == 3 + COPIES
-    assert not list((tmp_path / "workspace" / "artifacts" / "decode").rglob("artifact.json"))
+def test_a_published_copy_does_not_remove_what_another_is_being_made_of(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    assert restore(config=RunConfig.model_validate({"limits": {"keep_artifacts": False}})).ok
+    (library / "copy.mp4").write_text("25 one")
+    factories = Simulation().factories()
+    places = str(tmp_path / "workspace"), str(tmp_path / "restored")
+    job = Job(*places, epoch=2, recipe=make_recipe(factories), keep_artifacts=False)
+    worker = SplitWorker(factories["split"](), job, lambda records: None)
+    published, copy = (next(row for row in expand([library]) if row.output == output) for output in ("a/one", "copy"))
+
+    def end(source: SourceRow) -> str:
+        *_, last = worker.run(source)
+        assert isinstance(last, VideoRow)
+        return last.state
+
+    assert end(copy) == "split"
+    made = tree(tmp_path / "workspace" / "artifacts" / "split")
+    assert made and end(published) == "finished"
+    assert tree(tmp_path / "workspace" / "artifacts" / "split") == made
 
 
 def test_copies_come_one_after_the_other_where_artifacts_are_removed(tmp_path: Path) -> None:
