@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.fades import brought_to
 from models.warping import resize_flow, sampling_grid
 
 TOLERANCE = 0.1
@@ -62,7 +63,7 @@ def flicker(frame: Tensor, neighbours: Sequence[Neighbour]) -> Tensor:
     """
     apart, weights = torch.zeros_like(frame[:, :1]), torch.full_like(frame[:, :1], 1e-6)
     for other in neighbours:
-        moved, believed = _moved(other, (frame.shape[-2], frame.shape[-1]))
+        moved, believed = _moved(other, frame)
         apart, weights = apart + believed * _apart(moved, frame), weights + believed
     return ((apart / weights - STEADY) / (RESTLESS - STEADY)).clamp(0, 1)
 
@@ -82,11 +83,10 @@ def temporal_filter(frame: Tensor, neighbours: Sequence[Neighbour], weight: Tens
     """
     if not weight.any():
         return frame.clamp(-1, 1)
-    size = (frame.shape[-2], frame.shape[-1])
     total, weights = frame, torch.ones_like(frame[:, :1])
     weight = _resized(weight.to(frame), frame)
     for other in neighbours:
-        moved, believed = _moved(other, size)
+        moved, believed = _moved(other, frame)
         share = weight * believed * torch.exp(-((_apart(moved, frame) / TOLERANCE) ** 2))
         total, weights = total + share * moved, weights + share
     return (total / weights).clamp(-1, 1)
@@ -125,7 +125,7 @@ def mismatch(frame: Tensor, other: Neighbour) -> Tensor:
         frame: ``[1, c, h, w]``.
         other: its neighbour, as large as the frame; what is occluded is compared as well.
     """
-    moved, _ = _moved(other, (frame.shape[-2], frame.shape[-1]))
+    moved, _ = _moved(other, frame)
     return _apart(moved, frame, BESIDE)
 
 
@@ -152,11 +152,13 @@ def steadied(frame: Tensor, neighbours: Sequence[Neighbour]) -> tuple[Tensor, li
     return amount, [each.flow * share for each, share in zip(neighbours, followed, strict=True)]
 
 
-def _moved(other: Neighbour, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The neighbour where it is in the frame beside it, and how far that is to be believed, 0 to 1."""
-    grid = sampling_grid(resize_flow(other.flow, size))
+def _moved(other: Neighbour, frame: Tensor) -> tuple[Tensor, Tensor]:
+    """The neighbour where it is in the frame, as bright as that; and how far it is to be believed, 0 to 1."""
+    grid = sampling_grid(resize_flow(other.flow, (frame.shape[-2], frame.shape[-1])))
     moved = functional.grid_sample(other.frame, grid, mode="bicubic", padding_mode="border", align_corners=True)
-    return moved, 1 - _resized(other.occlusion.to(moved), moved)
+    believed = 1 - _resized(other.occlusion.to(moved), moved)
+    inside = (grid.abs() <= 1).all(-1)[:, None]
+    return brought_to(frame, moved, believed * inside), believed
 
 
 def _apart(one: Tensor, other: Tensor, side: int = NEIGHBOURHOOD) -> Tensor:
@@ -176,13 +178,19 @@ def mean_around(values: Tensor, side: int) -> Tensor:
 
 
 def _sums(values: Tensor, side: int, dim: int) -> Tensor:
-    """Of so many neighbours along the last dimension or the one before it."""
+    """Of so many neighbours along the last dimension or the one before it, from sums of 1, 2, 4, ... neighbours."""
     length, margin = values.shape[dim], side // 2
-    padded = functional.pad(values, (margin, margin) if dim == -1 else (0, 0, margin, margin))
-    total = padded.narrow(dim, 0, length).clone()
-    for start in range(1, side):
-        total += padded.narrow(dim, start, length)
-    return total
+    run = functional.pad(values, (margin, margin) if dim == -1 else (0, 0, margin, margin))
+    total, counted, width = torch.zeros_like(values), 0, 1
+    while True:
+        if side & width:
+            total += run.narrow(dim, counted, length)
+            counted += width
+        if counted == side:
+            return total
+        rest = run.shape[dim] - width
+        run = run.narrow(dim, 0, rest) + run.narrow(dim, width, rest)
+        width *= 2
 
 
 def _counts(length: int, side: int) -> Tensor:

@@ -27,8 +27,9 @@ class ModelSetting(BaseModel):
     )
     canvas: CanvasRule = Field(
         "exact",
-        description="How the working size is chosen: 'published' enlarges to at least 512 pixels on the short side "
-        "and pads both sides by up to 32; 'exact' enlarges by the scale alone and pads only what the networks need.",
+        description="How the working size is chosen: 'published' pads both sides by up to 32 and, at scale 4, enlarges "
+        "to at least 512 pixels on the short side; 'exact' enlarges by the scale alone and pads only what the networks "
+        "need.",
     )
     seed: int = Field(42, ge=0, lt=2**63, description="Seed of every noise field, with video, frame and step.")
     device: str = Field("auto", description="torch device, or 'auto': the first GPU, else the CPU.")

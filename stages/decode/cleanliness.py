@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models.temporal_filter import mean_around
+from stages.decode.even import ROUNDING, evenness, grown
 from stages.decode.fidelity import low_band, reduced, reduced_and_back
 
 DAMAGED, CLEAN = 10.0, 15.0
@@ -23,8 +23,6 @@ QUIETEST = 0.02
 """Share of a frame's places that is taken for that."""
 PLACE = 7
 """Side of a place in pixels of the source."""
-_ROUNDING = (0.5 / 255) ** 2
-"""Less than this mean square says nothing of damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,8 @@ def cleanliness(frame: Tensor, source: Tensor) -> Tensor:
     detail_here, removed_here = (mean_around(each, PLACE) for each in (detail, removed))
     here = _between(_decibels(detail_here, removed_here), DAMAGED_HERE, CLEAN_HERE)
     everywhere = _between(_decibels(detail.mean(), removed.mean()), DAMAGED, CLEAN)
-    noise = _least(removed_here[~_beside_even(wanted)]).sqrt()
+    # Not beside what is even, as black bars are: there is no noise in a noisy film either.
+    noise = _least(removed_here[~grown(evenness(wanted, PLACE), 2 * PLACE - 1)]).sqrt()
     return here * everywhere * (1 - _between(noise, NOISELESS, NOISY))
 
 
@@ -67,14 +66,7 @@ def _between(value: Tensor, none: float, full: float) -> Tensor:
 
 
 def _decibels(detail: Tensor, removed: Tensor) -> Tensor:
-    return 10 * torch.log10((detail / removed.clamp(min=_ROUNDING)).clamp(min=1e-9))
-
-
-def _beside_even(source: Tensor) -> Tensor:
-    """Places that reach into what is even, as black bars are: there is no noise in a noisy film either."""
-    variance = mean_around((source - mean_around(source, PLACE)).square().mean(1, keepdim=True), PLACE)
-    even = (variance <= _ROUNDING).to(source)
-    return functional.max_pool2d(even, 2 * PLACE - 1, stride=1, padding=PLACE - 1) > 0
+    return 10 * torch.log10((detail / removed.clamp(min=ROUNDING)).clamp(min=1e-9))
 
 
 def _least(removed: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ class DecodeConfig(BaseModel):
         0.0,
         ge=0.0,
         le=1.0,
-        description="How much of the difference between source and result, at the source's size, is put back: 1 makes "
-        "the result, reduced, the source again.",
+        description="How much of the difference between source and result is put back, at the source's size or half "
+        "of the result's, whichever is smaller: 1 makes the result, reduced to that, the source again.",
     )
     back_projection_if_clean: float = Field(
         0.4,
@@ -32,6 +32,11 @@ class DecodeConfig(BaseModel):
         le=1.0,
         description="The same where the source is clean, so that the networks took next to nothing away but their own "
         "errors; less of it the more they did.",
+    )
+    even_places: Literal["source", "result"] = Field(
+        "source",
+        description="Where the source is one even colour over more than 32 pixels each way (black bars, faded frames), "
+        "it has nothing to restore: 'source' gives it back as it is, 'result' leaves what the networks made of it.",
     )
     colour_fix: Literal["none", "adain", "wavelet"] = Field(
         "wavelet", description="Take colours from the input: its mean and deviation, or its low frequencies."

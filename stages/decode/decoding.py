@@ -17,6 +17,7 @@ from models.memory import ShrinkingByCall
 from stages.contract import Fact
 from stages.decode.beside import worked_beside
 from stages.decode.config import DecodeConfig
+from stages.decode.even import even_places_of
 from stages.decode.fidelity import Figures, as_tensor, back_project
 from stages.decode.finishing import finished_frames
 from stages.decode.moving import MovingFrames
@@ -106,6 +107,8 @@ class Decoding(NetworkWork[DecodeConfig]):
             source = as_tensor(given, image.device)
             if self.config.back_projection:
                 image = back_project(image, source, self.config.back_projection)
+            if self.config.even_places == "source":
+                image = even_places_of(source, image)
             figures.add(image, source)
             if self.config.rounding == "truncate8":
                 image = torch.floor(image * 255) / 255

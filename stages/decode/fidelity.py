@@ -23,6 +23,8 @@ _GRID = (6, 8)
 _RESIDUAL, _INVENTED = 0.05, 0.02
 _THUMBNAIL = 160
 _BEST = 99.0
+_EVEN = 0.1 / 255
+"""Mean gradient of an output pixel, in [0, 1], under which there is nothing to compare with."""
 
 
 def low_band(source: tuple[int, int], output: tuple[int, int]) -> tuple[int, int]:
@@ -70,7 +72,7 @@ class Figures:
 
     def __init__(self) -> None:
         self._count = 0
-        self._error = self._colour = self._gain = 0.0
+        self._error = self._colour = self._sharp = self._sharp_before = 0.0
         self._worst = 0.0
         self._residual = np.zeros(_GRID)
         self._invented = np.zeros(_GRID)
@@ -85,7 +87,8 @@ class Figures:
         self._worst = max(self._worst, error)
         self._colour += _colour_difference(here, there)
         base = enlarged(there, _hw(frame))
-        self._gain += _sharpness(frame) / max(_sharpness(base), 1e-6)
+        self._sharp += _sharpness(frame)
+        self._sharp_before += _sharpness(base)
         residual = _cells((here - there).mean(1, keepdim=True) ** 2).sqrt()
         added = _cells((frame - enlarged(here, _hw(frame))).mean(1, keepdim=True) ** 2).sqrt()
         detail = _cells((there - reduced_and_back(there)).mean(1, keepdim=True) ** 2).sqrt()
@@ -96,9 +99,10 @@ class Figures:
         """The figures, rounded, as facts of the chunk; nothing where there was no frame.
 
         ``downscale_db``: PSNR of the reduced result against the source; ``ciede2000``: mean colour difference, ITU-R
-        BT.709 taken for sRGB; ``sharpness_gain``: mean gradient against that of the enlarged source; ``residual``:
-        largest luma difference (RMS, percent) in cells of 6 rows of 8; ``beyond_source``: likewise, detail above what
-        the source has twice over; ``flagged``: whether any cell has more than 5 and 2 percent.
+        BT.709 taken for sRGB; ``sharpness_gain``: mean gradient against that of the enlarged source, 1 where that
+        is even; ``residual``: largest luma difference (RMS, percent) in cells of 6 rows of 8; ``beyond_source``:
+        likewise, detail above what the source has twice over; ``flagged``: whether any cell has more than 5 and 2
+        percent.
         """
         if not self._count:
             return {}
@@ -107,11 +111,17 @@ class Figures:
             "downscale_db": _decibels(self._error / count),
             "downscale_db_worst": _decibels(self._worst),
             "ciede2000": round(self._colour / count, 3),
-            "sharpness_gain": round(self._gain / count, 3),
+            "sharpness_gain": self._gain(),
             "residual": _spelled(self._residual),
             "beyond_source": _spelled(self._invented),
             "flagged": bool((self._residual > _RESIDUAL).any() or (self._invented > _INVENTED).any()),
         }
+
+    def _gain(self) -> float:
+        """Of all frames at once: a black one, whose gradient is next to nothing, does not decide."""
+        if self._sharp_before < self._count * _EVEN:
+            return 1.0
+        return round(self._sharp / self._sharp_before, 3)
 
 
 def reduced_and_back(frame: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class DecodeStage(NetworkStage[DecodeConfig]):
     """
 
     name = "decode"
-    revision = 2
+    revision = 3
 
     @property
     def parameters(self) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ class SplitConfig(BaseModel):
         default=None, gt=0, le=255, description="the detector's threshold; its own default if not given"
     )
     min_shot_frames: int = Field(
-        default=5, ge=1, le=1000, description="a cut that would make a shot shorter than this is not one"
+        default=5, ge=1, le=1000, description="a cut fewer frames than this after the one before is not one"
     )
     deinterlace: FieldPolicy = Field(
         default="auto",

@@ -74,6 +74,17 @@ def test_the_filter_follows_the_flow_of_the_source_or_that_of_the_result(tmp_pat
     assert finished(moving, sources, tmp_path / "none", filter_flow="result"), "the stage's flow is not asked for"
 
 
+@pytest.mark.parametrize("filter_flow", ["source", "result"])
+def test_a_fade_keeps_its_brightness_where_it_begins_and_ends(tmp_path: Path, filter_flow: str) -> None:
+    frames = [(target()[0] + 1) * brightness - 1 for brightness in (0.1, 0.16, 0.22)]
+    sources = [source_of(frame[None])[0] for frame in frames]
+    flow = write_still(tmp_path, 3)
+    settings = {"back_projection_if_clean": 0.0, "filter_flow": filter_flow}
+    for before, after in zip(frames, finished(frames, sources, flow, **settings), strict=True):
+        assert float((after - before).mean().abs()) < 0.001, "a quarter of a level of 8 bits at most"
+        assert not torch.equal(after, before), "the filter was at work"
+
+
 def test_without_either_nothing_is_read(tmp_path: Path) -> None:
     frames = [torch.zeros(3, 16, 16), torch.ones(3, 16, 16)]
     assert finished(frames, [], tmp_path / "none", temporal_filter=0, back_projection_if_clean=0) == frames
