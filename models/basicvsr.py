@@ -9,6 +9,7 @@ come before them (``models.cleaning``).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Self
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -39,8 +40,8 @@ class Branch(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(num_blocks)))
 
     def forward(self, frame: Tensor, aligned: Tensor) -> Tensor:
-        """``frame`` is ``[N, 3, h, w]``, ``aligned`` ``[N, C, h, w]``."""
-        x = torch.cat((frame, aligned), dim=1)
+        """``frame`` is ``[N, 3, h, w]``, ``aligned`` ``[N, C, h, w]``; the result has the precision of the weights."""
+        x = torch.cat((frame, aligned), dim=1).to(self.input.weight.dtype)
         if x.device.type == "cpu":
             # oneDNN runs these convolutions several times faster on channels-last tensors; the layout persists.
             x = x.contiguous(memory_format=torch.channels_last)
@@ -83,6 +84,14 @@ class BasicVSR(ModelMixin, ConfigMixin):
         self.upconv2 = nn.Conv2d(channels, 4 * channels, 3, padding=1)
         self.conv_hr = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_last = nn.Conv2d(channels, 3, 3, padding=1)
+
+    def refine_in(self, dtype: torch.dtype) -> Self:
+        """Compute features in this precision. Frames, optical flow and warping stay in float32, as does the result."""
+        for part in (self.backward_branch, self.forward_branch, self.fusion, self.upconv1, self.upconv2):
+            part.to(dtype)
+        self.conv_hr.to(dtype)
+        self.conv_last.to(dtype)
+        return self
 
     def forward(self, frames: Tensor, keep_every: int = 1) -> Tensor:
         """Upscale consecutive frames of one shot.
@@ -202,7 +211,7 @@ class BasicVSR(ModelMixin, ConfigMixin):
             batch, _, height, width = frame.shape
             return branch(frame, frame.new_zeros(batch, self.config["channels"], height, width))
         flow = self.flow_network(frame, neighbour)
-        return branch(frame, warp(hidden, flow))
+        return branch(frame, warp(hidden.to(flow.dtype), flow))
 
     def _reconstruct(self, frame: Tensor, backward: Tensor, forward: Tensor) -> Tensor:
         """Fuse both branches at one frame and enlarge: ``[B, 3, h, w]`` -> ``[B, 3, 4h, 4w]``."""

@@ -49,7 +49,7 @@ class Sampling(NetworkWork[SampleConfig]):
         self.schedule = self.folder.schedule()
         self.recurrent = None
         if self.config.initial_estimate == "recurrent":
-            self.recurrent = placed(self.folder.initial_estimate(), self.device)
+            self.recurrent = placed(self.folder.initial_estimate(), self.device).refine_in(self.dtype)
             quickened(self.setting, self.recurrent)
 
     def _batch(self) -> int | None:

@@ -29,6 +29,9 @@ class SampleStage(NetworkStage[SampleConfig]):
         shared = self.setting.model_dump(
             mode="json", include={"scale", "height", "canvas", "seed", "precision", "compile", "winograd"}
         )
+        if self._estimator and self.setting.precision != "float32":
+            # Until this was named the estimate had float32 throughout; what it made in that precision is still valid.
+            shared["estimate_precision"] = self.setting.precision
         return {**self.config.model_dump(mode="json", exclude={"estimate_memory"}), **shared}
 
     @property

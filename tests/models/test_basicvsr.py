@@ -44,6 +44,18 @@ def test_the_embedded_weights_beat_bicubic_by_far_on_a_real_clip() -> None:
     assert psnr(restored, large) > psnr(bicubic, large) + 1.2
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_features_in_half_precision_give_nearly_the_same_picture(dtype: torch.dtype) -> None:
+    network = BasicVSR.from_pretrained(ROOT / "models/embedded/initial_estimate").eval()
+    small = sample("city.mkv", 4)[:, :, 20:68, 60:124]
+    with torch.inference_mode():
+        exact = network(small).clamp(0, 1)
+        found = network.refine_in(dtype)(small)
+        again = network(small, keep_every=2)
+    assert found.dtype == torch.float32 and network.flow_network.dtype == torch.float32
+    assert 45 < psnr(found, exact) < 80 and torch.equal(found, again)
+
+
 @settings(max_examples=15, deadline=None)
 @given(count=st.integers(1, 5), height=st.integers(1, 19), width=st.integers(1, 19), keep=st.integers(1, 6))
 def test_any_size_and_number_of_frames_and_what_is_kept_does_not_matter(

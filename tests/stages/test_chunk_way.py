@@ -249,6 +249,9 @@ def test_a_parameter_that_does_not_reach_a_stage_leaves_its_identity_alone(setti
     assert DecodeStage(DecodeConfig(), setting).parameters != DecodeStage(DecodeConfig(), plain).parameters
     assert SampleStage(SMALL, setting).parameters != SampleStage(SMALL, plain).parameters
     assert FlowStage(FlowConfig(), setting).parameters != FlowStage(FlowConfig(), plain).parameters
+    half = setting.model_copy(update={"precision": "bfloat16"})
+    assert "estimate_precision" not in SampleStage(SMALL, setting).parameters, "as before it was named"
+    assert SampleStage(SMALL, half).parameters["estimate_precision"] == "bfloat16"
     assert SampleStage(SMALL, setting).weights_digest != FlowStage(FlowConfig(), setting).weights_digest
 
 
