@@ -81,6 +81,9 @@ def calibrate(
                 f"--from reads the figures off a finished run, with its settings: leave out {', '.join(given)}, or "
                 "leave out --from to measure now"
             )
+    if not output.parent.is_dir() or output.is_dir():  # before minutes are spent on measuring
+        there = f"there is no folder {output.parent}; make it, or name another file"
+        return complain(f"{output}: {'a folder; name a file with --output' if output.is_dir() else there}")
     try:
         if workspace is not None:
             return _write(read_off(workspace), output)

@@ -250,6 +250,21 @@ def test_calibrating_from_what_is_no_run_is_refused(call: Call, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("", ".: a folder; name a file with --output"),
+        ("nowhere/mine.json", "nowhere/mine.json: there is no folder nowhere; make it, or name another file"),
+    ],
+)
+def test_a_calibration_that_cannot_be_written_is_refused_before_anything_is_measured(
+    call: Call, place: Place, monkeypatch: pytest.MonkeyPatch, output: str, message: str
+) -> None:
+    monkeypatch.setattr("jobs.calibrate.excerpt", lambda *given: pytest.fail("it began"))
+    code, _, err = call(calibrate, place.library / "a.mkv", "-o", output, *place.settings)
+    assert code == 1 and err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize(
     ("words", "named"),
     [
         (["library/a.mkv"], "VIDEO"),
