@@ -14,7 +14,7 @@ from whole_jobs import write_clip
 from jobs.verify import verify as command
 from pipeline.config import load_config
 from pipeline.run import run
-from pipeline.storage import StorageError
+from pipeline.storage import Storage, StorageError
 from pipeline.sums import sums_row
 from pipeline.verdicts import Verdict
 from pipeline.verify import verify
@@ -236,3 +236,23 @@ def test_a_bag_that_somebody_made_of_the_output_is_one_bag(made: Path, tmp_path:
         ]
         (tmp_path / "bag" / f"{manifest}-sha256.txt").write_text("".join(rows))
     assert list(verify(tmp_path / "bag")) == [Verdict("data/tapes/a.mkv", "", ()), Verdict(".", "", (), bag=True)]
+
+
+def test_what_is_missing_in_an_object_store_is_found_likewise(made: Path, bagged: Path, tmp_path: Path) -> None:
+    store = Storage(f"memory://{tmp_path.name}/output")
+    for root, below in ((made, "plain/"), (bagged, "")):
+        for path in root.rglob("*"):
+            if path.is_file():
+                store.put(below + path.relative_to(root).as_posix(), path.read_bytes())
+    assert [verdict.video for verdict in verify(store.url) if verdict.whole] == [
+        "a.bag/data/a.mkv",
+        "plain/a.mkv",
+        "a.bag",
+    ]
+    for name in ("plain/a.sha256", "a.bag/bagit.txt", "a.bag/tagmanifest-sha256.txt"):
+        store.remove_file(name)
+    assert {verdict.video: list(verdict.differences) for verdict in verify(store.url)} == {
+        "a.bag/data/a.mkv": [],
+        "plain/a.mkv": ["a.sha256 is missing; a.provenance.json says that it was written"],
+        "a.bag": ["tagmanifest-sha256.txt of the bag is missing", "bagit.txt of the bag is missing"],
+    }
