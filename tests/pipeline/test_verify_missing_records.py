@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -154,6 +155,16 @@ def test_the_frames_of_a_video_made_without_sums_are_checked(tmp_path: Path) -> 
     (output / "a.mkv").write_bytes(data)
     (verdict,) = verify(output)
     assert verdict.differences
+
+
+def test_a_framemd5_without_the_sound_is_a_difference(tmp_path: Path) -> None:
+    fixity = restore(tmp_path, "assemble.sha256=false") / "a.framemd5"
+    rows = fixity.read_text().splitlines(keepends=True)
+    video = [row for row in rows if not re.match(r"#\w+ 1: |1,", row)]
+    assert len(video) < len(rows) - 2
+    fixity.write_text("".join(video))
+    (verdict,) = verify(fixity.parent)
+    assert any("nothing was recorded" in each for each in verdict.differences)
 
 
 def test_a_matroska_file_of_somebody_else_is_not_checked(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
