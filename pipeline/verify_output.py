@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.amending import read_head
 from pipeline.output_names import FILES
 from pipeline.provenance import SIGN
 from pipeline.publish import SUFFIX
+from pipeline.searching import InputError, walk
 from pipeline.sidecars import BAG, PREMIS, PROVENANCE, SUMS
 from pipeline.storage import Storage, StorageError
 from pipeline.sum_lists import against_bag, against_sums, listed_in
@@ -43,8 +44,9 @@ def verify_output(storage: Storage) -> Iterator[Verdict]:
     """Yield a verdict for each video in an output folder, then one for each bag.
 
     Raises:
-        StorageError: if nothing in it is Reelift's.
+        StorageError: if nothing in it is Reelift's, or a folder in it cannot be listed.
     """
+    _require_open(storage)
     names = _outside_workspaces(set(storage.tree()))
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     bags = {folder for folder in folders if folder.endswith(BAG) or str(PurePosixPath(folder) / "bagit.txt") in names}
@@ -146,6 +148,17 @@ def _bag_of(place: str, bags: set[str]) -> str | None:
         if folder.name == "data" and str(folder.parent) in bags:
             return str(folder.parent)
     return None
+
+
+def _require_open(storage: Storage) -> None:
+    """See that every folder can be listed: who lists a tree passes over the others without a word."""
+    if not storage.is_local:
+        return
+    try:
+        for _ in walk(Path(storage.root)):
+            pass
+    except InputError as error:
+        raise StorageError(str(error)) from error
 
 
 def _outside_workspaces(names: set[str]) -> set[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cheap_stages import cheap_stages
@@ -180,6 +183,26 @@ def test_a_matroska_file_of_somebody_else_is_not_checked(output: Path, capsys: p
         path.unlink()
     with pytest.raises(StorageError, match="neither a workspace nor a folder with videos"):
         list(verify(output))
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(
+    output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = output / "closed"
+    shutil.copytree(output, closed)
+    scandir = os.scandir
+
+    def listed(path: str) -> Any:  # as of a user who is not root
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", listed)
+    assert command(str(output)) == 1
+    said = capsys.readouterr().err
+    assert (
+        said.startswith(f"error: {closed}: this folder cannot be listed (Permission denied)") and said.count("\n") == 1
+    )
 
 
 def test_a_workspace_in_the_output_is_not_published(made: Path, output: Path) -> None:
