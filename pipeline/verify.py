@@ -30,6 +30,8 @@ from stages.media.account import shortened
 from stages.split.config import SplitConfig
 from stages.verification import against_captions, against_fixity, against_source
 
+_A_WORKSPACE_HAS = ("manifest/epochs", "manifest/events")
+"""Either will do. A folder of tapes may be called ``manifest``."""
 _UNKEPT = "not checked against its source, whose address carried credentials that are not kept"
 
 
@@ -64,7 +66,7 @@ def verify(place: str | Path) -> Verification:
         StorageError: if there is neither (some of it while iterating).
     """
     storage = Storage(place)
-    if not storage.exists("manifest"):
+    if not any(storage.exists(folder) for folder in _A_WORKSPACE_HAS):
         return Verification(verify_output(storage))
     published, sources = _published(storage), recorded(storage)
     unpublished = len(sources.keys() - published.keys())

@@ -205,6 +205,15 @@ def test_a_folder_that_cannot_be_listed_is_not_passed_over(
     )
 
 
+def test_an_output_with_a_folder_called_manifest_is_no_workspace(output: Path) -> None:
+    (output / "manifest").mkdir()
+    for path in output.glob("a.*"):
+        path.rename(output / "manifest" / path.name)
+    (output / "manifest" / "a.sha256").unlink()
+    (verdict,) = verify(output)
+    assert verdict.video == "manifest/a.mkv" and verdict.differences
+
+
 def test_a_workspace_in_the_output_is_not_published(made: Path, output: Path) -> None:
     workspace = output / "run1"
     shutil.copytree(made.parent / "workspace", workspace)
