@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CROP = 0.6
 """Share of a side that the second excerpt keeps: two sizes tell apart what depends on the size and what does not."""
+SECONDS = 2.0
 FIRST = 0.08
 """Seconds of an excerpt that only makes the workers load what they need."""
 
@@ -45,7 +46,7 @@ def calibrate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")] = Path(
         "calibration.json"
     ),
-    seconds: Annotated[float, typer.Option(min=0.04, help="How much of the video, from its middle.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.04, help="How much of the video, from its middle.")] = SECONDS,
     workspace: Annotated[
         str | None, typer.Option("--from", help="Measure nothing: read the figures off this finished run.")
     ] = None,
@@ -60,6 +61,8 @@ def calibrate(
     An excerpt of the video is restored twice, once smaller, in a workspace of its own that is removed again. The file
     is good for these settings and this kind of device; 'reelift plan' refuses it for others.
 
+    With --from nothing is restored, and the settings are those of that run.
+
     Exit code: 0 measured, 1 the call or the surroundings are wrong, 2 the excerpt could not be restored.
     """
     from pipeline.config import ConfigError
@@ -69,6 +72,18 @@ def calibrate(
     from pipeline.wrapper import SetupError
     from stages.contract import ItemError
 
+    if workspace is not None:
+        settings = {"--config": config, "--set": set_, "--preset": preset, "--scale": scale}
+        usual = {"--seconds": seconds != SECONDS or None, "--executor": executor is not ExecutorName.local or None}
+        given = [name for name, value in {"VIDEO": video, **settings, **usual}.items() if value not in (None, [])]
+        if given:
+            return complain(
+                f"--from reads the figures off a finished run, with its settings: leave out {', '.join(given)}, or "
+                "leave out --from to measure now"
+            )
+    if not output.parent.is_dir() or output.is_dir():  # before minutes are spent on measuring
+        there = f"there is no folder {output.parent}; make it, or name another file"
+        return complain(f"{output}: {'a folder; name a file with --output' if output.is_dir() else there}")
     try:
         if workspace is not None:
             return _write(read_off(workspace), output)

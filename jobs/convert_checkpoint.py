@@ -42,11 +42,14 @@ def convert_checkpoint(
     # Imported here, so that the other commands do not wait for torch.
     from models.checkpoint.convert import convert
     from models.checkpoint.renaming import CheckpointError
+    from pipeline.storage_errors import told
 
     try:
         conversion = convert(diffusion, vae, flow, output, precision, skip=skip or (), tell=tell)
-    except (CheckpointError, OSError) as error:
+    except CheckpointError as error:
         return complain(error)
+    except OSError as error:
+        return complain(told(error))
     show(conversion)
     print(output)
     return 0

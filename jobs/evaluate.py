@@ -79,7 +79,9 @@ def evaluate(
             )
     except ValidationError as error:
         fault = error.errors()[0]
-        return complain(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
+        key = str(fault["loc"][0])
+        option = "measure" if key == "measures" else key.replace("_", "-")
+        return complain(f"--{option} {fault['input']}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
     except (ItemError, MissingError, ValueError, OSError) as error:
         return complain(told(error))
     if as_json:

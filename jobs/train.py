@@ -39,9 +39,9 @@ def train(
         Path, typer.Option(help="Where the state of training is kept; of one model and recipe.")
     ] = Path("checkpoints"),
     recipe: Annotated[Path | None, typer.Option(help="Recipe (YAML); the shipped one if not given.")] = None,
-    seconds: Annotated[float, typer.Option(help="Stop after this long; the same line goes on.")] = math.inf,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop after this long; the same line goes on.")] = math.inf,
     device: Annotated[str, typer.Option(help="torch device, or 'auto': the first GPU, else the CPU.")] = "auto",
-    threads: Annotated[int, typer.Option(help="torch threads; 0 leaves torch's choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="torch threads; 0 leaves torch's choice.")] = 0,
 ) -> int:
     """Train one stage; interrupted runs go on where they were: Ctrl-C finishes the step, and keeps it."""
     # Imported here, so that the other commands do not wait for torch.

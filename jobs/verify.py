@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from jobs.console import complain, show, tell
 from stages.wording import counted, in_one_line
+
+if TYPE_CHECKING:
+    from pipeline.verdicts import Verdict
 
 EXAMPLES = """
 reelift verify run1/
@@ -24,10 +27,11 @@ def verify(
 ) -> int:
     """Check that nothing was lost or altered: files, frames, timestamps and audio packets of every restored video.
 
-    Of an output folder alone the sums, framemd5 files and bags are checked, not the sources. What was never
-    published cannot be verified: such videos are counted, and ``reelift status`` names them.
+    Of an output folder alone the sums, framemd5 files and bags are checked, not the sources; a missing list is a
+    difference, and what needs none is named as not checked. What was never published cannot be verified: such videos
+    are counted, and ``reelift status`` names them.
 
-    Exit code: 0 all that was published is as it must be, 2 something differs, 1 the call itself is wrong.
+    Exit code: 0 all that was checked is as it must be, 2 something differs, 1 the call itself is wrong.
     """
     from pipeline.storage import StorageError
     from pipeline.verify import verify as verify_all
@@ -46,17 +50,24 @@ def verify(
                 show(said, difference, level="warning", video=where)
     except (StorageError, OSError) as error:
         return complain(error)
-    wrong = sum(bool(verdict.differences) for verdict in verdicts)
-    unchecked = sum(bool(verdict.unchecked) for verdict in verdicts)
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
-        missing = found.unpublished
-        told = f"{counted(len(verdicts), 'video')} verified: {len(verdicts) - wrong} whole, {wrong} not"
-        told += f"; {unchecked} not checked against the source" if unchecked else ""
-        told += f"; {counted(missing, 'video')} of this run not restored, see 'reelift status'" if missing else ""
-        tell(told, wrong=wrong, unchecked=unchecked, unpublished=missing)
-    return 2 if wrong else 0
+        _sum_up(verdicts, found.unpublished)
+    return 2 if any(verdict.differences for verdict in verdicts) else 0
+
+
+def _sum_up(verdicts: list[Verdict], missing: int) -> None:
+    videos = [verdict for verdict in verdicts if not verdict.bag]
+    bags = [verdict for verdict in verdicts if verdict.bag]
+    wrong, wrong_bags = (sum(bool(verdict.differences) for verdict in each) for each in (videos, bags))
+    whole = sum(verdict.whole for verdict in videos)
+    unchecked = len(videos) - whole - wrong
+    told = f"{counted(whole + wrong, 'video')} verified: {whole} whole, {wrong} not"
+    told += f"; {unchecked} not checked, or not all of it" if unchecked else ""
+    told += f"; {counted(len(bags), 'bag')}: {len(bags) - wrong_bags} whole, {wrong_bags} not" if bags else ""
+    told += f"; {counted(missing, 'video')} of this run not restored, see 'reelift status'" if missing else ""
+    tell(told, wrong=wrong, unchecked=unchecked, unpublished=missing, wrong_bags=wrong_bags)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.fixity import ArtifactFile
 from pipeline.provenance import CHUNKS, moment, result
@@ -30,14 +30,27 @@ def amend_account(before: Path, path: Path, files: Sequence[ArtifactFile], facts
         ValueError: if ``before`` is no account.
     """
     with before.open(encoding="utf-8") as given, path.open("w", encoding="utf-8") as written:
-        head, line = "", ""
-        while not (line := given.readline()).startswith(CHUNKS):
-            if not line:
-                raise ValueError(f"{path.name}: not an account that can be amended")
-            head += line
-        told: dict[str, Any] = json.loads(head.rstrip().removesuffix(",") + "}")
+        told, line = read_head(given)
         told["result"] = result(files, facts)
         told["made"]["completed"] = moment(time.time())
         written.write(json.dumps(told, indent=1, ensure_ascii=False).removesuffix("\n}") + ",\n" + line)
         shutil.copyfileobj(given, written)
     return told
+
+
+def read_head(file: TextIO) -> tuple[dict[str, Any], str]:
+    """Read an account up to what it says of chunks.
+
+    Returns:
+        The account without chunks and shots, and the line after which it tells of chunks.
+
+    Raises:
+        ValueError: if it is no account.
+    """
+    head, line = "", ""
+    while not (line := file.readline()).startswith(CHUNKS):
+        if not line:
+            raise ValueError(f"{Path(file.name).name}: not an account that can be amended")
+        head += line
+    told: dict[str, Any] = json.loads(head.rstrip().removesuffix(",") + "}")
+    return told, line

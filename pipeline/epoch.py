@@ -6,7 +6,8 @@ number. Before each part it looks for a newer claim; if there is one it stops it
 Between that look and the write a newer claim may appear, so readers need a rule too. Right after its claim, before its
 first part, a driver writes ``<n>.seal.json``: for each table and older epoch the last part it found. **A part of epoch
 e is believed if no seal of a newer epoch leaves it out.** A part that a fenced driver wrote too late is in no seal, so
-nobody ever believes it, the driver that replaced it least of all. Windows:
+nobody ever believes it, the driver that replaced it least of all. A damaged seal is an error: taken for empty, it would
+hide all that is older. Windows:
 
 1. between claim and seal: the new epoch has no parts and constrains nothing; the older driver is fenced already. If the
    new driver dies here, the next one seals for both.

@@ -7,9 +7,13 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 
-from pipeline.storage import Storage
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.storage import Storage, StorageError
 
 EPOCHS = "manifest/epochs"
+SEAL = ".seal.json"
+_SEAL = TypeAdapter(dict[str, dict[str, int]])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,14 +50,34 @@ def parts(storage: Storage, table: str) -> list[Part]:
 
 
 def believed(storage: Storage, table: str) -> list[Part]:
-    """Return the parts of a table that no seal leaves out."""
-    names = [name for name in storage.names(EPOCHS) if name.endswith(".seal.json")]
-    seals = {int(name.partition(".")[0]): read_json(storage, f"{EPOCHS}/{name}").get(table, {}) for name in names}
+    """Return the parts of a table that no seal leaves out.
+
+    Raises:
+        StorageError: if a seal is damaged or on a bad sector: what it leaves out cannot be told from what it lets in.
+    """
+    names = [name for name in storage.names(EPOCHS) if name.endswith(SEAL) and name.removesuffix(SEAL).isdigit()]
+    seals = {int(name.removesuffix(SEAL)): _seal(storage, f"{EPOCHS}/{name}").get(table, {}) for name in names}
     return [
         part
         for part in parts(storage, table)
         if all(part.last <= seal.get(str(part.epoch), 0) for number, seal in seals.items() if number > part.epoch)
     ]
+
+
+def _seal(storage: Storage, name: str) -> dict[str, dict[str, int]]:
+    """Return what a seal has: table -> epoch -> last part."""
+    try:
+        return _SEAL.validate_json(storage.read(name))
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+    except OSError as error:
+        why = storage.bad_sector(error)
+        if not why:
+            raise
+    raise StorageError(
+        f"{storage.url}/{name}: damaged ({why}); remove it: all that earlier runs wrote counts then, also what one "
+        "wrote after the next had taken over"
+    )
 
 
 def read_json(storage: Storage, name: str) -> dict:

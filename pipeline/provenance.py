@@ -26,6 +26,8 @@ from stages.media.table import read_table
 FORMAT = "reelift-provenance/1"
 CHUNKS = ' "chunks": ['
 """How the line begins after which an account tells of chunks."""
+SIGN = "RESTORED_FROM_SHA256"
+"""The tag by which a file that Reelift made is known."""
 _BY_STAGE = {"device": "devices", "threads": "threads", "torch": "torch", "reduced": "reduced"}
 """Facts that several stages have of a chunk, each its own, and what they are called in the account."""
 
@@ -68,7 +70,7 @@ def tags(source: SourceRow) -> dict[str, str]:
         "RESTORATION": f"Machine-restored derivative of {name}. Its pictures were computed by Reelift {version()}; "
         "it is no substitute for its source.",
         "RESTORED_FROM": name,
-        "RESTORED_FROM_SHA256": source.sha256,
+        SIGN: source.sha256,
     }
 
 

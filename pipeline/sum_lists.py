@@ -25,6 +25,11 @@ def against_sums(storage: Storage, name: str) -> Iterator[str]:
         yield from _against_row(storage, parent, sha256, listed, told, number)
 
 
+def listed_in(storage: Storage, name: str) -> set[str]:
+    """All names in a list of sums."""
+    return {listed for _, listed in read_sums(storage.read(name).decode(errors="replace")) if listed}
+
+
 def _against_row(
     storage: Storage, parent: PurePosixPath, sha256: str, listed: str, told: str, number: int
 ) -> Iterator[str]:
@@ -67,6 +72,7 @@ def surplus(storage: Storage, parent: PurePosixPath, names: Iterable[str]) -> It
 def against_bag(storage: Storage, folder: str) -> Iterator[str]:
     """What a bag's manifests (RFC 8493) say of its files, and what lies in ``data/`` without being listed."""
     every: set[str] = set()
+    declared = storage.is_file(f"{folder}bagit.txt")
     for manifest_name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
         try:
             text = storage.read(folder + manifest_name).decode(errors="replace")
@@ -76,8 +82,11 @@ def against_bag(storage: Storage, folder: str) -> Iterator[str]:
         for number, (sha256, escaped) in enumerate(read_sums(text), start=1):
             listed = escaped.replace("%0A", "\n").replace("%0D", "\r")
             every.add(listed)
+            declared |= listed == "bagit.txt"  # of which the manifest will tell
             yield from _against_row(storage, PurePosixPath(folder), sha256, listed, manifest_name, number)
-    for name in storage.tree():
+    if not declared:
+        yield "bagit.txt of the bag is missing"
+    for name in storage.tree(f"{folder}data"):
         inside = name.removeprefix(folder)
-        if name.startswith(f"{folder}data/") and inside not in every:
+        if inside not in every:
             yield f"{inside} is in the bag, but in none of its manifests"

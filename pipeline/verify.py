@@ -17,10 +17,12 @@ from pipeline.fixity import digest
 from pipeline.publish import STAGE, SUFFIX
 from pipeline.published import COLUMNS, Publication, Publications
 from pipeline.recorded import Recorded, recorded
-from pipeline.sidecars import BAG, SUMS
+from pipeline.sidecars import BAG
 from pipeline.source_files import content_sha256, lend
 from pipeline.storage import Storage, StorageError
-from pipeline.sum_lists import against_bag, against_sums, surplus
+from pipeline.sum_lists import surplus
+from pipeline.verdicts import FIXITY, MOST, Verdict, lent
+from pipeline.verify_output import verify_output
 from pipeline.workspace import Workspace
 from stages.assemble.captions import SUFFIX as CAPTIONS
 from stages.contract import ItemError
@@ -28,31 +30,13 @@ from stages.media.account import shortened
 from stages.split.config import SplitConfig
 from stages.verification import against_captions, against_fixity, against_source
 
-FIXITY = ".framemd5"
+_A_WORKSPACE_HAS = ("manifest/epochs", "manifest/events")
+"""Either will do. A folder of tapes may be called ``manifest``."""
 _UNKEPT = "not checked against its source, whose address carried credentials that are not kept"
-_MOST = 20
-"""Files of one video that are named one by one; the others, images of a sequence mostly, are counted."""
 
 
 class _UnreadError(Exception):
     """The source cannot be had as it was. One line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found about one published video.
-
-    Attributes:
-        video: its path below the output folder.
-        source: what it was made from, "" where only the output is known.
-        differences: one line each; empty if everything is as it must be.
-        unchecked: why it was not held against its source, in one line; "" if it was.
-    """
-
-    video: str
-    source: str
-    differences: tuple[str, ...]
-    unchecked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +66,11 @@ def verify(place: str | Path) -> Verification:
         StorageError: if there is neither (some of it while iterating).
     """
     storage = Storage(place)
-    if not storage.exists("manifest"):
-        return Verification(_verify_output(storage))
+    if not any(storage.exists(folder) for folder in _A_WORKSPACE_HAS):
+        return Verification(verify_output(storage))
     published, sources = _published(storage), recorded(storage)
     unpublished = len(sources.keys() - published.keys())
     return Verification(_verify_workspace(Workspace(place), published, sources), unpublished)
-
-
-def _verify_output(storage: Storage) -> Iterator[Verdict]:
-    names = set(storage.tree())
-    videos = sorted({name.removesuffix(kind) for name in names for kind in (FIXITY, SUMS) if name.endswith(kind)})
-    if not videos:
-        raise StorageError(f"{storage.url}: neither a workspace nor a folder with videos and their {FIXITY} files")
-    for place in videos:
-        video = place + SUFFIX
-        if video not in names:
-            yield Verdict(video, "", ("is missing; its framemd5 is there",))
-            continue
-        differences = shortened(against_sums(storage, place + SUMS), _MOST) if place + SUMS in names else []
-        if place + FIXITY in names:
-            with _local(storage, video) as restored, _local(storage, place + FIXITY) as fixity:
-                differences += against_fixity(restored, fixity)
-        yield Verdict(video, "", tuple(differences))
-    for name in sorted(name for name in names if name.endswith("/bagit.txt") or name == "bagit.txt"):
-        yield Verdict(name, "", tuple(against_bag(storage, name.removesuffix("bagit.txt"))))
 
 
 def _verify_workspace(
@@ -126,10 +91,10 @@ def _verify_workspace(
         if other != source:
             yield Verdict(video, source, (), f"its result was replaced by that of {other}, which has its name")
             continue
-        differences, unchecked = shortened(_against_record(output, record), _MOST), ""
+        differences, unchecked = shortened(_against_record(output, record), MOST), ""
         if not differences:  # the rest would only say the same again, at length
             shift, config = int(record.facts.get("shift_ms", 0)), publication.split(settings)
-            with _local(output, video) as restored, _captions(output, record) as captions:
+            with lent(output, video) as restored, _captions(output, record) as captions:
                 differences = _against_sidecar(output, record, restored)
                 try:
                     differences += _against_source(restored, captions, shift, source, publication.video, config)
@@ -177,7 +142,7 @@ def _against_sidecar(output: Storage, record: Artifact, restored: Path) -> list[
     fixities = [file.name for file in record.files if file.name.endswith(FIXITY)]
     if not fixities:
         return []
-    with _local(output, fixities[0]) as fixity:
+    with lent(output, fixities[0]) as fixity:
         return against_fixity(restored, fixity)
 
 
@@ -188,7 +153,7 @@ def _captions(output: Storage, record: Artifact) -> Iterator[Path | None]:
     if name is None:
         yield None
         return
-    with _local(output, name) as captions:
+    with lent(output, name) as captions:
         yield captions
 
 
@@ -211,15 +176,3 @@ def _against_source(
         raise _UnreadError("the source is not there any more") from error
     except (ItemError, OSError) as error:
         raise _UnreadError(f"the source cannot be read: {line(error)}") from error
-
-
-@contextmanager
-def _local(storage: Storage, name: str) -> Iterator[Path]:
-    """Lend a file as a local one."""
-    if storage.is_local:
-        yield Path(storage.path(name))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / PurePosixPath(name).name
-        storage.download(name, target)
-        yield target

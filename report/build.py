@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import partial
@@ -33,13 +32,13 @@ from report.account import VideoAccount, read_account
 from report.footage import Input, StoredFrames
 from report.index_page import index_page, row_of
 from report.looking import Looks, look
+from report.memory import INDEX, kept, recall, remember
 from report.rendering import appearance
 from report.settings import ReportSettings
 from report.shots import Shot, shots_of
 from report.video_page import summary, video_page
 
 FOLDER = "report"
-MEMORY = "pages.json"
 REMEMBERED = 200
 Progress = Callable[[int, int, str], None]
 """Called with (pages done, pages in all, video) after each page."""
@@ -93,20 +92,20 @@ def build_report(
         progress: called after each page.
 
     Raises:
-        StorageError: if there is no workspace, or the target cannot be written.
+        StorageError: if there is no workspace, or the target cannot be written or has a page of somebody else.
         InputError: if there is no such video.
     """
     workspace, settings = Workspace(place), settings or ReportSettings()
     if not workspace.storage.exists("manifest"):
         raise StorageError(f"{workspace.url}: no workspace is there; give the folder that restore was given")
     workspace.told()
-    output = Storage(target) if target else Storage(f"{workspace.url}/{FOLDER}")
+    output = Storage(target) if target is not None else Storage(f"{workspace.url}/{FOLDER}")
     output.prepare()
     run = read_account(workspace.storage)
     if only is not None and not any(_is_meant(video, only) for video in run.videos):
         raise InputError(f"no video of this run is called {only}; name one as 'reelift status' or the report does")
     run_yaml = workspace.storage.read(RUN).decode()
-    memory = _memory(output)
+    memory = recall(output)
     works = [_work(account, workspace, settings, run_yaml) for account in run.videos]
     wanted = [
         work
@@ -115,44 +114,25 @@ def build_report(
         and not (memory.get(work.page, {}).get("key") == work.key and output.is_file(f"videos/{work.page}.html"))
     ]
     make = partial(_make, workspace.url, output.url, settings, run_yaml)
-    with _kept(memory, output):
+    with kept(memory, output):
         for count, (work, found) in enumerate(_all(make, wanted, processes), start=1):
             memory[work.page] = {"key": work.key, "found": found}
             if count % REMEMBERED == 0:  # so that a report that is killed goes on
-                output.put(MEMORY, json.dumps(memory, indent=0).encode())
+                remember(output, memory)
             if progress is not None:
                 progress(count, len(wanted), work.account.output)
     rows = [row_of(work.account, work.page, memory.get(work.page, {}).get("found", {})) for work in works]
     page = index_page(run, rows, status(workspace.storage), workspace.settings(), run_yaml)
-    output.put("index.html", page)
-    output.put(MEMORY, json.dumps(memory, indent=0).encode())
+    output.put(INDEX, page)
+    remember(output, memory)
     problems = [(row["name"], line) for row in rows for line in row["problems"]]
-    return BuiltReport(f"{output.url}/index.html", len(works), len(wanted), tuple(problems))
+    return BuiltReport(f"{output.url}/{INDEX}", len(works), len(wanted), tuple(problems))
 
 
 def _is_meant(video: VideoAccount, pattern: str) -> bool:
     end = "/".join(video.source.split("/")[-pattern.count("/") - 1 :])
     pattern = pattern.replace("[", "[[]")  # brackets belong to names, "tape [1].mov"
     return any(fnmatch(name, pattern) for name in (video.output, video.source, end))
-
-
-def _memory(output: Storage) -> dict[str, Any]:
-    try:
-        loaded = json.loads(output.read(MEMORY))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
-
-
-@contextmanager
-def _kept(memory: dict[str, Any], output: Storage) -> Iterator[None]:
-    """Write the memory down if the block is left before its end, so that the same call goes on."""
-    try:
-        yield
-    except BaseException:
-        with suppress(StorageError, OSError):  # what ended the block is what is to be told
-            output.put(MEMORY, json.dumps(memory, indent=0).encode())
-        raise
 
 
 def _work(account: VideoAccount, workspace: Workspace, settings: ReportSettings, run_yaml: str) -> _Work:

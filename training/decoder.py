@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from models.losses_sequence import Judges, sequence_loss
 from models.motion import Motion
 from models.schedule import DiffusionSchedule
 from models.spynet import SPyNet
+from models.steps import GuidedSteps, SamplerSettings
 from models.vae import TemporalVAE
 from training.denoiser import Denoiser
 from training.estimates import EstimateDataset, RestorationClip, draw_batch, first_clip
@@ -94,17 +94,18 @@ def denoised_latents(
     recipe: Recipe,
     generator: torch.Generator,
 ) -> Tensor:
-    """Noise the estimate's scaled latents [N, C, h, w] to the start level and denoise them again (DDIM, eta 0)."""
-    abar = torch.as_tensor(schedule.alphas_cumprod, dtype=torch.float32, device=structure.device)
-    levels = torch.linspace(recipe.sampling_start * (len(abar) - 1), 0, recipe.sampling_steps + 1).round().long()
-    levels = levels.to(structure.device)
+    """Noise the estimate's scaled latents [N, C, h, w] to the start level and denoise them again (DDIM, eta 0).
+
+    The steps are those of restoration (``models.steps``), without guidance.
+    """
+    settings = SamplerSettings(recipe.sampling_steps, recipe.sampling_start, solver="ddim")
+    steps = GuidedSteps(schedule, settings, motion=None)
     noise = torch.randn(structure.shape, generator=generator).to(structure)
-    latents = abar[levels[0]].sqrt() * structure + (1 - abar[levels[0]]).sqrt() * noise
-    for now, following in pairwise(levels):
-        predicted = denoiser(latents, structure, now[None], recipe.frames)
-        clean = (latents - (1 - abar[now]).sqrt() * predicted) / abar[now].sqrt()
-        at_end = bool(following == 0)
-        latents = clean if at_end else abar[following].sqrt() * clean + (1 - abar[following]).sqrt() * predicted
+    latents = steps.noised(structure, noise)
+    for step in range(settings.steps):
+        timestep = torch.tensor([steps.timestep(step)], device=structure.device)
+        predicted = denoiser(latents, structure, timestep, recipe.frames)
+        latents, _ = steps.advance(latents, predicted, step, noise=None)
     return latents
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models.noise_levels import first_index, most_steps
 from training.clips import DEFAULT_MIX
 from training.degradations import Degradation
 
@@ -120,6 +121,12 @@ class Recipe(BaseModel):
             raise ValueError(f"start_levels: are {low} and {high}; give the lower first, both from 0 to 1")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas: are {self.betas[0]} and {self.betas[1]}; each is at least 0 and below 1")
+        most = most_steps("ddim", first_index(self.sampling_start))
+        if self.sampling_steps > most:
+            raise ValueError(
+                f"sampling_steps: are {self.sampling_steps}; sampling_start ({self.sampling_start:g}) leaves room for "
+                f"{most}"
+            )
         return self
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from models.checkpoint.renaming import CheckpointError
 
 STATE = "state_dict"
+WRAPPED = "module."
+"""What DistributedDataParallel puts before every name."""
 
 HARMLESS_PACKAGES = frozenset({"pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "numpy"})
 """The state of training names classes of these beside the tensors. Nothing of them is imported, called or kept."""
@@ -34,6 +36,9 @@ def read_tensors(path: Path, expected: str) -> dict[str, Tensor]:
         path: the file.
         expected: what the file should have been, for the messages.
 
+    Returns:
+        the tensors by name, without the ``module.`` of one that was trained on several devices.
+
     Raises:
         CheckpointError: the file is something else, is incomplete, or asks for code to be run.
         OSError: it cannot be read.
@@ -47,9 +52,18 @@ def read_tensors(path: Path, expected: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: holds no tensors by name; expected {expected}")
     others = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if others or not state:
-        found = f"holds no '{STATE}', but {', '.join(others[:5])}" if others else "is empty"
+        found = _told(others, state is not content, len(state)) if others else "is empty"
         raise CheckpointError(f"{path}: {found}; expected {expected}")
-    return {key: value.detach() for key, value in state.items()}
+    wrapped = all(key.startswith(WRAPPED) for key in state)
+    return {key.removeprefix(WRAPPED) if wrapped else key: value.detach() for key, value in state.items()}
+
+
+def _told(others: Sequence[str], within: bool, number: int) -> str:
+    """Say what stands among the tensors, or instead of them: under ``STATE``, or where that is not there."""
+    names = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+    if within:
+        return f"its '{STATE}' holds more than tensors by name: {names}"
+    return f"holds no '{STATE}'{', but' if len(others) == number else ', and beside tensors'} {names}"
 
 
 def _foreign_kind(path: Path) -> str | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from models.checkpoint.container import read_tensors
 from models.checkpoint.omissions import Omitted
 from models.checkpoint.plan import Plan, Source, make_plan
 from models.checkpoint.precision import Precision
+from models.checkpoint.renaming import CheckpointError
 from models.checkpoint.streaming import write_safetensors
 from models.configurations import FULL, Configuration
 from models.stored_files import WEIGHTS
@@ -98,13 +100,15 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as scratch:
         folder = Path(scratch) / "model"
         folder.mkdir()
-        parts = _write(plan, folder, precision, tell)
+        with _naming_output(output):
+            parts = _write(plan, folder, precision, tell)
         tell("sources: hashing")
         sources = tuple(SourceFile(role, path.name, path.stat().st_size, _sha256(path)) for role, path, _ in files)
         omitted = tuple(replace(entry, file=Path(entry.file).name) for entry in plan.omitted)
         conversion = Conversion(sources, precision, tuple(parts), omitted, plan.warnings)
-        (folder / RECORD_NAME).write_text(json.dumps(asdict(conversion), indent=1) + "\n", encoding="utf-8")
-        folder.rename(output)
+        with _naming_output(output):
+            (folder / RECORD_NAME).write_text(json.dumps(asdict(conversion), indent=1) + "\n", encoding="utf-8")
+            folder.rename(output)
     return conversion
 
 
@@ -115,10 +119,12 @@ def _write(plan: Plan, folder: Path, precision: Precision, tell: Callable[[str],
         parameters = sum(tensor.numel() for tensor in planned.state.values())
         tell(f"{name}: writing {parameters / 1e6:.1f} M parameters as {kind.value}")
         planned.network.save_config(folder / name)
-        size = write_safetensors(folder / name / WEIGHTS, planned.state, getattr(torch, kind.value))
+        with _naming_source(planned.source, name):
+            size = write_safetensors(folder / name / WEIGHTS, planned.state, getattr(torch, kind.value))
         parts.append(Part(name, len(planned.state), parameters, size))
     (folder / "prompt").mkdir()
-    write_safetensors(folder / "prompt" / "prompt.safetensors", {"prompt": plan.prompt}, torch.float32)
+    with _naming_source(plan.text_tower, "prompt"):
+        write_safetensors(folder / "prompt" / "prompt.safetensors", {"prompt": plan.prompt}, torch.float32)
     # What ``DiffusionSchedule.base`` computes, in diffusers' words.
     DDPMScheduler(
         num_train_timesteps=1000,
@@ -129,6 +135,25 @@ def _write(plan: Plan, folder: Path, precision: Precision, tell: Callable[[str],
         clip_sample=False,
     ).save_config(folder / "scheduler")
     return parts
+
+
+@contextmanager
+def _naming_source(source: str, network: str) -> Iterator[None]:
+    """Say which file has the value that cannot be written."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {network}: {error}") from error
+
+
+@contextmanager
+def _naming_output(output: Path) -> Iterator[None]:
+    """Say what cannot be written; a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        told = f"cannot be written, and nothing is left of it: {error.strerror or error}"
+        raise OSError(error.errno, told, str(output)) from error
 
 
 def _sha256(path: Path) -> str:

@@ -34,10 +34,12 @@ class Planned:
     """One network.
 
     Attributes:
+        source: the file that its tensors are from, for messages.
         network: its class and configuration, on the meta device.
         state: a complete state dict for it; tensors as they are in the checkpoint, mostly mapped from the file.
     """
 
+    source: str
     network: ModelMixin
     state: Mapping[str, Tensor]
 
@@ -48,12 +50,14 @@ class Plan:
 
     Attributes:
         networks: by the name of their folder.
+        text_tower: the file that the prompt was computed from, for messages.
         prompt: ``[1, L, D]`` float32, the empty prompt's embedding.
         omitted: what is left out, and why.
         warnings: what looks wrong but can be converted.
     """
 
     networks: Mapping[str, Planned]
+    text_tower: str
     prompt: Tensor
     omitted: tuple[Omitted, ...]
     warnings: tuple[str, ...]
@@ -99,7 +103,7 @@ def make_plan(
         account.close()
     omitted = dict.fromkeys(entry for account in accounts for entry in account.omitted)
     doubts = verification.compare_encoders(diffusion.tensors, video_vae.tensors)
-    return Plan(networks, prompt, tuple(omitted), tuple(doubts))
+    return Plan(networks, diffusion.name, prompt, tuple(omitted), tuple(doubts))
 
 
 def _open_accounts(
@@ -135,7 +139,7 @@ def _place(
         # So that renaming need not convert, which would hold a whole network in memory.
         nn.Module.to(network, types.pop())
     with _naming(account):
-        return Planned(network, rename(network, official))
+        return Planned(account.name, network, rename(network, official))
 
 
 def _prompt(account: Account, diffusion: Source, width: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -74,7 +75,7 @@ def compare_encoders(diffusion: Mapping[str, Tensor], vae: Mapping[str, Tensor])
         vae: tensors of the video VAE's.
 
     Returns:
-        at most one line, saying how they differ.
+        at most one line, saying how they differ: values, shapes, tensors that the VAE lacks.
     """
     image = {
         key: value for key, value in select(diffusion, IMAGE_AUTOENCODER).items() if key.startswith(SHARED_WITH_VAE)
@@ -82,19 +83,21 @@ def compare_encoders(diffusion: Mapping[str, Tensor], vae: Mapping[str, Tensor])
     differing, largest = 0, 0.0
     for key, theirs in image.items():
         ours = vae.get(key)
-        if ours is None or ours.is_meta or theirs.is_meta:
-            continue
-        if ours.shape != theirs.shape:
+        if ours is None or ours.shape != theirs.shape:
             differing += 1
+            continue
+        if ours.is_meta or theirs.is_meta:
             continue
         limit = 0.0 if ours.dtype == theirs.dtype else max(TOLERANCE.get(t.dtype, 1e-5) for t in (ours, theirs))
         gap = (ours.float() - theirs.float()).abs()
-        if (gap > limit * ours.float().abs() + (1e-6 if limit else 0.0)).any():
+        if not (gap <= limit * ours.float().abs() + (1e-6 if limit else 0.0)).all():  # so that NaN differs
             differing += 1
-            largest = max(largest, gap.max().item())
+            largest = max(largest, gap.nan_to_num(nan=math.inf).max().item())
     if not differing:
         return []
+    how = f", by up to {largest:.3g}" if 0 < largest < math.inf else ""
+    how += ", some in values that are not numbers" if largest == math.inf else ""
     return [
         f"the image encoder in the diffusion checkpoint is not the video VAE's: {differing} of {len(image)} tensors "
-        f"differ, by up to {largest:.3g}; the VAE's is used for both, so the two files may not belong together"
+        f"differ{how}; the VAE's is used for both, so the two files may not belong together"
     ]

@@ -48,8 +48,8 @@ def test_wrong_calls_end_in_one_line() -> None:
     for words, said in (
         (["--reference", ORIGINAL, "--restored", CITY], "city.mkv is 180x100"),
         (["--reference", "absent.mkv", "--restored", CITY], "absent.mkv"),
-        ([*both, "--measure", "beauty"], "measures"),
-        ([*both, "--flow", "guess"], "flow"),
+        ([*both, "--measure", "psnr", "--measure", "beauty"], "--measure beauty: input should be 'psnr', 'ssim', "),
+        ([*both, "--flow", "guess"], "--flow guess: input should be 'spynet', 'raft' or 'dis'"),
         ([*both, "--chunk", 4, "--chunk-overlap", 2], "overlap"),
         ([*both, "--workspace", SAMPLES], "no workspace"),
         ([*both, "--flow", "raft", "--frames", 2], "RAFT"),

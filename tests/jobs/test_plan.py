@@ -249,6 +249,37 @@ def test_calibrating_from_what_is_no_run_is_refused(call: Call, tmp_path: Path) 
     assert code == 1 and "no workspace is there" in err
 
 
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("", ".: a folder; name a file with --output"),
+        ("nowhere/mine.json", "nowhere/mine.json: there is no folder nowhere; make it, or name another file"),
+    ],
+)
+def test_a_calibration_that_cannot_be_written_is_refused_before_anything_is_measured(
+    call: Call, place: Place, monkeypatch: pytest.MonkeyPatch, output: str, message: str
+) -> None:
+    monkeypatch.setattr("jobs.calibrate.excerpt", lambda *given: pytest.fail("it began"))
+    code, _, err = call(calibrate, place.library / "a.mkv", "-o", output, *place.settings)
+    assert code == 1 and err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["library/a.mkv"], "VIDEO"),
+        (["--seconds", 4, "--scale", 2, "--set", "seed=1"], "--set, --scale, --seconds"),
+        (["--preset", "detail", "--config", "run.yaml", "--executor", "ray"], "--config, --preset, --executor"),
+    ],
+)
+def test_what_a_finished_run_cannot_be_read_off_with_is_refused(
+    call: Call, finished: Path, tmp_path: Path, words: list[object], named: str
+) -> None:
+    code, _, err = call(calibrate, *words, "--from", finished)
+    assert code == 1 and f"leave out {named}, or leave out --from" in err and err.count("\n") == 1, err
+    assert not (tmp_path / "calibration.json").exists()
+
+
 @pytest.fixture
 def finished(call: Call, place: Place, tmp_path: Path) -> Path:
     """A workspace whose run is done."""

@@ -13,6 +13,7 @@ from models.checkpoint.plan import Source, make_plan
 from models.checkpoint.precision import Precision
 from models.checkpoint.raft import rename_raft
 from models.checkpoint.renaming import CheckpointError
+from models.checkpoint.verification import compare_encoders
 from models.configurations import FULL
 from models.folder import ModelFolder
 from models.schedule import DiffusionSchedule
@@ -166,10 +167,36 @@ def test_files_that_do_not_belong_together_are_doubted(files, tmp_path):
     assert len(conversion.warnings) == 1 and "differ, by up to 0.5" in conversion.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "first_stage_model.encoder.conv_in.weight",
+            torch.nan,
+            "1 of 76 tensors differ, some in values that are not numbers; ",
+        ),
+        ("first_stage_model.encoder.of.another.kind", 0.0, "1 of 77 tensors differ; "),
+    ],
+)
+def test_what_is_no_number_or_not_in_the_vae_is_a_difference(key, value, told):
+    other = dict(small().diffusion)
+    other[key] = torch.full_like(other["first_stage_model.encoder.conv_in.weight"], value)
+    (line,) = compare_encoders(other, small().vae)
+    assert told in line
+    assert compare_encoders(small().diffusion, small().vae) == []
+
+
+@pytest.mark.parametrize("key", ["model.diffusion_model.time_embed.0.weight", "cond_stage_model.model.ln_final.weight"])
+def test_a_value_that_is_no_number_is_named_with_its_file(files, tmp_path, key):
+    spoilt = save(tmp_path / "a.ckpt", small().diffusion | {key: small().diffusion[key] * torch.nan})
+    with pytest.raises(CheckpointError, match=rf"^{spoilt}: (unet|prompt): .* not numbers"):
+        convert(spoilt, files[1], None, tmp_path / "model", configuration=configuration())
+
+
 def test_a_value_too_large_for_half_precision_is_refused(files, tmp_path):
     key = "quant_conv.weight"
     large = save(tmp_path / "b.ckpt", small().vae | {key: small().vae[key] + 1e5})
-    with pytest.raises(CheckpointError, match=r"quant_conv.weight holds values that float16 cannot"):
+    with pytest.raises(CheckpointError, match=rf"^{large}: vae: quant_conv.weight holds values that float16 cannot"):
         convert(files[0], large, None, tmp_path / "model", configuration=configuration())
     assert [path.name for path in tmp_path.iterdir()] == ["b.ckpt"]
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
+import signal
 import sys
 import zipfile
 
@@ -69,6 +71,36 @@ def test_other_containers_are_named(tmp_path):
     for content in ([torch.zeros(3)], torch.zeros(3), {}, {"state_dict": {}}, {"epoch": 3}):
         torch.save(content, tmp_path / "file.ckpt")
         refused(tmp_path / "file.ckpt", "holds no|is empty")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": {"a": torch.zeros(1), "step": 3}}, "its 'state_dict' holds more than tensors by name: step;"),
+        ({"a": torch.zeros(1), "epoch": 3}, "holds no 'state_dict', and beside tensors epoch;"),
+        ({"epoch": 3, "loss": 0.5}, "holds no 'state_dict', but epoch, loss;"),
+    ],
+)
+def test_what_stands_among_the_tensors_is_named(tmp_path, content, message):
+    torch.save(content, tmp_path / "file.ckpt")
+    refused(tmp_path / "file.ckpt", message)
+
+
+def test_the_prefix_of_training_on_several_devices_is_taken_off(tmp_path):
+    published = small()
+    files = []
+    for name, tensors in (("a.ckpt", published.diffusion), ("b.ckpt", published.vae)):
+        files.append(save(tmp_path / name, {f"module.{key}": x for key, x in tensors.items()}))
+    convert(*files, None, tmp_path / "model", configuration=configuration())
+    plain = save(tmp_path / "c.ckpt", published.diffusion), save(tmp_path / "d.ckpt", published.vae)
+    convert(*plain, None, tmp_path / "plain", configuration=configuration())
+    made, wanted = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*.safetensors")}
+        for root in (tmp_path / "model", tmp_path / "plain")
+    )
+    assert made == wanted and len(made) == 5
+    some = save(tmp_path / "e.ckpt", {"module.a": torch.zeros(1), "b": torch.zeros(1)})
+    assert set(read_tensors(some, EXPECTED)) == {"module.a", "b"}, "not of one wrapper"
 
 
 @pytest.mark.parametrize("share", [0.3, 0.99])
@@ -208,6 +240,21 @@ def test_nothing_is_left_behind_and_nothing_overwritten(tmp_path, monkeypatch):
     convert(*files, None, tmp_path / "model", configuration=configuration())
     assert (tmp_path / "model/unet/config.json").is_file()
     assert {path.name for path in tmp_path.iterdir()} == there | {"model"}
+
+
+def test_a_full_disk_is_said_of_the_output(tmp_path):
+    files = save(tmp_path / "a.ckpt", small().diffusion), save(tmp_path / "b.ckpt", small().vae)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        with pytest.raises(OSError, match="cannot be written, and nothing is left of it: File too large") as error:
+            convert(*files, None, tmp_path / "model", configuration=configuration())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert error.value.filename == str(tmp_path / "model")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.ckpt", "b.ckpt"}
 
 
 def refused(file, message):

@@ -179,6 +179,32 @@ def test_a_claim_without_a_seal_constrains_nothing(storage: Storage) -> None:
     assert messages(storage) == ["kept"]
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b'{"events": {"1"', b"[]", b'{"events": []}', b'{"events": {"1": "one"}}', b"\xff\x00"]
+)
+def test_a_damaged_seal_is_named_and_can_be_done_without(storage: Storage, content: bytes) -> None:
+    """It hid all that older drivers had written, without a word."""
+    for name in ("one", "two", "three"):
+        writer = ManifestWriter(storage, Epoch.claim(storage))
+        writer.append([event(name)])
+        writer.close()
+        writer.epoch.close()
+    seal = f"{EPOCHS}/000002.seal.json"
+    storage.put(seal, content)
+    with pytest.raises(StorageError, match=rf"/{seal}: damaged \(.+\); remove it"):
+        messages(storage)
+    storage.remove_file(seal)
+    assert messages(storage) == ["one", "two", "three"]
+
+
+def test_what_is_no_seal_is_passed_over(storage: Storage) -> None:
+    writer = ManifestWriter(storage, Epoch.claim(storage))
+    writer.append([event("kept")])
+    writer.close()
+    storage.put(f"{EPOCHS}/copy of 000002.seal.json", b"{}")
+    assert messages(storage) == ["kept"]
+
+
 def test_a_failed_write_is_repeated_under_the_same_name(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = ManifestWriter(storage, Epoch.claim(storage))
     writer.append([event("a")])

@@ -126,6 +126,36 @@ def test_pages_go_into_a_bucket(tmp_path: Path) -> None:
     assert build_report(tmp_path / "run", "memory://bucket/pages", NOTHING).made == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("index.html", "<!doctype html><title>My films</title>"), ("index.html", ""), ("pages.json", '{"pages": [1, 2]}')],
+)
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_page_of_somebody_else_is_not_replaced(tmp_path: Path, name: str, content: str, remote: bool) -> None:
+    restore(tmp_path, Simulation())
+    pages = Storage(f"memory://{tmp_path.name}/pages" if remote else tmp_path / "pages")
+    pages.put(name, content.encode())
+    with pytest.raises(StorageError, match=rf"/{name} was not written by 'reelift report'; give another folder"):
+        build_report(tmp_path / "run", pages.url, NOTHING)
+    assert pages.read(name) == content.encode() and pages.tree() == [name]
+
+
+@pytest.mark.parametrize("damaged", ["", '{"a": ', "[1]", '{"a": 3}'])
+def test_a_damaged_memory_of_a_report_is_made_anew(tmp_path: Path, damaged: str) -> None:
+    restore(tmp_path, Simulation())
+    build_report(tmp_path / "run", tmp_path / "pages", NOTHING)
+    (tmp_path / "pages" / "pages.json").write_text(damaged)
+    assert build_report(tmp_path / "run", tmp_path / "pages", NOTHING).made == 4
+    assert build_report(tmp_path / "run", tmp_path / "pages", NOTHING).made == 0
+
+
+def test_an_empty_name_for_the_pages_is_refused(tmp_path: Path) -> None:
+    restore(tmp_path, Simulation())
+    with pytest.raises(StorageError, match="a folder has an empty name; is a variable of the shell not set"):
+        build_report(tmp_path / "run", "", NOTHING)
+    assert not (tmp_path / "run" / "report").exists()
+
+
 def test_an_interrupted_report_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     restore(tmp_path, Simulation())
     monkeypatch.setattr("report.build.REMEMBERED", 1)

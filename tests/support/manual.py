@@ -74,7 +74,7 @@ def messages(page: Path) -> list[str]:
 def strings_of_the_source() -> list[str]:
     """All texts in our own code, with a blank sign where something is filled in."""
     found = []
-    for package in ("pipeline", "stages", "jobs", "models", "evaluation"):
+    for package in ("pipeline", "stages", "jobs", "models", "evaluation", "report"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.JoinedStr):

@@ -44,6 +44,10 @@ def test_the_shipped_recipes_are_good(path: Path) -> None:
         ({"start_levels": [0.6, 0.2]}, "start_levels: are 0.6 and 0.2; give the lower first, both from 0 to 1"),
         ({"start_levels": [0.0, 1.5]}, "start_levels: are 0.0 and 1.5"),
         ({"betas": [0.9, 1.0]}, "betas: are 0.9 and 1.0; each is at least 0 and below 1"),
+        (
+            {"sampling_start": 0.003, "sampling_steps": 5},
+            "sampling_steps: are 5; sampling_start (0.003) leaves room for 4",
+        ),
         ({"seed": 2**32}, "seed: Input should be less than 4294967296"),
         ({"step": 3}, "step: Extra inputs are not permitted"),
     ],

@@ -13,7 +13,9 @@ import torch
 import yaml
 from stage_runs import losses, recipe, small_model
 from torch import Tensor
+from typer.testing import CliRunner
 
+from jobs.cli import app
 from jobs.train import TrainingStage
 from jobs.train import train as command
 from training.estimate import estimate_step
@@ -61,6 +63,13 @@ def test_checkpoints_of_another_training_are_refused_before_estimates_are_comput
     said = capsys.readouterr().err
     assert said.startswith(f"error: {folder} belongs to {told}") and said.count("\n") == 1
     assert "give --checkpoints another folder" in said
+
+
+@pytest.mark.parametrize(("option", "value"), [("--threads", "-1"), ("--seconds", "-3")])
+def test_a_negative_number_is_one_line(tmp_path: Path, option: str, value: str) -> None:
+    words = ["train", "decoder", "--data", str(tmp_path), "--model", str(tmp_path), option, value]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code != 0 and f"'{option}'" in result.output and "greater than or equal to 0" in result.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
