@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 ROWS = 128
@@ -30,7 +31,7 @@ def brought_to(frame: Tensor, moved: Tensor, believed: Tensor) -> Tensor:
         return moved
     (mean, deviation), (wanted, wanted_deviation) = (_statistics(_thinned(x), weights / total) for x in (moved, frame))
     gain = (wanted_deviation / deviation.clamp(min=_EVEN)).clamp(max=LARGEST_GAIN)
-    return (moved - mean) * gain + wanted
+    return torch.addcmul(wanted - mean * gain, moved, gain)
 
 
 def _thinned(values: Tensor) -> Tensor:
