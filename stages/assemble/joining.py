@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -53,17 +52,6 @@ def frame_times(task: AssembleTask) -> Iterator[tuple[int, int]]:
             raise AssemblyError(f"{task.name}: frames.json of chunk {chunk.index} describes other frames")
         for pts, duration in list(zip(table.pts, table.durations, strict=True))[: len(chunk) - chunk.tail]:
             yield to_ticks(pts, table.time_base), to_ticks(pts + duration, table.time_base)
-
-
-def constant_rate(task: AssembleTask) -> Fraction | None:
-    """The rate that the source's timestamps keep to, to within a Matroska tick; None if it varies."""
-    first: int | None = None
-    rate = read_table(task.split[0]).rate
-    for number, (tick, _) in enumerate(frame_times(task)):
-        first = tick if first is None else first
-        if abs(tick - first - 1000 * number / rate) > 1:
-            return None
-    return rate
 
 
 def reference_file(task: AssembleTask) -> Path:
