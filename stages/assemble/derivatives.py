@@ -31,6 +31,7 @@ class _Recipe:
     audio: dict[str, str] = field(default_factory=lambda: {"c:a": "aac", "b:a": "256k"})
     crf: int | None = None
     muxer: str = "mp4"
+    woven: str = ""  # flags with which the encoder treats pictures of two fields as such, if it can
 
 
 _X265 = "log-level=error:pools=2:frame-threads=1"
@@ -41,8 +42,15 @@ _RECIPES: dict[Kind, _Recipe] = {
         {"c:v": "prores_ks", "profile:v": "3", "vendor": "apl0"},
         {"c:a": "pcm_s24le"},
         muxer="mov",
+        woven="+ildct",
     ),
-    "h264": _Recipe(".h264.mp4", "yuv420p", {"c:v": "libx264", "preset": "medium", "threads": "2"}, crf=18),
+    "h264": _Recipe(
+        ".h264.mp4",
+        "yuv420p",
+        {"c:v": "libx264", "preset": "medium", "threads": "2"},
+        crf=18,
+        woven="+ildct+ilme",
+    ),
     "h265": _Recipe(
         ".h265.mp4",
         "yuv420p10le",
@@ -58,6 +66,8 @@ _RECIPES: dict[Kind, _Recipe] = {
 }
 
 
+_PROGRESSIVE = 1
+"""FFmpeg's AV_FIELD_PROGRESSIVE; what is more is interlaced."""
 _SVT_FASTEST = 240
 _MOST_CHANNELS = 8
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
@@ -144,6 +154,8 @@ def _encode(
     with av.open(file_url(master), "r", format="matroska") as container:
         audio = [(stream.index, stream.layout, _marks(stream)) for stream in container.streams.audio]
         lacking = without_subtitles(container, target)
+        if recipe.woven and container.streams.video[0].codec_context.field_order > _PROGRESSIVE:
+            options["flags:v"] = recipe.woven
         if rate is None and _has_timecode(container) and container.streams.video[0].guessed_rate not in STANDARD:
             options["write_tmcd"] = "0"
             lacking.append(f"the time code in {target.name}: it counts frames of one rate, the master has it as a tag")

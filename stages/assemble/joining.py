@@ -13,7 +13,7 @@ from stages.assemble.crossfade import blend, crossfade_weight
 from stages.assemble.ticks import to_ticks
 from stages.items import AssembleTask
 from stages.media.ffmpeg import file_url
-from stages.media.ffv1 import OutputFormat, open_encoder
+from stages.media.ffv1 import FieldMarker, OutputFormat, open_encoder
 from stages.media.frames import output_format, read_pictures
 from stages.media.table import FrameTable, read_table
 
@@ -112,7 +112,7 @@ class Joiner:
             raise AssemblyError(f"{path}: holds {count} frames instead of {expected}; decode the chunk again")
 
     def _overlap(self, earlier: Path, later: Path, expected: int) -> Iterator[Any]:
-        encoder = open_encoder(self._format)
+        encoder, marker = open_encoder(self._format), FieldMarker(self._format)
         count = 0
         for a, b in zip_longest(read_pictures(earlier), read_pictures(later)):
             if a is None or b is None:
@@ -121,7 +121,7 @@ class Joiner:
             picture = blend(a, b, crossfade_weight(count, expected))
             picture.pts, picture.time_base = count, 1 / self._format.rate
             count += 1
-            yield from encoder.encode(picture)
+            yield from encoder.encode(marker.mark(picture))
         yield from encoder.encode(None)
         if count != expected:
             raise _other_frames(later, expected)
