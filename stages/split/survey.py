@@ -15,7 +15,7 @@ from av.filter import Graph
 
 from stages.contract import ItemError
 from stages.media.account import Damage, FieldSegment, SourceAccount
-from stages.media.dropped import has_alpha, has_palette, is_see_through, metadata_of
+from stages.media.dropped import STEREO, has_alpha, has_palette, has_timecode, is_see_through, metadata_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes
 from stages.split.config import SplitConfig
@@ -104,6 +104,7 @@ class _Seen:
         self.last = 0  # duration of the last picture, 0 if not known
         self.captions = 0
         self.metadata: set[str] = set()
+        self.timecode = False  # of the first picture
         self._facts = facts
         self._palette = has_palette(facts.pix_fmt, facts.codec)
         self._see_through = False  # looked for where there are palettes
@@ -111,6 +112,8 @@ class _Seen:
         self._idet = _Idet()
 
     def add(self, picture: av.VideoFrame, stamp: Stamp, form: Form) -> None:
+        if not self.forms:
+            self.timecode = has_timecode(picture)
         self.forms.append(self._known.setdefault(form, form))
         self.flags.append("i" if picture.interlaced_frame else "p")
         self.times.append(stamp.pts)
@@ -130,7 +133,10 @@ class _Seen:
         """What the pictures carry and the result does not."""
         names = {self._facts.pix_fmt, *(form.raster[2] for form in self._known)}
         alpha = self._see_through if self._palette else has_alpha(stream, names)
-        return (*(["alpha"] if alpha else []), *sorted(self.metadata))
+        kept = {STEREO} if "stereo_mode" in stream.metadata else set()  # Matroska has it, and the result then, too
+        told = any("timecode" in each.metadata for each in (stream.container, *stream.container.streams))
+        lost = [*(["alpha"] if alpha else []), *(["time code of the pictures"] if self.timecode and not told else [])]
+        return (*lost, *sorted(self.metadata - kept))
 
 
 def survey(path: Path, config: SplitConfig) -> Survey | None:
