@@ -9,9 +9,14 @@ _OWN_TAGS |= {"bps", "number_of_frames"}
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Tags that say something of the work, without those that say something of the old file."""
+    """Tags that say something of the work, without those that say something of the old file.
+
+    mkvmerge gives its own a language, which FFmpeg adds to their names: ``BPS-eng``.
+    """
     return {
-        key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS and not key.startswith("_STATISTICS")
+        key: value
+        for key, value in tags.items()
+        if key.lower().partition("-")[0] not in _OWN_TAGS and not key.startswith("_STATISTICS")
     }
 
 

@@ -3,6 +3,7 @@ that carry their own data, and no protocol but ``file`` can be reached from them
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +21,22 @@ from stages.media.ffmpeg import CONTAINERS, file_url
 from stages.media.sequence import SequenceContainer
 
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+_WESTERN = "reelift-western"
+"""How tags are read that are not UTF-8: mostly those of AVI, in whose time programs wrote the code page of Windows."""
 _CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
 _LARGEST = 1 << 27
 _RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac")
 _LONGEST_STREAM = ("asf", "wtv")
 """Formats whose streams have the duration of the longest of them, as FFmpeg reads them."""
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+def _western(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(_WESTERN, _western)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,7 @@ def open_video(
     if path.stat().st_size == 0:
         raise ItemError(f"{path.name}: the file is empty; fetch it again from its origin")
     try:
-        return av.open(file_url(path), "r", options={**_OPTIONS, **options}, metadata_errors="replace")
+        return av.open(file_url(path), "r", options={**_OPTIONS, **options}, metadata_errors=_WESTERN)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ItemError(f"{path.name}: cannot be opened as a video ({reason}); play it to see if it is whole") from None
