@@ -18,6 +18,7 @@ from stages.media.account import Damage, FieldSegment, SourceAccount
 from stages.media.dropped import STEREO, has_alpha, has_palette, has_timecode, is_see_through, metadata_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes
+from stages.split.beyond import Beyond, told
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
 from stages.split.form import Form, Raster, Turn, Usual, most, not_kept, others, raster_of, spelled
@@ -110,6 +111,7 @@ class _Seen:
         self._see_through = False  # looked for where there are palettes
         self._known: dict[Form, Form] = {}  # one object for all pictures of a form
         self._idet = _Idet()
+        self.beyond = Beyond()
 
     def add(self, picture: av.VideoFrame, stamp: Stamp, form: Form) -> None:
         if not self.forms:
@@ -122,6 +124,7 @@ class _Seen:
         self.metadata |= metadata_of(picture)
         if self._palette and picture.format.name == "bgra":
             self._see_through = self._see_through or is_see_through(picture)
+        self.beyond.add(picture)
         self._idet.add(picture)
 
     def measured(self) -> Measured:
@@ -161,7 +164,7 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         changes = not_kept(seen.forms, usual, facts.codec, lambda frame: float(seen.times[frame] * facts.time_base))
     except ItemError as error:
         raise ItemError(f"{path.name}: {error}") from None
-    measured = seen.measured()
+    measured, beyond = seen.measured(), seen.beyond.shares(usual.colour.range)
     fields = decide(config.deinterlace, measured, too_small(*usual.raster))
     damage = [*missing, *reader.damage, *changes, *_gaps(facts, seen.times), *_end(path, facts, reader, seen)]
     account = SourceAccount(
@@ -173,7 +176,8 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         damage=tuple(sorted(damage, key=lambda each: each.frame)),
         resized=tuple(resized),
         matrix=usual.reason,
-        dropped=dropped,
+        dropped=(*dropped, *told(beyond)),
+        beyond=beyond,
         captions=seen.captions,
     )
     return Survey(usual, reader.turn, fields, reader.begin, account)
