@@ -25,7 +25,8 @@ _WESTERN = "reelift-western"
 """How tags are read that are not UTF-8: mostly those of AVI, in whose time programs wrote the code page of Windows."""
 _CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
 _LARGEST = 1 << 27
-_RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac")
+_NO_AVERAGE = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac", "gxf")
+"""Formats of which FFmpeg's average is no rate of frames: its own assumption of 25, or fields of GXF."""
 _LONGEST_STREAM = ("asf", "wtv")
 """Formats whose streams have the duration of the longest of them, as FFmpeg reads them."""
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -178,8 +179,7 @@ def colour_tags(pix_fmt: str, width: int, height: int, tags: tuple[int, int, int
 
 
 def _rate(stream: Any, form: str) -> Fraction:
-    # Of a raw stream, FFmpeg's average is its own assumption of 25; what the stream says itself is in its guess.
-    average = None if form in _RAW else stream.average_rate
+    average = None if form in _NO_AVERAGE else stream.average_rate  # what the stream says itself is in the guess
     for rate in (average, stream.guessed_rate, stream.base_rate):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)

@@ -32,6 +32,9 @@ _LONGEST = 1.5
 _PROMISED_FROM_ZERO = ("avi", "matroska,webm")
 """Containers whose headers say when a stream ends, however late it begins; others say how long it lasts."""
 
+_EDITED = "mov,mp4,m4a,3gp,3g2,mj2"
+"""The same, where an edit list begins with nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -216,6 +219,8 @@ def _end(path: Path, facts: VideoFacts, reader: PictureReader, seen: _Seen) -> l
     times = seen.times
     lacking = missing_bytes(path) if path.is_file() else 0
     begin = 0 if facts.format in _PROMISED_FROM_ZERO else times[0]
+    if facts.format == _EDITED:
+        begin = min(0, times[0])
     end = float((times[-1] + (seen.last or reader.nominal) - begin) * facts.time_base)
     if lacking:
         what = f"the file breaks off, at least {lacking} bytes of it are missing"

@@ -122,6 +122,12 @@ def test_frames_without_times_before_the_first_good_one_are_placed_before_it(tmp
     assert shown(way.output) == [40 * number for number in range(25)]
 
 
+def test_raw_pictures_that_only_have_numbers_are_shown_at_their_own_rate(tmp_path: Path, go: Go) -> None:
+    way = go(odd_clips.make("raw.drc", tmp_path), scale=1)
+    assert way.result.facts["rate"] == "30000/1001"
+    assert shown(way.output) == [round(number * 1001 / 30) for number in range(9)]
+
+
 @pytest.mark.parametrize("policy", ["keep", "progressive", "deinterlace"])
 def test_a_policy_is_followed_whatever_is_measured(tmp_path: Path, go: Go, policy: str) -> None:
     source = odd_clips.make("mislabelled.mpg", tmp_path)

@@ -166,6 +166,7 @@ CLIPS: dict[str, Odd] = {
     "edit-list.mp4": Odd(f"{TONE} {moving()} -c:v libx264 -bf 3 -c:a aac -movflags +faststart OUT", audio=1),
     "edit-skips.mp4": Odd(EDITABLE, edited((0.6, 0.2)), audio=1, frames=15),
     "edit-empty.mp4": Odd(EDITABLE, edited((0.4, -1), (1.0, 0)), audio=1, frames=25),
+    "edit-late.mp4": Odd(EDITABLE, edited((0.8, -1), (0.32, 0.64)), audio=1, frames=8),
     "edit-cuts.mp4": Odd(EDITABLE, edited((0.2, 0), (0.4, 0.52)), audio=1, frames=15),
     "edit-repeats.mp4": Odd(EDITABLE, edited((0.4, 0.12), (0.4, 0.12)), audio=1, frames=20),
     "negative.mp4": Odd(f"{moving()} -c:v libx264 -bf 2 -movflags negative_cts_offsets -use_editlist 0 OUT"),
@@ -177,6 +178,10 @@ CLIPS: dict[str, Odd] = {
     "negative-primed.mkv": Odd(f"{TONE} {moving()} -c:v ffv1 -c:a aac OUT", EARLIER, audio=1),
     "wraps.ts": Odd(f"{TONE} {moving()} -output_ts_offset 95441.8 -c:a mp2 {MPEG2}", audio=1),
     "hevc10.mkv": Odd(f"{moving()} -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le OUT"),
+    "raw.drc": Odd(
+        f"{moving('30000/1001')},scale=720:480,format=yuv420p -c:v vc2 -strict -1 -b:v 80M -t 0.3 -f dirac OUT",
+        plain=False,
+    ),
     "prores.mov": Odd(f"{moving()} -c:v prores_ks -pix_fmt yuv422p10le OUT", pix_fmt="yuv422p10le"),
     "gray10.mkv": Odd(f"{moving()} -c:v ffv1 -pix_fmt gray10le OUT", pix_fmt="gray10le"),
     "rgb.mkv": Odd(f"{moving()} -c:v ffv1 -pix_fmt bgr0 OUT", pix_fmt="gbrp10le"),
