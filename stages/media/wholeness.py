@@ -29,6 +29,19 @@ def missing_bytes(path: Path) -> int:
         return max(0, reader(file, size) - size) if reader else 0
 
 
+def matroska_files(path: Path) -> int:
+    """How many files of Matroska lie behind each other in one, as joined recordings do; 0 if it is none."""
+    size, count, start = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while start < size:
+            file.seek(start)
+            if file.read(len(_EBML)) != _EBML:
+                break
+            count += 1
+            start = _matroska_end(file, size, start) or size
+    return count
+
+
 def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     if head.startswith(_EBML):
         return _matroska_end
@@ -39,8 +52,8 @@ def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     return _riff_end if head[:4] == b"RIFF" else None
 
 
-def _matroska_end(file: BinaryIO, size: int) -> int:
-    file.seek(len(_EBML))
+def _matroska_end(file: BinaryIO, size: int, start: int = 0) -> int:
+    file.seek(start + len(_EBML))
     header, known = _vint(file)
     file.seek(header, 1)
     if not known or file.read(4) != _SEGMENT:
