@@ -17,7 +17,7 @@ from stages.contract import ItemError
 from stages.media.account import Damage, FieldSegment, SourceAccount
 from stages.media.dropped import STEREO, has_alpha, has_palette, has_timecode, is_see_through, metadata_of
 from stages.media.probe import VideoFacts, describe, open_video
-from stages.media.wholeness import matroska_files, missing_bytes
+from stages.media.wholeness import missing_bytes, unread_files
 from stages.split.beyond import Beyond, told
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
@@ -34,9 +34,6 @@ _PROMISED_FROM_ZERO = ("avi", "matroska,webm")
 
 _EDITED = "mov,mp4,m4a,3gp,3g2,mj2"
 """The same, where an edit list begins with nothing."""
-
-_MOST_JOINED = 2
-"""Files of Matroska behind each other that FFmpeg reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +218,13 @@ def _end(path: Path, facts: VideoFacts, reader: PictureReader, seen: _Seen) -> l
     """A file that ends before its header says so."""
     times = seen.times
     lacking = missing_bytes(path) if path.is_file() else 0
-    joined = matroska_files(path) if facts.format == "matroska,webm" else 0
+    unread = unread_files(path, facts.format) if path.is_file() else ""
     begin = 0 if facts.format in _PROMISED_FROM_ZERO else times[0]
     if facts.format == _EDITED:
         begin = min(0, times[0])
     end = float((times[-1] + (seen.last or reader.nominal) - begin) * facts.time_base)
-    if joined > _MOST_JOINED:
-        what = (
-            f"{joined} Matroska files lie behind each other in it, of which only the first two are read; cut it apart"
-        )
+    if unread:
+        what = unread
     elif lacking:
         what = f"the file breaks off, at least {lacking} bytes of it are missing"
     elif facts.promised > end + max(0.5, 2 * float(reader.nominal * facts.time_base)):

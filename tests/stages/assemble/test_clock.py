@@ -68,7 +68,7 @@ def test_sound_goes_on_with_the_pictures_where_matroska_was_joined(tmp_path: Pat
     assert way.result.facts["damage"].startswith("the clock jumps from ")
     assert against_source(way.output, joined, SplitConfig()) == []
     joined.write_bytes(once * 3)
-    told = "3 Matroska files lie behind each other in it, of which only the first two are read; cut it apart"
+    told = "3 files of Matroska lie behind each other in it, of which only the first 2 are read; cut it apart"
     assert told in go(joined, scale=1, chunk_frames=100).result.facts["damage"]
 
 
@@ -85,6 +85,9 @@ def test_sound_that_only_ffmpeg_copies_goes_on_with_the_pictures_too(tmp_path: P
     assert [later - sound[half] for later in sound[half:]] == [later - sound[0] for later in sound[:half]]
     assert way.result.facts["damage"].count("the clock jumps from ") == 1
     assert against_source(way.output, joined, SplitConfig()) == []
+    joined.write_bytes(once * 2)
+    told = "2 files of FLV lie behind each other in it, of which only the first is read; cut it apart at 0.960 s"
+    assert told in go(joined, scale=1, chunk_frames=100).result.facts["damage"]
 
 
 def test_pictures_behind_a_restart_keep_their_own_time_as_sound_does(tmp_path: Path, go: Go) -> None:
