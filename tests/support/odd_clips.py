@@ -166,6 +166,7 @@ CLIPS: dict[str, Odd] = {
     "edit-list.mp4": Odd(f"{TONE} {moving()} -c:v libx264 -bf 3 -c:a aac -movflags +faststart OUT", audio=1),
     "edit-skips.mp4": Odd(EDITABLE, edited((0.6, 0.2)), audio=1, frames=15),
     "edit-empty.mp4": Odd(EDITABLE, edited((0.4, -1), (1.0, 0)), audio=1, frames=25),
+    "edit-late-cut.mp4": Odd(EDITABLE, edited((0.8, -1), (0.4, 0.4)), audio=1, frames=10),
     "edit-late.mp4": Odd(EDITABLE, edited((0.8, -1), (0.32, 0.64)), audio=1, frames=8),
     "edit-cuts.mp4": Odd(EDITABLE, edited((0.2, 0), (0.4, 0.52)), audio=1, frames=15),
     "edit-repeats.mp4": Odd(EDITABLE, edited((0.4, 0.12), (0.4, 0.12)), audio=1, frames=20),
