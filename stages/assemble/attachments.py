@@ -37,4 +37,6 @@ def _attach_cover(container: Any, output: Any, stream: Any, suffix: str, mimetyp
     with open_video(path_of(container)) as again:
         packet = next((p for p in again.demux(again.streams[stream.index]) if p.size), None)
     if packet is not None:
-        output.add_attachment(stream.metadata.get("filename", f"cover.{suffix}"), mimetype, bytes(packet))
+        name = stream.metadata.get("filename", f"cover.{suffix}")
+        copy = output.add_attachment(name, mimetype, bytes(packet))
+        copy.metadata.update({**kept_tags(stream.metadata), **copy.metadata})

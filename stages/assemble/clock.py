@@ -16,9 +16,13 @@ from typing import Any
 from stages.assemble.presented import presented
 from stages.media.demuxing import GROWING, demux, open_every_stream
 from stages.media.probe import describe
+from stages.media.wholeness import matroska_files
 
+_MATROSKA = "matroska,webm"
 _BACK = 2
 """Frames: by so much may timestamps of decoding go back without a restart, and so many may be wrong."""
+_REORDERED = 17
+"""Frames: by so much may times go back at which pictures are shown, where packets come in the order of decoding."""
 _GUESSED = Fraction(2)
 """Seconds, at most, up to its second picture that stands by itself, through which a program stream that was cut out of
 another may go back: when its first pictures are decoded is FFmpeg's guess."""
@@ -48,8 +52,14 @@ class Stretch:
     offset: Fraction
 
 
-def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
-    """The stretches of a video stream, from its packets in order; ``frame``: seconds of one frame."""
+def find_stretches(packets: Iterable[Any], frame: Fraction, back: int = _BACK) -> list[Stretch]:
+    """The stretches of a video stream.
+
+    Args:
+        packets: its packets in order.
+        frame: seconds of one frame.
+        back: by how many frames their timestamps of decoding may go back without a restart.
+    """
     found: list[Stretch] = []
     whole = 0
     for number, packet in enumerate(packets):
@@ -59,7 +69,7 @@ def find_stretches(packets: Iterable[Any], frame: Fraction) -> list[Stretch]:
             continue
         time = packet.dts * packet.time_base
         here = found[-1] if found else None
-        if here and (guessed or -_BACK * frame <= time - here.end) and time - here.end <= max(_PAUSE, 10 * frame):
+        if here and (guessed or -back * frame <= time - here.end) and time - here.end <= max(_PAUSE, 10 * frame):
             found[-1] = replace(here, end=max(here.end, time + frame))
         elif here and len(found) > 1 and _strayed(found[-2], here, time, frame):
             before = found[-2]
@@ -81,11 +91,21 @@ def clock_of(source: Path) -> Clock:
     """The clock of a video; one that moves nothing where the container has no interleaved packets that tell."""
     with open_every_stream(source) as container:
         # DV has no clock: it counts frames.
-        if container.format.name == "dv" or container.format.name not in GROWING:
+        restarts = container.format.name in GROWING or (
+            container.format.name == _MATROSKA and matroska_files(source) > 1
+        )
+        if container.format.name == "dv" or not restarts:
             return Clock([])
         facts = describe(container, source.name)
         packets = presented(demux(container, container.streams[facts.index]))
+        if container.format.name == _MATROSKA:  # it has no timestamps of decoding, FFmpeg guesses, and wrongly so
+            return Clock(find_stretches(map(_as_shown, packets), 1 / facts.rate, _REORDERED))
         return Clock(find_stretches(packets, 1 / facts.rate))
+
+
+def _as_shown(packet: Any) -> Any:
+    packet.dts = packet.pts
+    return packet
 
 
 def _strayed(before: Stretch, here: Stretch, time: Fraction, frame: Fraction) -> bool:

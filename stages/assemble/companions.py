@@ -58,7 +58,7 @@ class Companions:
                 copied.digest, copied.decoder = SampleDigest(form), Decoder()
         self.left_out += [f"{each} that begins too late to be copied" for each in unlisted(self._container, source)]
         by_index = {copied.index: copied for copied in self._copied}
-        self.clock = clock_of(source) if by_index else Clock([])
+        self.clock = clock_of(source) if by_index or self.late else Clock([])
         packets = self._packets(by_index)
         head = list(islice(packets, _PEEK))
         self._rest: Iterator[tuple[Copied | None, Any]] = chain(head, packets)

@@ -1,7 +1,8 @@
-"""Copies for use, made from the finished master: videos by the ffmpeg program, images by our own conversion."""
+"""Copies for use, made from the finished master: videos by the ffmpeg program, images see ``image_folder``."""
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,13 +12,14 @@ from typing import Any
 
 import av
 import ffmpeg
+from av.stream import Disposition
 
 from stages.assemble.config import DerivativeConfig, Kind
+from stages.assemble.image_folder import GAPS, IMAGES, make_images, without_subtitles
 from stages.assemble.joining import AssemblyError
+from stages.assemble.rates import STANDARD
+from stages.assemble.ticks import TICK
 from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
-from stages.media.ffv1 import EXACT
-from stages.media.frames import file_colour, picture_from_rgb, read_pictures, rgb_format, rgb_from_picture
-from stages.media.planes import layout
 from stages.media.probe import format_kind, probe
 
 
@@ -29,6 +31,7 @@ class _Recipe:
     audio: dict[str, str] = field(default_factory=lambda: {"c:a": "aac", "b:a": "256k"})
     crf: int | None = None
     muxer: str = "mp4"
+    woven: str = ""  # flags with which the encoder treats pictures of two fields as such, if it can
 
 
 _X265 = "log-level=error:pools=2:frame-threads=1"
@@ -39,8 +42,15 @@ _RECIPES: dict[Kind, _Recipe] = {
         {"c:v": "prores_ks", "profile:v": "3", "vendor": "apl0"},
         {"c:a": "pcm_s24le"},
         muxer="mov",
+        woven="+ildct",
     ),
-    "h264": _Recipe(".h264.mp4", "yuv420p", {"c:v": "libx264", "preset": "medium", "threads": "2"}, crf=18),
+    "h264": _Recipe(
+        ".h264.mp4",
+        "yuv420p",
+        {"c:v": "libx264", "preset": "medium", "threads": "2"},
+        crf=18,
+        woven="+ildct+ilme",
+    ),
     "h265": _Recipe(
         ".h265.mp4",
         "yuv420p10le",
@@ -54,9 +64,11 @@ _RECIPES: dict[Kind, _Recipe] = {
     ),
     "av1": _Recipe(".av1.mp4", "yuv420p10le", {"c:v": "libsvtav1", "preset": "6", "svtav1-params": "lp=2"}, crf=24),
 }
-_IMAGES: dict[str, str] = {"dpx": "gbrp10le", "png": "rgb48be"}
 
 
+_PROGRESSIVE = 1
+"""FFmpeg's AV_FIELD_PROGRESSIVE; what is more is interlaced."""
+_SVT_FASTEST = 240
 _MOST_CHANNELS = 8
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
 """Of 1 to 8 channels, as AAC has them."""
@@ -113,7 +125,7 @@ def make_derivatives(
 
 def derivative_of(master: Path, kind: Kind) -> Path:
     """The place of a derivative: a file beside its master, of images a folder."""
-    return master.with_name(master.stem + (f".{kind}" if kind in _IMAGES else _RECIPES[kind].suffix))
+    return master.with_name(master.stem + (f".{kind}" if kind in IMAGES else _RECIPES[kind].suffix))
 
 
 def _remove(target: Path) -> None:
@@ -123,39 +135,64 @@ def _remove(target: Path) -> None:
 
 
 def _make(master: Path, target: Path, wanted: DerivativeConfig, rate: Fraction | None, frames: int) -> list[str]:
-    lacking: list[str] = []
-    if wanted.kind in _IMAGES:
-        found = _images(master, target, wanted.kind)
+    if wanted.kind in IMAGES:
+        found, lacking = make_images(master, target, wanted.kind)
     else:
-        lacking = _encode(master, target, _RECIPES[wanted.kind], wanted.quality, rate)
+        lacking = _encode(master, target, _RECIPES[wanted.kind], wanted.quality, rate, frames)
         found = _count(target)
     if found != frames:
         raise AssemblyError(f"it holds {found} frames, the master {frames}")
     return lacking
 
 
-def _encode(master: Path, target: Path, recipe: _Recipe, quality: int | None, rate: Fraction | None) -> list[str]:
+def _encode(
+    master: Path, target: Path, recipe: _Recipe, quality: int | None, rate: Fraction | None, frames: int
+) -> list[str]:
     source = open_input(master, apply_cropping=0)  # older versions of ffmpeg know of no clean aperture
     streams = [_picture(source["v:0"], master, recipe.pix_fmt, rate)]
-    lacking = []
+    options = {**recipe.video, "map_metadata": "0", "map_metadata:s:v:0": "0:s:v:0"}
     with av.open(file_url(master), "r", format="matroska") as container:
-        audio = [(stream.index, stream.layout) for stream in container.streams.audio]
-    for number, (index, channels) in enumerate(audio):
-        stream = source[f"a:{number}"]
+        audio = [(stream.index, stream.layout, _marks(stream)) for stream in container.streams.audio]
+        lacking = without_subtitles(container, target)
+        if recipe.woven and container.streams.video[0].codec_context.field_order > _PROGRESSIVE:
+            options["flags:v"] = recipe.woven
+        if rate is None and _has_timecode(container) and container.streams.video[0].guessed_rate not in STANDARD:
+            options["write_tmcd"] = "0"
+            lacking.append(f"the time code in {target.name}: it counts frames of one rate, the master has it as a tag")
+    options |= recipe.audio if audio else {}
+    for number, (index, channels, marks) in enumerate(audio):
+        stream = ffmpeg.filter(source[f"a:{number}"], "aresample", **GAPS)
         if recipe.audio["c:a"] == "aac":
             stream = _for_aac(stream, channels)
             if channels.nb_channels > _MOST_CHANNELS:
                 which = f"channels {_MOST_CHANNELS + 1} to {channels.nb_channels} of stream {index}"
                 lacking.append(f"{which} in {target.name}: AAC has {_MOST_CHANNELS}, the master has all")
         streams.append(stream)
-    options = {**recipe.video, **(recipe.audio if audio else {})}
+        options |= {f"map_metadata:s:a:{number}": f"0:s:a:{number}", f"disposition:a:{number}": marks}
     if recipe.crf is not None:
         options["crf"] = str(recipe.crf if quality is None else quality)
-    if rate is not None:
-        options["enc_time_base"] = f"{rate.denominator}:{rate.numerator}"
-    options |= {"fps_mode": "passthrough", "movflags": "+faststart", "map_metadata": "0", "fflags": "+bitexact"}
+    if rate is None and "svtav1-params" in options:
+        options["svtav1-params"] += _mean_rate(master, frames)
+    options["enc_time_base:v"] = str(_tick(rate))  # of the pictures alone: sound has its samples
+    options |= {"fps_mode": "passthrough", "movflags": "+faststart", "fflags": "+bitexact"}
     run(ffmpeg.output(*streams, file_url(target), format=recipe.muxer, **options))
     return lacking
+
+
+def _marks(stream: Any) -> str:
+    """What a stream is marked as (default, for the visually impaired, ...), in ffmpeg's words."""
+    return "+".join(str(mark.name) for mark in Disposition if mark & stream.disposition) or "0"
+
+
+def _has_timecode(container: Any) -> bool:
+    return any(key.lower() == "timecode" for key in {**container.metadata, **container.streams.video[0].metadata})
+
+
+def _mean_rate(master: Path, frames: int) -> str:
+    """The rate for SVT-AV1, which refuses one of more than 240: FFmpeg guesses up to 1000 where it varies."""
+    seconds = Fraction(probe(master).promised).limit_denominator(1000)
+    mean = min(Fraction(_SVT_FASTEST), frames / seconds if seconds else Fraction(25)).limit_denominator(1000)
+    return f":fps-num={mean.numerator}:fps-denom={mean.denominator}"
 
 
 def _for_aac(stream: Any, source: av.AudioLayout) -> Any:
@@ -190,45 +227,15 @@ def _picture(stream: Any, master: Path, pix_fmt: str, rate: Fraction | None) -> 
         stream = ffmpeg.filter(stream, "format", pix_fmt)
         stream = ffmpeg.filter(stream, "setparams", colorspace="bt709", range="tv")
     stream = ffmpeg.filter(stream, "format", pix_fmt)
-    if rate is not None:
-        stream = ffmpeg.filter(stream, "settb", f"{rate.denominator}/{rate.numerator}")
-    return stream
+    stream = ffmpeg.filter(stream, "settb", str(_tick(rate)))
+    return stream if rate is None else ffmpeg.filter(stream, "setpts", f"STARTPTS+N*{1 / rate / _tick(rate)}")
+
+
+def _tick(rate: Fraction | None) -> Fraction:
+    """Seconds of which the beginning of a video, in the master's milliseconds, and each frame of it are multiples."""
+    return TICK if rate is None else Fraction(1, math.lcm(TICK.denominator, rate.numerator))
 
 
 def _count(path: Path) -> int:
     with av.open(file_url(path), "r", options={"protocol_whitelist": "file"}) as container:
         return sum(bool(packet.size) for packet in container.demux(video=0))
-
-
-def _images(master: Path, folder: Path, kind: str) -> int:
-    folder.mkdir()
-    colour, sar = file_colour(master), probe(master).sar
-    count = 0
-    encoder = None
-    for count, picture in enumerate(read_pictures(master), 1):
-        bits = layout(picture.format.name).bits
-        depth = 16 if kind == "png" or bits > 12 else bits
-        fmt = rgb_format(picture.width, picture.height, depth)
-        image = picture_from_rgb(rgb_from_picture(picture, colour), fmt)
-        wanted = _IMAGES[kind] if kind == "png" else {10: "gbrp10le", 12: "gbrp12le"}.get(depth, "rgb48le")
-        if image.format.name != wanted:
-            image = image.reformat(format=wanted, interpolation=EXACT, threads=1)
-        if encoder is None:
-            encoder = av.CodecContext.create(kind, "w")
-            encoder.width, encoder.height, encoder.pix_fmt = image.width, image.height, wanted
-            encoder.time_base = Fraction(1, 25)
-            if kind == "dpx":  # FFmpeg writes and reads the two numbers of PNG's pHYs the wrong way round
-                encoder.sample_aspect_ratio = sar
-            encoder.options = {"threads": "1", "flags": "+bitexact"}
-        image.pts = count
-        (folder / f"{count:08d}.{kind}").write_bytes(b"".join(bytes(packet) for packet in encoder.encode(image)))
-    _sound(master, folder / "sound.wav")
-    return count
-
-
-def _sound(master: Path, target: Path) -> None:
-    with av.open(file_url(master), "r", format="matroska") as container:
-        if not container.streams.audio:
-            return
-    options = {"c:a": "pcm_s24le", "fflags": "+bitexact", "rf64": "auto"}
-    run(ffmpeg.output(open_input(master)["a:0"], file_url(target), format="wav", **options))

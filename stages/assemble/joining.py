@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from stages.assemble.crossfade import blend, crossfade_weight
 from stages.assemble.ticks import to_ticks
 from stages.items import AssembleTask
 from stages.media.ffmpeg import file_url
-from stages.media.ffv1 import OutputFormat, open_encoder
+from stages.media.ffv1 import FieldMarker, OutputFormat, open_encoder
 from stages.media.frames import output_format, read_pictures
 from stages.media.table import FrameTable, read_table
 
@@ -53,17 +52,6 @@ def frame_times(task: AssembleTask) -> Iterator[tuple[int, int]]:
             raise AssemblyError(f"{task.name}: frames.json of chunk {chunk.index} describes other frames")
         for pts, duration in list(zip(table.pts, table.durations, strict=True))[: len(chunk) - chunk.tail]:
             yield to_ticks(pts, table.time_base), to_ticks(pts + duration, table.time_base)
-
-
-def constant_rate(task: AssembleTask) -> Fraction | None:
-    """The rate that the source's timestamps keep to, to within a Matroska tick; None if it varies."""
-    first: int | None = None
-    rate = read_table(task.split[0]).rate
-    for number, (tick, _) in enumerate(frame_times(task)):
-        first = tick if first is None else first
-        if abs(tick - first - 1000 * number / rate) > 1:
-            return None
-    return rate
 
 
 def reference_file(task: AssembleTask) -> Path:
@@ -124,7 +112,7 @@ class Joiner:
             raise AssemblyError(f"{path}: holds {count} frames instead of {expected}; decode the chunk again")
 
     def _overlap(self, earlier: Path, later: Path, expected: int) -> Iterator[Any]:
-        encoder = open_encoder(self._format)
+        encoder, marker = open_encoder(self._format), FieldMarker(self._format)
         count = 0
         for a, b in zip_longest(read_pictures(earlier), read_pictures(later)):
             if a is None or b is None:
@@ -133,7 +121,7 @@ class Joiner:
             picture = blend(a, b, crossfade_weight(count, expected))
             picture.pts, picture.time_base = count, 1 / self._format.rate
             count += 1
-            yield from encoder.encode(picture)
+            yield from encoder.encode(marker.mark(picture))
         yield from encoder.encode(None)
         if count != expected:
             raise _other_frames(later, expected)

@@ -21,8 +21,10 @@ _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT, _CODEC_DELAY = b"\x54\xb0", b"\x
 _CROPS = {"bottom": b"\x54\xaa", "top": b"\x54\xbb", "left": b"\x54\xcc", "right": b"\x54\xdd"}
 _NAME = b"\x53\x6e"
 _FLAG_INTERLACED, _FIELD_ORDER = b"\x9a", b"\x9d"
-_ORDERS = {"tff": 14, "bff": 9, "": 2}
-"""FieldOrder of RFC 9559: fields woven into one picture, top or bottom first, or undetermined."""
+_ORDERS = {"tff": 9, "bff": 14, "": 2}
+"""FieldOrder of RFC 9559, section 5.1.4.1.28.2: fields woven into one picture, of which the top or the bottom one is
+displayed first, or undetermined. Its labels "bff(swapped)" of 9 and "tff(swapped)" of 14 say the opposite of its
+definitions; FFmpeg and mkvtoolnix go by these."""
 _VOID, _CRC32, _CLUSTER = b"\xec", b"\xbf", b"\x1f\x43\xb6\x75"
 _HEADER_LIMIT = 1 << 24
 

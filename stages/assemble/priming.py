@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
+from stages.assemble.presented import SKIP
+
 
 def priming(first: Any, others: Iterable[Any], sample_rate: int) -> Fraction:
     """Seconds of an audio stream that are not heard, by its first packet and others of it that follow.
@@ -16,12 +18,13 @@ def priming(first: Any, others: Iterable[Any], sample_rate: int) -> Fraction:
     early = max(Fraction(0), -first.pts * first.time_base)
     if first.is_discard:
         heard = next((each for each in others if not each.is_discard and each.pts is not None), first)
-        return early or max(Fraction(0), (heard.pts - first.pts) * first.time_base)
+        skipped = Fraction(_skipped(first), sample_rate) if sample_rate else Fraction(0)
+        return early or skipped or max(Fraction(0), (heard.pts - first.pts) * first.time_base)
     return min(early, Fraction(_skipped(first), sample_rate)) if sample_rate else early
 
 
 def _skipped(packet: Any) -> int:
-    """Samples that a decoder must drop from the beginning of a packet (FFmpeg's AV_PKT_DATA_SKIP_SAMPLES)."""
-    if not packet.has_sidedata("skip_samples"):
+    """Samples that a decoder must drop from the beginning of a packet."""
+    if not packet.has_sidedata(SKIP):
         return 0
-    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
+    return int.from_bytes(bytes(packet.get_sidedata(SKIP))[:4], "little")

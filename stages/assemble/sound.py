@@ -9,9 +9,7 @@ from pathlib import Path
 from stages.assemble.audio_digest import AudioDigest, PacketDigest
 from stages.assemble.companions import Companions
 from stages.assemble.config import AssembleConfig
-from stages.assemble.presented import presented
-from stages.assemble.ticks import to_ticks
-from stages.media.demuxing import demux, open_every_stream
+from stages.assemble.late_audio import late_packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,9 @@ def expected_sound(source: Path, first_picture: int, shift: int) -> list[Sound]:
 
 
 def _late(source: Path, index: int, shift: int) -> Sound:
-    """A stream that the ffmpeg program copies (see ``late_audio``): at its own times."""
+    """A stream that the ffmpeg program copies (see ``late_audio``)."""
     sound = Sound()
-    with open_every_stream(source) as container:
-        stream = container.streams[index]
-        for packet in presented(demux(container, stream)):
-            sound.digest.add(packet, stream.codec_context.name)
-            pts = packet.pts if packet.pts is not None else packet.dts
-            sound.times.append((sound.times or [0])[-1] if pts is None else to_ticks(pts, packet.time_base) + shift)
+    for tick, packet in late_packets(source, [index], shift):
+        sound.digest.add(packet, packet.stream.codec_context.name)
+        sound.times.append(tick)
     return sound

@@ -20,7 +20,6 @@ from stages.assemble.joining import (
     AssemblyError,
     Joiner,
     check_coverage,
-    constant_rate,
     first_table,
     frame_times,
     last_table,
@@ -30,7 +29,8 @@ from stages.assemble.joining import (
 from stages.assemble.late_audio import add_late_audio
 from stages.assemble.making_up import with_derivatives
 from stages.assemble.matroska_header import TrackFacts, amend_tracks, display_size, roomy_name
-from stages.assemble.tags import kept_tags
+from stages.assemble.rates import constant_rate
+from stages.assemble.tags import picture_tags
 from stages.assemble.ticks import TICK
 from stages.contract import Fact, Result, Stage
 from stages.items import AssembleTask
@@ -57,7 +57,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
     """
 
     name: ClassVar[str] = "assemble"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def __init__(self, config: AssembleConfig) -> None:
         self.config = config
@@ -168,7 +168,7 @@ class AssembleStage(Stage[AssembleTask, Result]):
         with open_video(task.source) as source:
             original = video_stream(source, task.source.name)
             stream.disposition = original.disposition
-            stream.metadata.update(kept_tags(original.metadata))
+            stream.metadata.update(picture_tags(source, original))
         return stream
 
     def _amend(

@@ -63,6 +63,9 @@ class SourceAccount(BaseModel):
     dropped: tuple[str, ...] = Field(
         default=(), description="what the pictures carry and the result does not: alpha, metadata of HDR"
     )
+    beyond: dict[str, float] = Field(
+        default_factory=dict, description="share of luma samples 'above white' and 'below black', which are clipped"
+    )
     captions: int = Field(default=0, ge=0, description="frames that carry closed captions (ATSC A/53)")
 
     def remarks(self, most: int = 20) -> list[str]:

@@ -61,19 +61,28 @@ def unlisted(container: Any, path: Path) -> list[str]:
     return [stream for index, stream in _scanned(path)[1] if index >= len(container.streams)]
 
 
-def _scanned(path: Path) -> tuple[bool, tuple[tuple[int, str], ...]]:
-    """Whether a file must be opened with ``_FAR``, and the (index, text) of all its streams, if it must."""
+def changed_codec(path: Path) -> dict[int, tuple[str, str]]:
+    """Index of each stream that becomes another in the middle (a program map of MPEG-TS) -> kind and codec of both."""
+    return dict(_scanned(path)[2])
+
+
+_Scan = tuple[bool, tuple[tuple[int, str], ...], tuple[tuple[int, tuple[str, str]], ...]]
+
+
+def _scanned(path: Path) -> _Scan:
+    """Whether a file must be opened with ``_FAR``; if so, the (index, text) of all its streams; what changes."""
     if not path.is_file():
-        return False, ()
+        return False, (), ()
     stat = path.stat()
     return _scan(path, stat.st_size, stat.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=16)
-def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, str], ...]]:
+def _scan(path: Path, size: int, changed: int) -> _Scan:
     with open_video(path) as container:
         if container.format.name not in GROWING and not _is_dv(container):
-            return False, ()
+            return False, (), ()
+        before = stream_names(container)
         try:
             for _ in demux(container):
                 pass
@@ -81,7 +90,21 @@ def _scan(path: Path, size: int, changed: int) -> tuple[bool, tuple[tuple[int, s
             pass
         names = stream_names(container)
         late = len(names) > len(container.streams) or any(announced_only(each) for each in container.streams)
-        return late, tuple((index, f"{index} {name}") for index, name in names.items()) if late else ()
+        every = tuple((index, f"{index} {name}") for index, name in names.items()) if late else ()
+        return late, every, tuple(_changes(container, before, names))
+
+
+def _changes(container: Any, before: dict[int, str], names: dict[int, str]) -> Iterator[tuple[int, tuple[str, str]]]:
+    for stream in container.streams:
+        old, new = before.get(stream.index, ""), names.get(stream.index, "")
+        known = stream.codec_context is not None and not announced_only(stream)
+        if container.format.name == "mpegts" and known and old and new and _kin(old) != _kin(new):
+            yield stream.index, (old, new)
+
+
+def _kin(name: str) -> str:
+    """Layers of MPEG audio are told apart by every packet."""
+    return name[:-1] if name in ("audio mp1", "audio mp2", "audio mp3") else name
 
 
 def _is_dv(container: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What pictures carry that the result does not: alpha, and metadata of high dynamic range."""
+"""What pictures carry that the result does not: alpha, and metadata that Matroska has no place for, or FFV1 not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ _METADATA = {
     "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
     "DOVI_METADATA": "Dolby Vision metadata",
     "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+    "AFD": "active format description (AFD)",
+    "SPHERICAL": "spherical projection",
+    "ICC_PROFILE": "ICC profile",
 }
 """PyAV's names of side data -> what people call it."""
+STEREO = "stereo 3D arrangement"
+_FLAT = bytes(4)
+"""FFmpeg's AV_STEREO3D_2D, at the beginning of side data of the type STEREO3D."""
 
 
 def has_palette(pix_fmt: str, codec: str) -> bool:
@@ -39,8 +45,18 @@ def has_alpha(stream: Any, pix_fmts: Iterable[str]) -> bool:
 
 
 def metadata_of(picture: av.VideoFrame) -> frozenset[str]:
-    """The metadata of high dynamic range that a picture carries, as people call it."""
+    """The metadata that a picture carries and no restored picture does, as people call it."""
     try:
-        return frozenset(_METADATA[side.type.name] for side in picture.side_data if side.type.name in _METADATA)
+        sides = {side.type.name: side for side in picture.side_data}
     except ValueError:  # side data of a type that PyAV does not know
         return frozenset()
+    stereo = "STEREO3D" in sides and bytes(sides["STEREO3D"])[:4] != _FLAT
+    return frozenset([*(_METADATA[name] for name in sides if name in _METADATA), *([STEREO] if stereo else [])])
+
+
+def has_timecode(picture: av.VideoFrame) -> bool:
+    """Whether a picture itself carries a time code (MPEG-2's GOP, H.264's and H.265's SEI).
+
+    Encoders that know of none begin at 0, which says nothing. FFmpeg may give the one of MPEG-2 to the picture before.
+    """
+    return bool(picture.metadata.get("timecode", "").strip("0:;."))

@@ -25,6 +25,8 @@ CONTAINERS = (
 
 
 _ADDRESS = re.compile(r"(?<=\S) @ 0x[0-9a-f]+(?=\])")
+_CHATTER = "Svt[info]"
+"""What SVT-AV1 says whatever it is asked to say."""
 
 
 class FfmpegError(RuntimeError):
@@ -60,6 +62,6 @@ def run(graph: Any) -> bytes:
         written, _ = graph.run(cmd=ffmpeg_program(), capture_stdout=True, capture_stderr=True, overwrite_output=True)
     except ffmpeg.Error as error:
         words = _ADDRESS.sub("", (error.stderr or b"").decode(errors="replace"))
-        lines = words.strip().splitlines()
+        lines = [line for line in words.strip().splitlines() if not line.startswith(_CHATTER)]
         raise FfmpegError(lines[0] if lines else "ffmpeg failed without a word") from None
     return bytes(written)

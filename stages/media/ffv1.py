@@ -13,8 +13,10 @@ from typing import Any, Self
 import av
 import numpy as np
 from av.codec.codec import find_best_pix_fmt_of_list
+from av.filter import Graph
 from av.video.reformatter import Interpolation
 
+from stages.media.account import Order
 from stages.media.colour import ColourTags, codes
 from stages.media.ffmpeg import file_url
 from stages.media.planes import components
@@ -64,6 +66,7 @@ class OutputFormat:
         rate: nominal frames per second.
         sar: sample aspect ratio.
         colour: tags.
+        woven: of interlaced pictures, which field comes first; "" of others.
     """
 
     width: int
@@ -72,6 +75,7 @@ class OutputFormat:
     rate: Fraction
     sar: Fraction
     colour: ColourTags
+    woven: Order = ""
 
 
 def held_formats() -> tuple[str, ...]:
@@ -156,6 +160,28 @@ def open_encoder(fmt: OutputFormat) -> Any:
     return context
 
 
+class FieldMarker:
+    """Marks pictures as interlaced, as every frame of FFV1 says it of itself. PyAV cannot write that mark, FFmpeg's
+    filter can."""
+
+    def __init__(self, fmt: OutputFormat) -> None:
+        self._graph: Graph | None = None
+        if fmt.woven:
+            self._graph = Graph()
+            source = self._graph.add_buffer(
+                width=fmt.width, height=fmt.height, format=av.VideoFormat(fmt.pix_fmt), time_base=1 / fmt.rate
+            )
+            nodes = source, self._graph.add("setfield", f"mode={fmt.woven}"), self._graph.add("buffersink")
+            self._graph.link_nodes(*nodes).configure()
+
+    def mark(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """``picture`` with the mark; itself where the format is not interlaced."""
+        if self._graph is None:
+            return picture
+        self._graph.vpush(picture)
+        return self._graph.vpull()
+
+
 class PictureWriter:
     """Writes pictures to an FFV1 file; picture i is stamped i / rate. A file without pictures is not made.
 
@@ -168,6 +194,7 @@ class PictureWriter:
         self.count = 0
         self._container: Any = None
         self._stream: Any = None
+        self._marker = FieldMarker(fmt)
 
     def _open(self) -> None:
         self._container = av.open(file_url(self.path), "w", format="matroska", options={"fflags": "+bitexact"})
@@ -180,7 +207,7 @@ class PictureWriter:
             self._open()
         picture.pts, picture.time_base = self.count, 1 / self.format.rate
         picture.pict_type = 0
-        self._container.mux(self._stream.encode(picture))
+        self._container.mux(self._stream.encode(self._marker.mark(picture)))
         self.count += 1
 
     def close(self) -> None:

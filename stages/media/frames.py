@@ -145,7 +145,7 @@ def output_format(table: FrameTable, width: int, height: int, depth: int = 10) -
     pix_fmt = f"yuv{family}p16le" if kind == "yuv" and bits == 16 else names[kind]
     sar = table.sar * Fraction(table.width * height, table.height * width)
     colour = table.colour.model_copy(update={"siting": "left"})
-    return OutputFormat(width, height, pix_fmt, _writable_rate(table.rate), sar, colour)
+    return OutputFormat(width, height, pix_fmt, _writable_rate(table.rate), sar, colour, table.woven)
 
 
 def rgb_format(width: int, height: int, depth: int = 10, rate: Fraction = Fraction(25)) -> OutputFormat:

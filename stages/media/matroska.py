@@ -13,7 +13,7 @@ import ffmpeg
 
 from stages.contract import ItemError
 from stages.media.decoded_sound import FLOATS, UnfitError, sample_form, told
-from stages.media.demuxing import announced_only, demux, far_options, open_every_stream
+from stages.media.demuxing import announced_only, changed_codec, demux, far_options, open_every_stream
 from stages.media.ffmpeg import FfmpegError, file_url, open_input, run
 
 
@@ -64,6 +64,12 @@ def check_audio(container: Any, name: str, quick: bool = False) -> list[str]:
         ItemError: an audio stream cannot be kept.
     """
     path = path_of(container)
+    for index, (before, after) in changed_codec(path).items() if not quick else ():
+        if before.startswith("audio"):
+            raise ItemError(
+                f"{name}: stream {index} changes from {before} to {after} in the middle, and Matroska has one codec "
+                "for a stream; cut the file there and restore its parts"
+            )
     if not quick and far_options(path):
         with open_every_stream(path) as every:
             return _check_streams(every, path, name, whole=True)

@@ -3,6 +3,7 @@ that carry their own data, and no protocol but ``file`` can be reached from them
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +21,23 @@ from stages.media.ffmpeg import CONTAINERS, file_url
 from stages.media.sequence import SequenceContainer
 
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+_WESTERN = "reelift-western"
+"""How tags are read that are not UTF-8: mostly those of AVI, in whose time programs wrote the code page of Windows."""
 _CLOCK = re.compile(r"^(\d+):(\d+):(\d+(?:\.\d+)?)$")
 _LARGEST = 1 << 27
-_RAW = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac")
+_NO_AVERAGE = ("h264", "hevc", "m4v", "mpegvideo", "obu", "av1", "vc1", "dirac", "gxf")
+"""Formats of which FFmpeg's average is no rate of frames: its own assumption of 25, or fields of GXF."""
 _LONGEST_STREAM = ("asf", "wtv")
 """Formats whose streams have the duration of the longest of them, as FFmpeg reads them."""
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+def _western(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(_WESTERN, _western)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ def open_video(
     if path.stat().st_size == 0:
         raise ItemError(f"{path.name}: the file is empty; fetch it again from its origin")
     try:
-        return av.open(file_url(path), "r", options={**_OPTIONS, **options}, metadata_errors="replace")
+        return av.open(file_url(path), "r", options={**_OPTIONS, **options}, metadata_errors=_WESTERN)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ItemError(f"{path.name}: cannot be opened as a video ({reason}); play it to see if it is whole") from None
@@ -167,8 +179,7 @@ def colour_tags(pix_fmt: str, width: int, height: int, tags: tuple[int, int, int
 
 
 def _rate(stream: Any, form: str) -> Fraction:
-    # Of a raw stream, FFmpeg's average is its own assumption of 25; what the stream says itself is in its guess.
-    average = None if form in _RAW else stream.average_rate
+    average = None if form in _NO_AVERAGE else stream.average_rate  # what the stream says itself is in the guess
     for rate in (average, stream.guessed_rate, stream.base_rate):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)

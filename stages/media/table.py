@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stages.media.account import SourceAccount
+from stages.media.account import Order, SourceAccount
 from stages.media.colour import ColourTags
 
 TABLE_NAME = "frames.json"
@@ -30,6 +30,9 @@ class FrameTable(BaseModel):
     sar: Fraction = Field(default=Fraction(1), gt=0, description="sample aspect ratio")
     rotation: int = Field(default=0, description="degrees by which a player turns the picture counter-clockwise")
     mirrored: bool = Field(default=False, description="whether it then shows the picture with left for right")
+    woven: Order = Field(
+        default="", description="where the fields of a picture are kept woven together, which of them comes first"
+    )
     colour: ColourTags = Field(..., description="meaning of the code values")
     mended: int = Field(default=0, ge=0, description="frames of this chunk whose timestamp was unusable and made up")
     decode_errors: int = Field(

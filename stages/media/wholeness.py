@@ -4,6 +4,8 @@ header of ASF.
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +14,8 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _EBML = b"\x1a\x45\xdf\xa3"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 _LATER_BOXES = (b"moof", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"uuid", b"meta", b"pdin", b"udta", b"imda")
+_FLV = rb"FLV\x01.\x00\x00\x00\x09"
+"""The header of a file (Adobe Flash Video File Format Specification 10.1, annex E.2)."""
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MOST_BOXES = 100_000
@@ -29,6 +33,41 @@ def missing_bytes(path: Path) -> int:
         return max(0, reader(file, size) - size) if reader else 0
 
 
+def matroska_files(path: Path) -> int:
+    """How many files of Matroska lie behind each other in one, as joined recordings do; 0 if it is none."""
+    size, count, start = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while start < size:
+            file.seek(start)
+            if file.read(len(_EBML)) != _EBML:
+                break
+            count += 1
+            start = _matroska_end(file, size, start) or size
+    return count
+
+
+def unread_files(path: Path, form: str) -> str:
+    """What to say of files put behind each other, of which FFmpeg reads the first ones; "" if it reads all."""
+    if form == "matroska,webm":
+        count, most, name = matroska_files(path), 2, "Matroska"
+    elif form == "flv":
+        count, most, name = _flv_files(path), 1, "FLV"
+    else:
+        return ""
+    read = "the first is" if most == 1 else f"the first {most} are"
+    return f"{count} files of {name} lie behind each other in it, of which only {read} read; cut it apart" * (
+        count > most
+    )
+
+
+def _flv_files(path: Path) -> int:
+    with path.open("rb") as file:
+        if file.read(3) != b"FLV":
+            return 0
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return sum(1 for _ in re.finditer(_FLV, data, re.DOTALL))
+
+
 def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     if head.startswith(_EBML):
         return _matroska_end
@@ -39,8 +78,8 @@ def _reader(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     return _riff_end if head[:4] == b"RIFF" else None
 
 
-def _matroska_end(file: BinaryIO, size: int) -> int:
-    file.seek(len(_EBML))
+def _matroska_end(file: BinaryIO, size: int, start: int = 0) -> int:
+    file.seek(start + len(_EBML))
     header, known = _vint(file)
     file.seek(header, 1)
     if not known or file.read(4) != _SEGMENT:

@@ -25,6 +25,10 @@ _HOLDING_ONE = ("mpeg4", "mpeg2video", "mpeg1video")
 """Decoders that keep back one picture where there are B frames, and none elsewhere."""
 _FIELD_PACKETS = ("h264", "mpeg2video")
 """Codecs of which a packet may hold one field only."""
+_COUNTED = ("dirac",)
+"""Raw streams that FFmpeg reads with the numbers of their pictures for timestamps, one tick from each to the next."""
+_DIRAC_HEADER = 13
+"""Bytes of a parse info header (SMPTE ST 2042-1, 10.5), which stands alone at the end of a sequence."""
 _MOST_DAMAGE = 1000
 
 
@@ -103,6 +107,8 @@ class PictureReader:
         return picture, stamp
 
     def _shown(self, picture: av.VideoFrame) -> int | None:
+        if self._facts.format in _COUNTED:
+            return None
         if not self._by_packet:
             return picture.pts
         while self._packets and self._lost(self._packets[0], picture):
@@ -126,7 +132,7 @@ class PictureReader:
             if self._by_packet and packet.dts is not None and packet.size:
                 heapq.heappush(self._packets, packet.dts)
                 packet.pts = packet.dts  # so that a picture says which packet it is from
-            if packet.size and not packet.is_discard:
+            if packet.size and not packet.is_discard and not self._is_header(packet):
                 self._silent += 1
                 if packet.pts is not None:
                     self._awaited[packet.pts] = self.frames
@@ -140,6 +146,9 @@ class PictureReader:
         if self._broken:
             yield from self._counted(self._stream.decode(None))
         self._report_silent()
+
+    def _is_header(self, packet: Any) -> bool:
+        return self._facts.codec == "dirac" and packet.size == _DIRAC_HEADER
 
     def _counted(self, pictures: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         for picture in pictures:

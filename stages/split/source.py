@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from stages.contract import ItemError
-from stages.media.account import SourceAccount
+from stages.media.account import Order, SourceAccount
 from stages.media.colour import ColourTags, Matrix
 from stages.media.ffv1 import EXACT, OutputFormat
 from stages.media.frames import picture_from_rgb, rgb_from_picture
@@ -50,6 +50,11 @@ class SourceReader:
     def nominal(self) -> int:
         """Ticks of one frame at the nominal rate."""
         return self._pictures.nominal
+
+    @property
+    def woven(self) -> Order:
+        """Which field comes first, where they are kept woven together: of the whole video or of nothing."""
+        return next((each.order for each in self.account.fields if each.treatment == "kept"), "")
 
     @property
     def errors(self) -> int:

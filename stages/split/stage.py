@@ -36,7 +36,7 @@ class SplitStage(Stage[SplitTask, Iterator[SplitChunk]]):
     """
 
     name: ClassVar[str] = "split"
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     def __init__(self, config: SplitConfig) -> None:
         self.config = config
@@ -119,6 +119,7 @@ class _Cutting:
             sar=facts.sar,
             rotation=self._reader.turn.rotation,
             mirrored=self._reader.turn.mirrored,
+            woven=self._reader.woven,
             colour=facts.colour,
             mended=sum(frame.stamp.mended for frame in frames),
             decode_errors=self._reader.errors if final else 0,

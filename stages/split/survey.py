@@ -15,9 +15,10 @@ from av.filter import Graph
 
 from stages.contract import ItemError
 from stages.media.account import Damage, FieldSegment, SourceAccount
-from stages.media.dropped import has_alpha, has_palette, is_see_through, metadata_of
+from stages.media.dropped import STEREO, has_alpha, has_palette, has_timecode, is_see_through, metadata_of
 from stages.media.probe import VideoFacts, describe, open_video
-from stages.media.wholeness import missing_bytes
+from stages.media.wholeness import missing_bytes, unread_files
+from stages.split.beyond import Beyond, told
 from stages.split.config import SplitConfig
 from stages.split.fields import Measured, decide
 from stages.split.form import Form, Raster, Turn, Usual, most, not_kept, others, raster_of, spelled
@@ -30,6 +31,9 @@ _LONGEST = 1.5
 
 _PROMISED_FROM_ZERO = ("avi", "matroska,webm")
 """Containers whose headers say when a stream ends, however late it begins; others say how long it lasts."""
+
+_EDITED = "mov,mp4,m4a,3gp,3g2,mj2"
+"""The same, where an edit list begins with nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,17 @@ class _Seen:
         self.last = 0  # duration of the last picture, 0 if not known
         self.captions = 0
         self.metadata: set[str] = set()
+        self.timecode = False  # of the first picture
         self._facts = facts
         self._palette = has_palette(facts.pix_fmt, facts.codec)
         self._see_through = False  # looked for where there are palettes
         self._known: dict[Form, Form] = {}  # one object for all pictures of a form
         self._idet = _Idet()
+        self.beyond = Beyond()
 
     def add(self, picture: av.VideoFrame, stamp: Stamp, form: Form) -> None:
+        if not self.forms:
+            self.timecode = has_timecode(picture)
         self.forms.append(self._known.setdefault(form, form))
         self.flags.append("i" if picture.interlaced_frame else "p")
         self.times.append(stamp.pts)
@@ -119,6 +127,7 @@ class _Seen:
         self.metadata |= metadata_of(picture)
         if self._palette and picture.format.name == "bgra":
             self._see_through = self._see_through or is_see_through(picture)
+        self.beyond.add(picture)
         self._idet.add(picture)
 
     def measured(self) -> Measured:
@@ -130,7 +139,10 @@ class _Seen:
         """What the pictures carry and the result does not."""
         names = {self._facts.pix_fmt, *(form.raster[2] for form in self._known)}
         alpha = self._see_through if self._palette else has_alpha(stream, names)
-        return (*(["alpha"] if alpha else []), *sorted(self.metadata))
+        kept = {STEREO} if "stereo_mode" in stream.metadata else set()  # Matroska has it, and the result then, too
+        told = any("timecode" in each.metadata for each in (stream.container, *stream.container.streams))
+        lost = [*(["alpha"] if alpha else []), *(["time code of the pictures"] if self.timecode and not told else [])]
+        return (*lost, *sorted(self.metadata - kept))
 
 
 def survey(path: Path, config: SplitConfig) -> Survey | None:
@@ -155,7 +167,7 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         changes = not_kept(seen.forms, usual, facts.codec, lambda frame: float(seen.times[frame] * facts.time_base))
     except ItemError as error:
         raise ItemError(f"{path.name}: {error}") from None
-    measured = seen.measured()
+    measured, beyond = seen.measured(), seen.beyond.shares(usual.colour.range)
     fields = decide(config.deinterlace, measured, too_small(*usual.raster))
     damage = [*missing, *reader.damage, *changes, *_gaps(facts, seen.times), *_end(path, facts, reader, seen)]
     account = SourceAccount(
@@ -167,7 +179,8 @@ def survey(path: Path, config: SplitConfig) -> Survey | None:
         damage=tuple(sorted(damage, key=lambda each: each.frame)),
         resized=tuple(resized),
         matrix=usual.reason,
-        dropped=dropped,
+        dropped=(*dropped, *told(beyond)),
+        beyond=beyond,
         captions=seen.captions,
     )
     return Survey(usual, reader.turn, fields, reader.begin, account)
@@ -205,9 +218,14 @@ def _end(path: Path, facts: VideoFacts, reader: PictureReader, seen: _Seen) -> l
     """A file that ends before its header says so."""
     times = seen.times
     lacking = missing_bytes(path) if path.is_file() else 0
+    unread = unread_files(path, facts.format) if path.is_file() else ""
     begin = 0 if facts.format in _PROMISED_FROM_ZERO else times[0]
+    if facts.format == _EDITED:
+        begin = min(0, times[0])
     end = float((times[-1] + (seen.last or reader.nominal) - begin) * facts.time_base)
-    if lacking:
+    if unread:
+        what = unread
+    elif lacking:
         what = f"the file breaks off, at least {lacking} bytes of it are missing"
     elif facts.promised > end + max(0.5, 2 * float(reader.nominal * facts.time_base)):
         what = f"the file announces {facts.promised:.3f} s of video, it ends after {end:.3f} s"

@@ -11,6 +11,7 @@ import av
 import odd_clips
 import pytest
 
+from stages.contract import ItemError
 from stages.media.probe import open_video
 from stages.split.config import SplitConfig
 from stages.verification import against_source
@@ -91,3 +92,18 @@ def test_another_sampling_frequency_in_the_middle_is_told(tmp_path: Path, go: Ca
         "follows plays wrongly: listen to the source"
     )
     assert against_source(way.output, tape, SplitConfig()) == []
+
+
+@pytest.mark.parametrize(("first", "second"), [("mp2", "aac"), ("aac", "mp2"), ("ac3", "aac")])
+def test_a_stream_that_becomes_another_is_refused_before_anything_is_made(
+    tmp_path: Path, go: Callable[..., Any], first: str, second: str
+) -> None:
+    odd_clips.write_texture(tmp_path)
+    for name, codec in (("one.ts", first), ("two.ts", second)):
+        words = f"{odd_clips.TONE} {odd_clips.moving()} -c:v mpeg2video -c:a {codec} -t 1 {name}"
+        odd_clips.ffmpeg(words, tmp_path)
+    source = tmp_path / "both.ts"
+    source.write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    told = f"both.ts: stream 1 changes from audio {first} to audio {second} in the middle, .* cut the file there"
+    with pytest.raises(ItemError, match=told):
+        go(source, scale=1)

@@ -17,6 +17,7 @@ import pytest
 from edit_lists import edited
 from odd_clips import CLIPS, Odd
 
+from stages.assemble import AssembleConfig
 from stages.contract import ItemError
 from stages.media.planes import components
 from stages.media.table import read_table
@@ -121,6 +122,12 @@ def test_frames_without_times_before_the_first_good_one_are_placed_before_it(tmp
     assert shown(way.output) == [40 * number for number in range(25)]
 
 
+def test_raw_pictures_that_only_have_numbers_are_shown_at_their_own_rate(tmp_path: Path, go: Go) -> None:
+    way = go(odd_clips.make("raw.drc", tmp_path), scale=1)
+    assert way.result.facts["rate"] == "30000/1001"
+    assert shown(way.output) == [round(number * 1001 / 30) for number in range(9)]
+
+
 @pytest.mark.parametrize("policy", ["keep", "progressive", "deinterlace"])
 def test_a_policy_is_followed_whatever_is_measured(tmp_path: Path, go: Go, policy: str) -> None:
     source = odd_clips.make("mislabelled.mpg", tmp_path)
@@ -130,9 +137,27 @@ def test_a_policy_is_followed_whatever_is_measured(tmp_path: Path, go: Go, polic
         lines = [(components(a)[0].astype(int), components(b)[0].astype(int) >> 2) for a, b in pairs]
     untouched = all(np.abs(a - b).max() <= 2 for a, b in lines)
     assert untouched == (policy != "deinterlace")
-    interlaced_bottom_first = b"\x9a\x81\x01\x9d\x81\x09"  # FlagInterlaced and FieldOrder of RFC 9559
+    interlaced_bottom_first = b"\x9a\x81\x01\x9d\x81\x0e"  # FlagInterlaced and FieldOrder of RFC 9559
     assert (interlaced_bottom_first in way.output.read_bytes()[:4096]) == (policy == "keep")
     assert against_source(way.output, source, SplitConfig(deinterlace=policy)) == []
+
+
+@pytest.mark.parametrize(("name", "kind"), [("pal-tff.mpg", "TOPFIRST"), ("pal-bff.mpg", "BOTTOMFIRST")])
+def test_fields_that_are_kept_are_marked_in_header_and_frames_as_ffmpeg_marks_them(
+    tmp_path: Path, go: Go, name: str, kind: str
+) -> None:
+    wanted = AssembleConfig(derivatives=({"kind": "prores"}, {"kind": "h264"}))
+    way = go(odd_clips.make(name, tmp_path), scale=1, chunk_frames=12, deinterlace="keep", assemble=wanted)
+    assert way.result.facts["overlaps"] == 2
+    odd_clips.ffmpeg(f"-i {way.output} -vf setfield={kind[0].lower()}ff -c:v ffv1 theirs.mkv", tmp_path)
+    with av.open(str(way.output)) as ours, av.open(str(tmp_path / "theirs.mkv")) as theirs:
+        orders = [each.streams.video[0].codec_context.field_order for each in (ours, theirs)]
+    assert orders[0] == orders[1] > 1
+    for path in [way.output, *(way.output.with_name(each) for each in way.result.facts["derivatives"].split(", "))]:
+        odd_clips.ffmpeg(
+            f"-i {path} -vf select=eq(interlace_type\\\\,{kind}) -fps_mode vfr -c:v ffv1 those.mkv", tmp_path
+        )
+        assert len(shown(tmp_path / "those.mkv")) == 25, path.name
 
 
 def test_telecine_gives_back_the_film(tmp_path: Path, go: Go) -> None:

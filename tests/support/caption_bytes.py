@@ -1,4 +1,5 @@
-"""Closed captions as they lie in pictures of MPEG-2 (ATSC A/53 part 4): two words of EIA-608, some bytes of CEA-708."""
+"""User data as it lies in pictures of MPEG-2: closed captions (ATSC A/53 part 4), namely two words of EIA-608 and some
+bytes of CEA-708, and active format descriptions."""
 
 from __future__ import annotations
 
@@ -33,3 +34,10 @@ def captioned(path: Path) -> None:
         return b"\x00\x00\x01\xb2GA94\x03\xc2\xff" + next(said) + b"\xff" + match[0]
 
     path.write_bytes(re.sub(re.escape(_SLICES), user_data, data))
+
+
+def with_active_format(path: Path) -> None:
+    """An active format description, 4:3 in the middle, in the user data of every picture of a raw MPEG-2 stream
+    (ETSI TS 101 154, annex B)."""
+    described = b"\x00\x00\x01\xb2DTG1\x41\xf9"
+    path.write_bytes(path.read_bytes().replace(_SLICES, described + _SLICES))

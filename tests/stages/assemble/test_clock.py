@@ -53,6 +53,43 @@ def test_sound_goes_on_with_the_pictures_where_files_were_joined(tmp_path: Path,
     assert against_source(way.output, joined, SplitConfig()) == []
 
 
+@pytest.mark.parametrize("codec", ["mpeg2video -bf 0", "libx264 -bf 2"])
+def test_sound_goes_on_with_the_pictures_where_matroska_was_joined(tmp_path: Path, go: Go, codec: str) -> None:
+    write_texture(tmp_path)
+    ffmpeg(f"{TONE} {moving()} -c:v {codec} -c:a pcm_s16le -t 1 once.mkv", tmp_path)
+    once, joined = (tmp_path / "once.mkv").read_bytes(), tmp_path / "joined.mkv"
+    joined.write_bytes(once * 2)
+    way = go(joined, scale=1, chunk_frames=100)
+    sound, pictures = times(way.output, "audio"), times(way.output, "video")
+    half = len(sound) // 2
+    assert pictures == [40 * number for number in range(50)]
+    assert [sound[0], sound[half]] == pytest.approx([0, 1000], abs=SYNC)
+    assert [later - sound[half] for later in sound[half:]] == pytest.approx(sound[:half], abs=1)
+    assert way.result.facts["damage"].startswith("the clock jumps from ")
+    assert against_source(way.output, joined, SplitConfig()) == []
+    joined.write_bytes(once * 3)
+    told = "3 files of Matroska lie behind each other in it, of which only the first 2 are read; cut it apart"
+    assert told in go(joined, scale=1, chunk_frames=100).result.facts["damage"]
+
+
+@pytest.mark.parametrize("codec", ["pcm_alaw", "pcm_mulaw"])
+def test_sound_that_only_ffmpeg_copies_goes_on_with_the_pictures_too(tmp_path: Path, go: Go, codec: str) -> None:
+    write_texture(tmp_path)
+    ffmpeg(f"{TONE} {moving()} -c:v flv1 -c:a {codec} -ar 8000 -ac 1 -t 1 once.flv", tmp_path)
+    once, joined = (tmp_path / "once.flv").read_bytes(), tmp_path / "twice.flv"
+    joined.write_bytes(once + once[13:])  # without the header of the file
+    way = go(joined, scale=1, chunk_frames=100)
+    sound, pictures = times(way.output, "audio"), times(way.output, "video")
+    half = len(sound) // 2
+    assert pictures[25] == 1000 and sound[half] == pytest.approx(1000, abs=SYNC)
+    assert [later - sound[half] for later in sound[half:]] == [later - sound[0] for later in sound[:half]]
+    assert way.result.facts["damage"].count("the clock jumps from ") == 1
+    assert against_source(way.output, joined, SplitConfig()) == []
+    joined.write_bytes(once * 2)
+    told = "2 files of FLV lie behind each other in it, of which only the first is read; cut it apart at 0.960 s"
+    assert told in go(joined, scale=1, chunk_frames=100).result.facts["damage"]
+
+
 def test_pictures_behind_a_restart_keep_their_own_time_as_sound_does(tmp_path: Path, go: Go) -> None:
     source, gap = make(tmp_path, "once.ts"), tmp_path / "gap.ts"
     lacking = f"{moving()},select=not(between(n\\\\,10\\\\,14)) -fps_mode passthrough"

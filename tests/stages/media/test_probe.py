@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import av
+import odd_clips
 import pytest
 
 from stages.contract import ItemError
@@ -115,3 +116,13 @@ def test_files_that_point_elsewhere_are_refused(tmp_path: Path, clip: ClipMaker,
 
 def test_patterns_in_names_are_letters(clip: ClipMaker) -> None:
     assert probe(clip("frame%03d.mkv", frames=2)).width == 64
+
+
+@pytest.mark.parametrize(("rate", "size"), [("25", "720:576"), ("30000/1001", "720:480")])
+def test_gxf_whose_clock_counts_fields_has_the_rate_of_its_frames(tmp_path: Path, rate: str, size: str) -> None:
+    odd_clips.write_texture(tmp_path)
+    words = (
+        f"{odd_clips.TONE} {odd_clips.moving(rate, 0.4)},scale={size} -c:v mpeg2video -ar 48000 -ac 1 -shortest g.gxf"
+    )
+    odd_clips.ffmpeg(words, tmp_path)
+    assert probe(tmp_path / "g.gxf").rate == Fraction(rate)
