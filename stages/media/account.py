@@ -11,7 +11,7 @@ Treatment = Literal["progressive", "deinterlaced", "inverse telecine", "kept"]
 Order = Literal["", "tff", "bff"]
 
 
-class FieldSegment(BaseModel):
+class FieldStretch(BaseModel):
     """Consecutive frames of the source, as decoded, that are treated alike."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +54,7 @@ class SourceAccount(BaseModel):
 
     decoded: int = Field(..., ge=0, description="frames that were decoded")
     form: str = Field(..., description="width x height and pixel format in which the video is restored")
-    fields: tuple[FieldSegment, ...] = Field(default=(), description="what was done with interlacing")
+    fields: tuple[FieldStretch, ...] = Field(default=(), description="what was done with interlacing")
     measured: dict[str, int] = Field(default_factory=dict, description="frames by what idet measured")
     flagged: int = Field(default=0, ge=0, description="frames that the file flags as interlaced")
     damage: tuple[Damage, ...] = Field(default=(), description="what could not be read whole")

@@ -34,7 +34,7 @@ class SplitConfig(BaseModel):
     )
     deinterlace: FieldPolicy = Field(
         default="auto",
-        description="auto: by measurement of the whole file (idet), segment by segment: interlaced frames are "
+        description="auto: by measurement of the whole file (idet), stretch by stretch: interlaced frames are "
         "deinterlaced (bwdif, one frame out for one frame in), steady 3:2 pulldown is undone (four frames out for five "
         "in), progressive ones stay. progressive: nothing is done; deinterlace: all frames; ivtc: pulldown is undone "
         "everywhere; keep: fields stay woven and the result is marked as interlaced, only with scale 1",

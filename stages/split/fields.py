@@ -1,4 +1,4 @@
-"""From what idet measured of every frame to what is done with it, segment by segment."""
+"""From what idet measured of every frame to what is done with it, stretch by stretch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from stages.media.account import FieldSegment, Order, Treatment
+from stages.media.account import FieldStretch, Order, Treatment
 from stages.split.config import FieldPolicy
 
 PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST, UNDETERMINED = "p", "t", "b", "u"
@@ -42,14 +42,14 @@ class Measured:
     flags: str
 
 
-def decide(policy: FieldPolicy, measured: Measured, too_small: bool = False) -> tuple[FieldSegment, ...]:
-    """The treatment of every frame. Segments follow each other without a gap. ``too_small``: see ``treatment``."""
+def decide(policy: FieldPolicy, measured: Measured, too_small: bool = False) -> tuple[FieldStretch, ...]:
+    """The treatment of every frame. Stretches follow each other without a gap. ``too_small``: see ``treatment``."""
     count = len(measured.kinds)
     if not count:
         return ()
     if too_small and policy != "keep":
         why = "as configured" if policy == "progressive" else "too small to be deinterlaced"
-        return (FieldSegment(start=0, stop=count, treatment="progressive", order="", why=why),)
+        return (FieldStretch(start=0, stop=count, treatment="progressive", order="", why=why),)
     order = _order(measured.kinds)
     fixed: dict[str, Treatment] = {
         "progressive": "progressive",
@@ -60,7 +60,7 @@ def decide(policy: FieldPolicy, measured: Measured, too_small: bool = False) -> 
     if policy in fixed:
         treatment = fixed[policy]
         shown: Order = "" if policy == "progressive" else order
-        return (FieldSegment(start=0, stop=count, treatment=treatment, order=shown, why="as configured"),)
+        return (FieldStretch(start=0, stop=count, treatment=treatment, order=shown, why="as configured"),)
     return tuple(_automatic(measured))
 
 
@@ -71,7 +71,7 @@ def _order(letters: str) -> Order:
     return "tff" if top > bottom else "bff"
 
 
-def _automatic(measured: Measured) -> Iterator[FieldSegment]:
+def _automatic(measured: Measured) -> Iterator[FieldStretch]:
     position = 0
     for start, stop in [*_telecined(measured.repeated), (len(measured.kinds), len(measured.kinds))]:
         if position < start:
@@ -79,7 +79,7 @@ def _automatic(measured: Measured) -> Iterator[FieldSegment]:
         if start < stop:
             order = _order(measured.kinds[start:stop])
             why = "fields repeat as in 3:2 pulldown"
-            yield FieldSegment(start=start, stop=stop, treatment="inverse telecine", order=order, why=why)
+            yield FieldStretch(start=start, stop=stop, treatment="inverse telecine", order=order, why=why)
         position = stop
 
 
@@ -128,7 +128,7 @@ class _Run:
         self.last = place
 
 
-def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment]:
+def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldStretch]:
     kinds, flags, why, orders = measured.kinds[start:stop], measured.flags[start:stop], "measured", _ORDERS
     if set(kinds) == {UNDETERMINED}:  # nothing moves: the flags can do no harm, and may be right
         kinds, why, orders = flags.replace("i", TOP_FIRST), "nothing moves; as flagged", {}
@@ -138,7 +138,7 @@ def _by_kind(measured: Measured, start: int, stop: int) -> Iterator[FieldSegment
     for end in range(1, len(states) + 1):
         if end == len(states) or states[end] != states[begin]:
             state = states[begin]
-            yield FieldSegment(
+            yield FieldStretch(
                 start=start + begin,
                 stop=start + end,
                 treatment="progressive" if state == PROGRESSIVE else "deinterlaced",

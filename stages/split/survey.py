@@ -14,7 +14,7 @@ import av
 from av.filter import Graph
 
 from stages.contract import ItemError
-from stages.media.account import Damage, FieldSegment, SourceAccount
+from stages.media.account import Damage, FieldStretch, SourceAccount
 from stages.media.dropped import STEREO, has_alpha, has_palette, has_timecode, is_see_through, metadata_of
 from stages.media.probe import VideoFacts, describe, open_video
 from stages.media.wholeness import missing_bytes, unread_files
@@ -50,7 +50,7 @@ class Survey:
 
     usual: Usual
     turn: Turn
-    fields: tuple[FieldSegment, ...]
+    fields: tuple[FieldStretch, ...]
     begin: int | None
     account: SourceAccount
 

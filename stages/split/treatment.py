@@ -10,7 +10,7 @@ import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
 
-from stages.media.account import FieldSegment
+from stages.media.account import FieldStretch
 from stages.media.planes import components
 from stages.split.matching import FieldMatcher, Matched
 from stages.split.timestamps import Stamp
@@ -187,10 +187,10 @@ class _Untouched:
 
 
 class FieldTreatment:
-    """Takes every picture through what was decided for its segment. None passes another."""
+    """Takes every picture through what was decided for its stretch. None passes another."""
 
-    def __init__(self, segments: Sequence[FieldSegment]) -> None:
-        self._segments = deque(segments)
+    def __init__(self, stretches: Sequence[FieldStretch]) -> None:
+        self._stretches = deque(stretches)
         self._number = 0
         self._worker: _Untouched | Deinterlacer | FilmRestorer = _Untouched()
         self._stop = 0
@@ -198,10 +198,10 @@ class FieldTreatment:
     def add(self, picture: av.VideoFrame, stamp: Stamp) -> list[Stamped]:
         """Push one picture. Returns those that are finished, oldest first."""
         done: list[Stamped] = []
-        if self._number == self._stop and self._segments:
+        if self._number == self._stop and self._stretches:
             done = self._worker.finish()
-            segment = self._segments.popleft()
-            self._worker, self._stop = _worker(segment), segment.stop
+            stretch = self._stretches.popleft()
+            self._worker, self._stop = _worker(stretch), stretch.stop
         self._number += 1
         return [*done, *self._worker.add(picture, stamp)]
 
@@ -210,9 +210,9 @@ class FieldTreatment:
         return self._worker.finish()
 
 
-def _worker(segment: FieldSegment) -> _Untouched | Deinterlacer | FilmRestorer:
-    if segment.treatment == "deinterlaced":
-        return Deinterlacer(segment.order)
-    if segment.treatment == "inverse telecine":
-        return FilmRestorer(segment.order)
+def _worker(stretch: FieldStretch) -> _Untouched | Deinterlacer | FilmRestorer:
+    if stretch.treatment == "deinterlaced":
+        return Deinterlacer(stretch.order)
+    if stretch.treatment == "inverse telecine":
+        return FilmRestorer(stretch.order)
     return _Untouched()
