@@ -79,7 +79,14 @@ def people() -> Console:
 
 
 def complain(error: object, **facts: Any) -> int:
-    """Say what is wrong, in one line; return the exit code of a call that is wrong."""
+    """Say what is wrong, in one line; return the exit code of a call that is wrong.
+
+    What a file system says is told without its number and without what URLs carry.
+    """
+    if isinstance(error, OSError):
+        from pipeline.storage_errors import told
+
+        error = told(error)
     _say("error", f"error: {error}", "red", str(error), facts)
     return 1
 

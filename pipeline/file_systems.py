@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 
-from pipeline.places import is_local, local_path, redact
+from pipeline.places import is_local, local_path, redact, store_with_credentials
 from pipeline.storage_errors import StorageError, reason, told
 
 RETRIES = 12
@@ -20,11 +20,17 @@ def file_system(url: str) -> tuple[Any, str]:
     """Return fsspec's file system for a place, and the path in it; listings are never remembered.
 
     Raises:
-        StorageError: if there is no such protocol, or its package is not installed.
+        StorageError: if there is no such protocol, its package is not installed, or the URL of an object store carries
+            credentials.
         Exception: what the file system says, if it has to be reached for this and cannot be.
     """
     if is_local(url):
         return fsspec.filesystem("file"), str(local_path(url))
+    if store := store_with_credentials(url):
+        raise StorageError(
+            f"{store}://: the URL carries credentials; give them in the environment instead (for S3 AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), and begin the URL with the name of the bucket"
+        )
     try:
         open_it = fsspec.core.url_to_fs if _is_chain(url) else _open_single
         fs, path = open_it(url, use_listings_cache=False)

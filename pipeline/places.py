@@ -10,6 +10,11 @@ from typing import Any
 _LOCAL = ("file://", "local://")
 MAGIC = "*?["
 """The signs that make a glob of a name."""
+_BUCKETS = ("s3", "s3a", "gs", "gcs", "oss", "tos", "tosfs")
+"""Object stores that find their credentials in the environment, and what begins their URLs is a bucket's name."""
+_CONTAINERS = ("az", "abfs", "abfss", "adl", "wasb", "wasbs", "oci", "ocilake")
+"""The same, where an account's name may follow the bucket's: ``abfs://container@account``."""
+_LINK = re.compile(r"::(?=[\w+.-]+://)")
 
 
 def is_local(url: str) -> bool:
@@ -41,14 +46,35 @@ def same_host(fs: Any, url: str, other: str) -> bool:
 
 def redact(url: str) -> str:
     """Return a URL without user, password and parameters, in every link of a chain; a local path as it is."""
-    return "::".join(map(_redact, re.split(r"::(?=[\w+.-]+://)", url)))
+    return "::".join(map(_redact, _LINK.split(url)))
+
+
+def store_with_credentials(url: str) -> str:
+    """Return how the link of a URL begins that has a user or a key before a bucket (``s3``); "" if none has.
+
+    Such a key is never needed, clients quote it as part of the bucket's name, and it often holds a ``/``.
+    """
+    for link in _LINK.split(url):
+        protocol, _, rest = link.partition("://")
+        if _has_key(protocol, rest):
+            return protocol
+    return ""
+
+
+def _has_key(protocol: str, rest: str) -> bool:
+    bucket = rest.partition("/")[0]
+    keyed = ":" in bucket and not bucket.startswith("arn:")  # which is how S3 names an access point
+    return (keyed and protocol in _BUCKETS + _CONTAINERS) or ("@" in bucket and protocol in _BUCKETS)
 
 
 def _redact(link: str) -> str:
     protocol, mark, rest = link.partition("://")
     if not mark:
         return link
-    host, slash, path = without_parameters(rest, link).partition("/")
+    rest = without_parameters(rest, link)
+    if _has_key(protocol, rest):
+        return f"{protocol}://{rest.rpartition('@')[2] if '@' in rest else ''}"
+    host, slash, path = rest.partition("/")
     return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
 
 
