@@ -1,7 +1,8 @@
 """What a run would have to do: chunk-stages to make and to reuse, counted before it starts.
 
 Counted from the manifest's chunks and from the names of the committed artifacts; no artifact is opened, so one that
-turns out to be damaged is made on top.
+turns out to be damaged is made on top. A video is published as asked if that was the last thing published of it: the
+record of an earlier result stays when it is replaced.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from pipeline import manifest
 from pipeline.artifacts import RECORD
 from pipeline.fingerprint import STAGES, Recipe
+from pipeline.published import published
 from pipeline.rows import SourceRow
 from pipeline.storage import Storage
 from stages.items import Chunk
@@ -56,11 +58,13 @@ def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow]) -> O
         sources: as found; those whose content was hashed before and has not changed carry their SHA-256.
     """
     found = Outlook()
-    published = committed(storage, "assemble")
+    made, newest = committed(storage, "assemble"), published(storage)
     plans: dict[str, str] = {}
     for source in sources:
         prints = recipe.plan(source.sha256, source.output) if source.sha256 else {}
-        if prints and bytes.fromhex(prints["assemble"]) in published:
+        # What a crash has kept out of the manifest is known by its record alone.
+        last = newest[source.shown].plan if source.shown in newest else prints.get("assemble")
+        if prints and last == prints["assemble"] and bytes.fromhex(last) in made:
             found.finished.append(source.shown)
             found.reuse["assemble"] += 1
             continue

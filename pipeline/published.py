@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from pipeline import manifest
 from pipeline.publish import STAGE
 from pipeline.rows import SourceRow
+from pipeline.storage import Storage
 from pipeline.tally import GOOD
 from stages.split.config import SplitConfig
 
@@ -82,3 +85,12 @@ class Publications:
             published = Publication(plan, event["video"], self._told.get(source, ""))
             self.newest.pop(source, None)
             self.newest[source] = self._made.setdefault(plan, published)
+
+
+def published(storage: Storage) -> dict[str, Publication]:
+    """Return what is published of each source, the newest where there is more than one."""
+    found = Publications()
+    for table in manifest.read(storage, "events", COLUMNS):
+        for event in table.filter(pc.less(table["chunk"], 0)).to_pylist():
+            found.add(event)
+    return found.newest

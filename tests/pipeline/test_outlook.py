@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_what_is_published_as_asked_is_left_alone(restore: Restore, tmp_path: Pa
     restore()
     ahead = look(tmp_path, library)
     assert len(ahead.finished) == 3 and ahead.make.total() == 0
+
+
+def test_settings_that_are_taken_back_publish_anew(restore: Restore, tmp_path: Path, library: Path) -> None:
+    restore()
+    restore(Simulation(settings={"decode": 1}))
+    ahead = look(tmp_path, library)
+    assert not ahead.finished and ahead.make == Counter(assemble=3) and ahead.reuse["decode"] == 6
+    report = restore()
+    assert report.stages["assemble"] == {"done": 3, "damaged": 3} and "done" not in report.stages["decode"]
+    assert len(look(tmp_path, library).finished) == 3
 
 
 def test_chunks_are_not_known_before_the_video_is_split(restore: Restore, tmp_path: Path, library: Path) -> None:
