@@ -28,7 +28,7 @@ from jobs.options import (
     SetOption,
     overrides,
 )
-from jobs.trial import restore_excerpts
+from jobs.trial import keep_sample_apart, restore_excerpts
 from stages.wording import counted
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def plan(
         chosen = [*overrides(set_, scale)]
         settings = load_config(config, chosen, preset)
         rows = expand(inputs)
+        if sample is not None:
+            keep_sample_apart(inputs, sample_folder)
         found = _survey(rows, settings, workers or os.cpu_count() or 1, quick)
         measured, well = None, True
         if sample is not None:

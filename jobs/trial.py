@@ -36,6 +36,19 @@ def choose(found: Sequence[Probe], count: int) -> list[Probe]:
     return [*first, *rest][:count]
 
 
+def keep_sample_apart(inputs: Sequence[str], folder: Path) -> None:
+    """See that ``restore`` of the same inputs will not take the sample for videos of theirs.
+
+    Raises:
+        InputError: if it would.
+    """
+    from pipeline.keeping_apart import keep_apart, keep_from_globs
+
+    for given in inputs:
+        keep_apart(given, folder, "--sample-folder")
+    keep_from_globs(inputs, folder, ("clips/00-tape.mkv", "restored/00-tape.mkv"), "--sample-folder")
+
+
 def restore_excerpts(
     rows: Sequence[Any],
     found: Sequence[Probe],

@@ -8,12 +8,14 @@ import errno
 import glob
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
 from fsspec.spec import AbstractFileSystem
 
-from pipeline.places import MAGIC
+from pipeline.places import MAGIC, redact
+from pipeline.storage_errors import StorageError, reason, told
 from stages.wording import plain
 
 
@@ -44,6 +46,18 @@ def matches(pattern: str) -> list[Path]:
             for folder in glob.glob(f"{through.rstrip('/')}/", recursive=True):  # noqa: PTH207
                 _list(folder)
     return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+
+
+@contextmanager
+def reading(given: str) -> Iterator[None]:
+    """Turn whatever a remote file system says into one line; what it says depends on who wrote it."""
+    try:
+        yield
+    except (InputError, StorageError):
+        raise
+    except Exception as error:
+        why = reason(error) or f"cannot be read ({told(error)}); check the URL, your rights and the network"
+        raise InputError(f"{redact(given)}: {why}") from error
 
 
 def remote_files(fs: Any, root: str) -> dict[str, dict[str, Any]]:

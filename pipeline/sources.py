@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.file_systems import file_system, protocol_of
 from pipeline.image_folders import local_image_folders, remote_image_folders
+from pipeline.keeping_apart import keep_apart, keep_from_globs, keep_out, keep_results, keep_sources
 from pipeline.output_names import add_row, refuse_folders_in_the_way
-from pipeline.places import MAGIC, is_local, local_path, real_path, redact, same_host, without_parameters
+from pipeline.places import MAGIC, is_local, local_path, redact, same_host, without_parameters
 from pipeline.rows import SourceRow
-from pipeline.searching import InputError, matches, remote_files, walk
+from pipeline.searching import InputError, matches, reading, remote_files, walk
 from pipeline.source_files import look, size_and_version
-from pipeline.storage import Storage
-from pipeline.storage_errors import StorageError, reason, told
 from stages.wording import plain
 
 SUFFIXES = frozenset(
@@ -38,9 +36,9 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
-            read, if the output or the workspace is an input folder or inside one, if the workspace has made what is
-            found, if they are the same folder, if two inputs would be published under one name, or one in a folder that
-            has the name of another one's file.
+            read, if the output or the workspace is an input folder or inside one, if a glob would match a result, if
+            the workspace has made what is found, if they are the same folder, if two inputs would be published under
+            one name, or one in a folder that has the name of another one's file.
         StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
@@ -48,18 +46,19 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         raise InputError("an input has an empty name; is a variable of the shell not set?")
     for given in inputs:
         if output:
-            _keep_apart(str(given), output, "output")
+            keep_apart(str(given), output, "output")
         if workspace:
-            _keep_apart(str(given), workspace, "workspace")
+            keep_apart(str(given), workspace, "workspace")
         for row in rows_of(str(given)):
             add_row(rows, row)
     refuse_folders_in_the_way(rows)
     if output:
-        _keep_sources(rows.values(), output)
+        keep_sources(rows.values(), output)
+        keep_from_globs(inputs, output, (f"{row.output}.mkv" for row in rows.values()), "output")
     if workspace:
-        _keep_out(rows.values(), workspace)
+        keep_out(rows.values(), workspace)
     if output and workspace:
-        _keep_results(output, workspace)
+        keep_results(output, workspace)
     if not rows:
         raise InputError(
             f"no video was found in {', '.join(redact(str(given)) for given in inputs)}; check the path (folders are "
@@ -86,36 +85,6 @@ def _is_missing(row: SourceRow) -> bool:
     return False
 
 
-def _keep_sources(rows: Iterable[SourceRow], output: str | Path) -> None:
-    place = Storage(output)
-    if not place.is_local:
-        targets = {f"{place.url}/{row.output}.mkv" for row in rows} & {row.shown for row in rows}
-    else:
-        sources = {real_path(local_path(row.url)) for row in rows if is_local(row.url)}
-        targets = {str(path) for path in sources & {real_path(Path(place.path(f"{row.output}.mkv"))) for row in rows}}
-    if targets:
-        raise InputError(f"{min(targets)} is a source and would be written to; choose another output folder")
-
-
-def _keep_out(rows: Iterable[SourceRow], workspace: str | Path) -> None:
-    """A glob may match what earlier runs have left in the workspace."""
-    place = Storage(workspace)
-    root = str(real_path(Path(place.root))) if place.is_local else place.url.rstrip("/")
-    for row in rows:
-        if is_local(row.url) == place.is_local:
-            name = str(real_path(local_path(row.url))) if place.is_local else row.shown
-            if name.startswith((f"{root}/artifacts/", f"{root}/scratch/")):
-                raise InputError(f"{row.shown} was made in the workspace {place.url}; choose another folder for that")
-
-
-def _keep_results(output: str | Path, workspace: str | Path) -> None:
-    """Whoever deletes a workspace that is not needed any more must not delete the results with it."""
-    places = [Storage(each) for each in (output, workspace)]
-    first, second = (str(real_path(Path(each.root))) if each.is_local else each.url for each in places)
-    if first == second:
-        raise InputError(f"output and workspace are one folder, {places[0].url}; choose another for one of them")
-
-
 def _is_video(name: str) -> bool:
     """Whether a file in a folder is taken. Hidden ones are not: macOS puts one (``._name``) beside every file."""
     return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")
@@ -125,20 +94,8 @@ def rows_of(given: str) -> list[SourceRow]:
     """Return the videos that one input names; see ``expand``."""
     if is_local(given):
         return _expand_local(local_path(given))
-    with _reading(given):
+    with reading(given):
         return _expand_remote(given)
-
-
-@contextmanager
-def _reading(given: str) -> Iterator[None]:
-    """Turn whatever a remote file system says into one line; what it says depends on who wrote it."""
-    try:
-        yield
-    except (InputError, StorageError):
-        raise
-    except Exception as error:
-        why = reason(error) or f"cannot be read ({told(error)}); check the URL, your rights and the network"
-        raise InputError(f"{redact(given)}: {why}") from error
 
 
 def _expand_remote(given: str) -> list[SourceRow]:
@@ -232,19 +189,3 @@ def _place(relative: str) -> str:
     # What stands before the suffix may be dots alone, which are no name but lead elsewhere.
     known = place.suffix.lower() in SUFFIXES and place.stem.strip(".")
     return str(place.with_suffix("")) if known else str(place)
-
-
-def _keep_apart(given: str, other: str | Path, what: str) -> None:
-    place = Storage(other)
-    if is_local(given) != place.is_local:
-        return
-    if place.is_local:
-        source, target = real_path(local_path(given)), real_path(Path(place.root))
-        inside = source.is_dir() and (target == source or source in target.parents)
-    else:
-        with _reading(given):
-            fs, root = file_system(given)
-            root, same = root.rstrip("/"), type(fs) is type(place.fs)
-            inside = same and fs.isdir(root) and (place.root == root or place.root.startswith(root + "/"))
-    if inside:
-        raise InputError(f"the {what} {place.url} is inside the input {redact(given)}; choose another folder")

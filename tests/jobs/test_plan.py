@@ -134,6 +134,24 @@ def test_a_sample_is_restored_first_and_measured(call: Call, place: Place, tmp_p
     assert not content(clips[1]).audio
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["library", "--sample-folder", "library/look"], "the --sample-folder {}/library/look is inside the input {}"),
+        (["library/a.mkv", "."], "the --sample-folder {}/sample is inside the input ."),
+        (["**/*.mkv"], "{}/sample/clips/00-tape.mkv in the --sample-folder would match the input **/*.mkv"),
+        (["*"], "{}/sample/clips/00-tape.mkv in the --sample-folder would match the input *"),
+    ],
+)
+def test_a_sample_is_not_put_where_restore_would_take_it_for_a_video(
+    call: Call, place: Place, tmp_path: Path, words: list[str], said: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = call(plan, *words, *place.settings, "--sample", 0.2, "--workers", 1)
+    assert (code, out) == (1, "") and f"error: {said.format(tmp_path, 'library')}; choose another folder" in err, err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_excerpt_that_cannot_be_restored_leaves_the_figures_of_the_others(
     call: Call, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

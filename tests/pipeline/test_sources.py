@@ -167,6 +167,39 @@ def test_object_storage_is_searched_and_localised(tmp_path: Path) -> None:
         expand([f"{root}/lib"], f"{root}/lib/out")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "output", "refused"),
+    [
+        ("**/*.mkv", "out", True),
+        ("*", "out", True),
+        ("*/*.mkv", "out", False),
+        ("**/*.mkv", ".out", False),
+        ("**/*.mov", "out", False),
+        ("a/*", "out", False),
+        ("*.mkv", "out", False),
+        ("*/*.mkv", "out/deep", False),
+    ],
+)
+def test_a_glob_that_would_match_the_results_is_refused(
+    tmp_path: Path, pattern: str, output: str, refused: bool
+) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("a/one.mkv", "a/two.mov", "three.mkv"):
+        (tmp_path / name).write_text("x")
+    if refused:
+        with pytest.raises(
+            InputError, match=rf"{output}/.*\.mkv in the output would match the input .*; choose another"
+        ):
+            expand([tmp_path / pattern], tmp_path / output)
+    else:
+        rows = expand([tmp_path / pattern], tmp_path / output)
+        for row in rows:
+            target = tmp_path / output / f"{row.output}.mkv"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text("result")
+        assert expand([tmp_path / pattern], tmp_path / output) == rows
+
+
 def test_a_source_that_changes_under_the_run_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     file.write_text("x")
