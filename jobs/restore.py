@@ -104,6 +104,8 @@ def start(
     from pipeline.run import run
 
     with running(*options) as progress:
+        for place in (output, workspace):
+            _refuse_memory(place)
         settings = load_config(config, set_, preset)
         for given, why in without_videos(inputs):
             warn(f"{given}: {why}", input=given)
@@ -120,6 +122,16 @@ def start(
             allow_changed=reprocess,
             takeover=takeover,
             stop=progress.stop,
+        )
+
+
+def _refuse_memory(place: str) -> None:
+    from pipeline.searching import InputError
+
+    if place.startswith("memory://"):
+        raise InputError(
+            f"{place}: what lies in memory is gone when this command ends; for output and workspace give a folder or a "
+            "place in an object store (s3://, gs://, az://)"
         )
 
 

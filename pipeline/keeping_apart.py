@@ -10,7 +10,7 @@ from pipeline.file_systems import file_system
 from pipeline.places import MAGIC, is_local, local_path, real_path, redact
 from pipeline.rows import SourceRow
 from pipeline.searching import InputError, reading
-from pipeline.storage import Storage
+from pipeline.storage import Storage, require_utf8
 
 
 def keep_apart(given: str, other: str | Path, what: str) -> None:
@@ -18,9 +18,10 @@ def keep_apart(given: str, other: str | Path, what: str) -> None:
 
     Raises:
         InputError: if it is, or the input cannot be read.
-        StorageError: if the folder cannot be reached.
+        StorageError: if the folder cannot be reached, or its name be recorded.
     """
     place = Storage(other)
+    require_utf8(place.url)
     if is_local(given) != place.is_local:
         return
     if place.is_local:

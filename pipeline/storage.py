@@ -23,10 +23,21 @@ from pipeline.file_systems import protocol_of, reached
 from pipeline.local_files import create, flush, move, write_beside
 from pipeline.places import MAGIC, redact, same_host
 from pipeline.storage_errors import StorageError, bad_sector, plain_errors
+from stages.wording import plain
 
 BLOCK = 1 << 22
 RANGE = 1 << 25
 """Bytes that are asked for at a time on S3."""
+
+
+def require_utf8(url: str) -> None:
+    """See that the name of a folder can be recorded.
+
+    Raises:
+        StorageError: if it is not UTF-8.
+    """
+    if plain(url) != url:
+        raise StorageError(f"{plain(url)}: its name is not UTF-8; rename it or choose another folder")
 
 
 class Storage:

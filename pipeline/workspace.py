@@ -21,7 +21,7 @@ import yaml
 from pipeline.artifacts import Artifacts
 from pipeline.attempts import Attempts
 from pipeline.places import anywhere
-from pipeline.storage import Storage, StorageError, plain_errors
+from pipeline.storage import Storage, StorageError, plain_errors, require_utf8
 
 RUN = "run.yaml"
 PLACES = ("inputs", "output")
@@ -60,11 +60,15 @@ class Workspace:
     Attributes:
         url: of the workspace.
         scratch_root: the local folder that holds the scratch folders.
+
+    Raises:
+        StorageError: if it cannot be reached, or its name is not UTF-8.
     """
 
     def __init__(self, url: str | Path, scratch: str | Path | None = None) -> None:
         self.storage = Storage(url)
         self.url = self.storage.url
+        require_utf8(self.url)
         if scratch:
             self.scratch_root = Path(scratch).absolute()
         elif self.storage.is_local:

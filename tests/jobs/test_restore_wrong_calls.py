@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from whole_jobs import ROOT, Line, environment, tree, write_clip
 
-from jobs.invocation import run_function
+from jobs.cli import app
+from jobs.invocation import run_app, run_function
 from jobs.restore import restore
 from jobs.status import status
 
@@ -120,6 +121,20 @@ PLACES = {
     "the workspace is a file": (["library"], "o", "file", "{}/file: a file is where a folder is expected; choose"),
     "the workspace is below a file": (["library"], "o", "file/w", "{}/file/w: a file is where a folder is expected; "),
     "the workspace cannot be made": (["library"], "o", "/proc/w", "/proc/w: the folder cannot be made; choose another"),
+    "an output in memory": (
+        ["library"],
+        "memory://o",
+        "w",
+        "memory://o: what lies in memory is gone when this command",
+    ),
+    "a workspace in memory": (["library"], "o", "memory://w", "memory://w: what lies in memory is gone when this comm"),
+    "an output not UTF-8": (
+        ["library"],
+        "o\udce9",
+        "w",
+        "{}/o\\xe9: its name is not UTF-8; rename it or choose another",
+    ),
+    "a workspace not UTF-8": (["library"], "o", "w\udce9", "{}/w\\xe9: its name is not UTF-8; rename it or choose ano"),
 }
 
 
@@ -133,6 +148,18 @@ def test_a_place_that_cannot_be_used_is_refused_before_any_work(
     done = call(*given, "-o", output, "-w", workspace, "--executor", "local", cwd=tmp_path)
     assert complaint(done).startswith(message.format(*[tmp_path] * message.count("{}")))
     assert tree(library) == before and not list(tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("name", ["verify", "reprocess", "retry", "report"])
+def test_a_workspace_whose_name_cannot_be_recorded_is_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "w\udce9"
+    (place / "manifest").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["reelift", name, str(place)])
+    with pytest.raises(SystemExit) as ended:
+        run_app(app, "reelift")
+    assert ended.value.code == 1 and "w\\xe9: its name is not UTF-8" in capsys.readouterr().err
 
 
 def test_two_inputs_with_one_place_in_the_output_are_refused(call: Call, library: Path, tmp_path: Path) -> None:
