@@ -21,6 +21,9 @@ written beside what it is (``NEXT``) before a file is replaced.
 What this workspace did not write it neither overwrites nor removes: before the first file of a video appears, the place
 is claimed (``outputs/``), with name, size and SHA-256 of all that lies there or is about to. A file that is there and
 not in the claim belongs to somebody else.
+
+A folder or file of the output that cannot be written or read is the failure of that one video, as long as others can be
+written.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts import RECORD, Artifact, Artifacts
 from pipeline.fixity import ArtifactFile, damage, describe, unread
+from pipeline.output_trouble import of_one_video
 from pipeline.storage import Storage
 from stages.contract import Fact, ItemError
 
@@ -53,7 +57,8 @@ class Publisher:
         """Return the record of a published video if all its files are there and whole; what an earlier one left goes.
 
         Raises:
-            StorageError: if that cannot be removed.
+            ItemError: if the files of this video cannot be read, or what an earlier one left not be removed.
+            StorageError: if nothing can be written to the output any more.
             OSError: if the workspace cannot be read.
         """
         record = self.artifacts.record(STAGE, fingerprint)
@@ -75,11 +80,19 @@ class Publisher:
         """What is wrong with the first file that is as neither the record says nor the one to come; "" if none is."""
         others = {file.name: file for file in coming.files} if coming else {}
         for file in record.files:
-            what = damage(self.output, file.name, file, self.artifacts.verify)
+            what = self._damaged(file)
             other = others.get(file.name, file)
-            if what and (other == file or damage(self.output, file.name, other, self.artifacts.verify)):
+            if what and (other == file or self._damaged(other)):
                 return f"{file.name} {what}"
         return ""
+
+    def _damaged(self, file: ArtifactFile) -> str:
+        with of_one_video(self.output):
+            return damage(self.output, file.name, file, self.artifacts.verify)
+
+    def _put(self, path: Path, target: ArtifactFile) -> None:
+        with of_one_video(self.output):
+            self.output.put_file(path, target.name)
 
     def _coming(self, fingerprint: str) -> Artifact | None:
         storage = self.artifacts.storage
@@ -109,13 +122,14 @@ class Publisher:
             facts: what assemble had to say.
 
         Raises:
-            ItemError: if a file that this workspace did not write is in the way.
+            ItemError: if a file that this workspace did not write is in the way, or a folder cannot be written.
+            StorageError: if nothing can be written to the output any more.
             ValueError: if there is no ``<name>.mkv``.
         """
         wanted = _described(folder, place)
         claimed = self._own(place, [target for _, target in wanted])
         for path, target in wanted:
-            self.output.put_file(path, target.name)
+            self._put(path, target)
         record = Artifact(STAGE, fingerprint, tuple(target for _, target in wanted), dict(facts))
         self.artifacts.storage.put(self._record_name(fingerprint, RECORD), record.to_json())  # window 2
         self._tidy(place, record.files, claimed)  # windows 3, 4
@@ -142,11 +156,11 @@ class Publisher:
         coming = Artifact(STAGE, before.fingerprint, tuple(target for _, target in wanted), dict(facts))
         for path, target in changed:
             if target.name not in then:
-                self.output.put_file(path, target.name)  # window 5
+                self._put(path, target)  # window 5
         self.artifacts.storage.put(self._record_name(before.fingerprint, NEXT), coming.to_json())
         for path, target in changed:
             if target.name in then:
-                self.output.put_file(path, target.name)  # window 6
+                self._put(path, target)  # window 6
         self._commit(coming)
         self._tidy(place, coming.files, claimed)
         return coming
@@ -157,9 +171,12 @@ class Publisher:
         # A claim of before claims said what they are for stands for all that lies there.
         ours = {file.name for file in (wanted if known == () else known or ())}
         if self.output.is_local:  # elsewhere folders are but names
-            self._refuse_files_above(place)
+            with of_one_video(self.output):
+                self._refuse_files_above(place)
         for file in wanted:
-            if file.name not in ours and self.output.is_file(file.name):
+            with of_one_video(self.output):
+                foreign = file.name not in ours and self.output.is_file(file.name)
+            if foreign:
                 raise ItemError(
                     f"{self.output.url}/{file.name} exists and was not made by this workspace; move it away or choose "
                     "another output folder"
@@ -181,13 +198,14 @@ class Publisher:
         """Remove what is claimed and no part of the whole, unless it is not as it was written: then it is not ours."""
         names = {file.name for file in whole}
         for file in claimed:
-            if file.name not in names and not damage(self.output, file.name, file, self.artifacts.verify):
+            if file.name not in names and not self._damaged(file):
                 self._remove(file.name)
         if set(claimed) != set(whole):
             self._claim(place, whole)
 
     def _remove(self, name: str) -> None:
-        self.output.remove_file(name)
+        with of_one_video(self.output):
+            self.output.remove_file(name)
         if self.output.is_local:  # elsewhere folders are but names
             with suppress(OSError):  # one that is not empty, and all above it, stay
                 for folder in PurePosixPath(name).parents[:-1]:

@@ -17,6 +17,11 @@ class StorageError(Exception):
     """The workspace or the output cannot be written or read: disk full, no permission. One line; ends the run."""
 
 
+class PathError(StorageError):
+    """The same of one path: no permission, or a file where a folder is expected. It ends the run in the workspace;
+    in the output, others beside it may well be written."""
+
+
 _FULL = {
     errno.ENOSPC: "the disk is full; free some space and run the same line again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same line again",
@@ -25,14 +30,13 @@ _BAD_SECTOR = {errno.EIO, errno.EBADMSG, errno.ENODATA, errno.EILSEQ, getattr(er
 """What local file systems say of a file that their disk cannot read or that does not agree with their checksums."""
 _WORDS = {"no space left on device": errno.ENOSPC, "disk quota exceeded": errno.EDQUOT}
 """What ffmpeg and safetensors say, who have no numbers for it."""
-_REASONS = {
-    **_FULL,
+_OF_ONE_PATH = {
     errno.EACCES: "permission denied; give this user access to it",
     errno.EPERM: "permission denied; give this user access to it",
-    errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOTDIR: "a file is where a folder is expected; choose another folder",
     errno.EEXIST: "a file is where a folder is expected; choose another folder",
 }
+_REASONS = {**_FULL, errno.EROFS: "the file system is read-only; choose another folder"}
 
 
 def full(error: BaseException) -> str | None:
@@ -51,9 +55,15 @@ def reason(error: BaseException) -> str | None:
     for seen in _causes(error):
         if isinstance(seen, OSError) and seen.errno in _REASONS:
             return _REASONS[seen.errno]
-        if isinstance(seen, PermissionError):
-            return _REASONS[errno.EACCES]
+        if why := _of_one_path(seen):
+            return why
     return _no_credentials(error)
+
+
+def _of_one_path(error: BaseException) -> str | None:
+    if isinstance(error, OSError) and error.errno in _OF_ONE_PATH:
+        return _OF_ONE_PATH[error.errno]
+    return _OF_ONE_PATH[errno.EACCES] if isinstance(error, PermissionError) else None
 
 
 def _no_credentials(error: BaseException) -> str | None:
@@ -91,7 +101,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Turn disk-full and permission errors into a one-line ``StorageError``; let all others pass, but named.
+    """Turn disk-full and permission errors into a one-line ``StorageError``, that of one path into a ``PathError``; let
+    all others pass, but named.
 
     What a client of S3 says of a lost connection becomes an ``OSError``, as it is for every other file system. A disk
     that cannot read on names no file.
@@ -106,7 +117,8 @@ def plain_errors(where: str) -> Iterator[None]:
             raise OSError(error.errno, error.strerror, where) from error
         if why is None or isinstance(error, StorageError):
             raise
-        raise StorageError(f"{where}: {why}") from error
+        kind = PathError if any(map(_of_one_path, _causes(error))) else StorageError
+        raise kind(f"{where}: {why}") from error
 
 
 @contextmanager

@@ -79,14 +79,14 @@ class AssembleWorker(Worker):
             check(source)
             return self.publisher.publish(plan, folder, source.output, result.facts)
 
-        artifact = self.settle(item, lambda: self.publisher.lookup(plan), make)
+        artifact = self.settle(item, lambda: self._published(plan), make)
         if artifact is not None and not self.job.keep_artifacts:
             prune(self.artifacts, self.job.recipe, source.sha256, row.chunks)
         return DoneRow(source.shown, "failed" if artifact is None else "done")
 
     def _complete(self, source: SourceRow, item: Item) -> DoneRow:
         """Give a published video the derivatives that it lacks, if they can be made now."""
-        before = self.publisher.lookup(item.plan)
+        before = self._published(item.plan)
 
         def make(folder: Path) -> Artifact:
             if before is None:
@@ -97,6 +97,13 @@ class AssembleWorker(Worker):
         whole = before if before is not None and not is_lacking(before.facts) else None
         artifact = self.settle(item, lambda: whole, make, before)
         return DoneRow(source.shown, "failed" if artifact is None else "reused" if artifact == before else "done")
+
+    def _published(self, plan: str) -> Artifact | None:
+        """What is published and whole. What cannot be read is found to be in the way when it is published."""
+        try:
+            return self.publisher.lookup(plan)
+        except ItemError:
+            return None
 
     def _check_download(self, source: SourceRow, local: Path) -> None:
         """A remote source is fetched anew, and not every server says when a file has changed."""

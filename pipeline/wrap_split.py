@@ -98,7 +98,13 @@ class SplitWorker(Worker):
         record = VideoRecord(source.shown, source.output, video, source.sha256, source.size, source.version)
         self.report([record])
         clock = time.perf_counter()
-        published = self.publisher.lookup(plan["assemble"])
+        try:
+            published = self.publisher.lookup(plan["assemble"])
+        except ItemError as error:
+            item = Item(plan["split"], plan["split"], video, source=source.shown)
+            self.report([self.witness.event(item, FAILED, clock=clock, reason=Reason.of(error))])
+            yield VideoRow(source, "failed")
+            return
         if published is not None:
             lacking = is_lacking(published.facts)
             if not lacking:

@@ -145,3 +145,13 @@ def test_a_connection_lost_while_a_result_is_being_replaced_costs_no_record(
         patch.setattr(Storage, "read", lost)
         desk.publisher.lookup("a")
     assert desk.publisher.lookup("a") == coming
+
+
+@pytest.mark.parametrize("name", ["x.bag", "x.bag/data"])
+def test_a_file_where_a_folder_is_needed_is_the_trouble_of_one_video(desk: Desk, name: str) -> None:
+    (desk.output / "reels" / name).parent.mkdir(parents=True)
+    (desk.output / "reels" / name).write_text("theirs")
+    with pytest.raises(
+        ItemError, match=r"reels/x\.bag/.*: a file is where a folder is expected; choose another folder$"
+    ):
+        desk.publish(BAG, "a")
