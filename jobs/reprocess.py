@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.console import tell
+from jobs.console import tell, warn
 from jobs.options import ExecutorName, ExecutorOption, JsonOption, RunArgument, SetOption, TakeoverOption
 from jobs.outcome import conclude
 from jobs.running import run_again, running
@@ -47,8 +47,13 @@ def reprocess(
     with running("--takeover") as progress:
         new = told(workspace, set_ or [])
         storage, recipe = Storage(workspace), make_recipe(stage_factories(new.config))
-        ahead = outlook(storage, recipe, remember(storage, expand(new.inputs, new.output, workspace)))
+        sources = remember(storage, expand(new.inputs, new.output, workspace))
+        ahead = outlook(storage, recipe, sources, new.output)
         tell(announcement(ahead))
+        if ahead.overlooked:
+            first, count = ahead.overlooked[0], counted(len(ahead.overlooked), "video")
+            how = "gone, or given in a line with another output; that line with --reprocess takes them"
+            warn(f"not among the inputs, and left as it is: {count}, like {first} ({how})", videos=ahead.overlooked)
         if dry_run:
             if as_json:
                 print(json.dumps(ahead.to_json(), indent=2))

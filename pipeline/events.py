@@ -29,13 +29,14 @@ def process_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What an attempt is charged to, and events are about."""
+    """What an attempt is charged to, and events are about; ``output``: the folder that it is published in, if it is."""
 
     fingerprint: str
     plan: str
     video: str
     chunk: int = -1
     source: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Witness:
             artifact: what was made or found.
             reason: why nothing was.
         """
+        facts = {**(artifact.facts if artifact else {}), **({"output": item.output} if item.output else {})}
         begun = attempt.started if attempt else (started or time.time())
         return Event(
             stage=self.stage,
@@ -107,5 +109,5 @@ class Witness:
             error_class=reason.error_class,
             message=reason.message,
             traceback=reason.traceback[-LONGEST_TRACEBACK:],
-            facts=json.dumps(dict(artifact.facts) if artifact else {}, sort_keys=True),
+            facts=json.dumps(facts, sort_keys=True),
         )

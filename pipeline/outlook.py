@@ -8,14 +8,15 @@ record of an earlier result stays when it is replaced.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import manifest
 from pipeline.artifacts import RECORD
 from pipeline.fingerprint import STAGES, Recipe
-from pipeline.published import published
+from pipeline.published import Publication, published
+from pipeline.recorded import recorded
 from pipeline.rows import SourceRow
 from pipeline.storage import Storage
 from stages.items import Chunk
@@ -32,39 +33,43 @@ class Outlook:
         reuse: stage -> items whose artifacts are there.
         unknown: sources whose chunks are not known before they are split.
         finished: sources that are published as they would be; nothing is done for them.
+        overlooked: sources that the workspace has published and the run will not touch: they are not among its inputs.
     """
 
     make: Counter[str] = field(default_factory=Counter)
     reuse: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
+    overlooked: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the outlook as plain JSON."""
         counts = {name: {stage: getattr(self, name)[stage] for stage in STAGES} for name in ("make", "reuse")}
-        return {**counts, "unknown": self.unknown, "finished": self.finished}
+        return {**counts, "unknown": self.unknown, "finished": self.finished, "overlooked": self.overlooked}
 
     def chunk_stages(self) -> int:
         """Number of chunk-stages to make, as far as the chunks are known."""
         return sum(count for stage, count in self.make.items() if stage != "assemble")
 
 
-def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow]) -> Outlook:
+def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow], output: str) -> Outlook:
     """Count what a run over ``sources`` will do.
 
     Args:
         storage: the workspace.
         recipe: names the artifacts.
         sources: as found; those whose content was hashed before and has not changed carry their SHA-256.
+        output: URL of the folder that they go to.
     """
-    found = Outlook()
     made, newest = committed(storage, "assemble"), published(storage)
+    found = Outlook(overlooked=_overlooked(storage, newest, sources))
     plans: dict[str, str] = {}
     for source in sources:
         prints = recipe.plan(source.sha256, source.output) if source.sha256 else {}
         # What a crash has kept out of the manifest is known by its record alone.
-        last = newest[source.shown].plan if source.shown in newest else prints.get("assemble")
-        if prints and last == prints["assemble"] and bytes.fromhex(last) in made:
+        last = newest.get(source.shown, Publication(prints.get("assemble", ""), "", output=output))
+        whole = last.output in ("", output) and bytes.fromhex(last.plan) in made
+        if prints and last.plan == prints["assemble"] and whole:
             found.finished.append(source.shown)
             found.reuse["assemble"] += 1
             continue
@@ -91,6 +96,14 @@ def committed(storage: Storage, stage: str) -> set[bytes]:
     """Return the fingerprints of a stage's committed artifacts."""
     records = (name for name in storage.tree(f"artifacts/{stage}") if name.endswith(f"/{RECORD}"))
     return {bytes.fromhex(name.split("/")[-2]) for name in records}
+
+
+def _overlooked(storage: Storage, newest: Mapping[str, Publication], sources: Sequence[SourceRow]) -> list[str]:
+    """The published sources that are not given, nor another one in their place."""
+    known, given = recorded(storage), {source.shown for source in sources}
+    places = {(newest[source.shown].output, source.output) for source in sources if source.shown in newest}
+    left = (source for source in newest if source in known and source not in given)
+    return sorted(source for source in left if (newest[source].output, known[source].output) not in places)
 
 
 def _chunks(storage: Storage, plans: set[str]) -> dict[str, dict[int, Chunk]]:

@@ -29,6 +29,12 @@ def local_path(url: str) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
+def may_be_there(url: str) -> bool:
+    """Whether there may be something at a place; of a remote one and of a glob, that is not looked up."""
+    path = local_path(url)
+    return not is_local(url) or path.exists() or any(sign in url for sign in MAGIC)
+
+
 def real_path(path: Path) -> Path:
     """Return a path with its symbolic links followed; one that leads in a circle stays, where pathlib would raise."""
     return Path(os.path.realpath(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.compute as pc
@@ -35,11 +35,21 @@ class Publication:
         plan: fingerprint of the published video.
         video: identity of the content that it was made from.
         told: what split told of the source for it (``told_of``), "" if nothing is known of that.
+        output: folder that it was published in, or found in last; "" if an earlier version did not say.
     """
 
     plan: str
     video: str
     told: str = ""
+    output: str = ""
+
+    def folder(self, settings: Mapping[str, Any]) -> Storage:
+        """Return where it is published; where that is not known, where the workspace's ``settings`` have it.
+
+        Raises:
+            StorageError: if it cannot be reached.
+        """
+        return Storage(self.output or settings["output"])
 
     def split(self, settings: Mapping[str, Any]) -> SplitConfig:
         """Return how the source was read for it; where that is not known, as the workspace's ``settings`` have it."""
@@ -83,8 +93,9 @@ class Publications:
         elif event["stage"] == STAGE:
             # What was made once may be found again when other settings have been begun and taken back.
             published = Publication(plan, event["video"], self._told.get(source, ""))
+            output = json.loads(event["facts"] or "{}").get("output", "")
             self.newest.pop(source, None)
-            self.newest[source] = self._made.setdefault(plan, published)
+            self.newest[source] = replace(self._made.setdefault(plan, published), output=output)
 
 
 def published(storage: Storage) -> dict[str, Publication]:

@@ -31,8 +31,9 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
 
     A folder is searched for files with a known video suffix, and for folders of numbered images without such files;
     its tree is mirrored in the output. A file that is named is taken whatever its suffix. A glob's tree starts at its
-    first wildcard, and folders that it matches are searched. A named file that does not exist is returned with size
-    -1: it becomes a failed row and stops nobody; but where nothing that is named exists, the call itself is wrong.
+    first wildcard, and folders that it matches are searched. What several inputs name is taken once, where the first of
+    them puts it. A named file that does not exist is returned with size -1: it becomes a failed row and stops nobody;
+    but where nothing that is named exists, the call itself is wrong.
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
@@ -42,6 +43,7 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         StorageError: if the output or the workspace cannot be reached, or there are no credentials for a bucket.
     """
     rows: dict[str, SourceRow] = {}
+    found: dict[str, SourceRow] = {}
     if "" in map(str, inputs):
         raise InputError("an input has an empty name; is a variable of the shell not set?")
     for given in inputs:
@@ -50,7 +52,8 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         if workspace:
             keep_apart(str(given), workspace, "workspace")
         for row in rows_of(str(given)):
-            add_row(rows, row)
+            if found.setdefault(row.url, row) is row:
+                add_row(rows, row)
     refuse_folders_in_the_way(rows)
     if output:
         keep_sources(rows.values(), output)

@@ -77,9 +77,8 @@ def _verify_workspace(
     workspace: Workspace, published: Mapping[str, Publication], sources: Mapping[str, Recorded]
 ) -> Iterator[Verdict]:
     settings = workspace.told()
-    output = Storage(settings["output"])
     artifacts = Artifacts(workspace.storage, Path(tempfile.gettempdir()))
-    last = {sources[source].output: source for source in published if source in sources}
+    last = {(each.output, sources[source].output): source for source, each in published.items() if source in sources}
     for source, publication in sorted(published.items()):
         record = artifacts.record(STAGE, publication.plan)
         if record is None:
@@ -87,7 +86,7 @@ def _verify_workspace(
             continue
         video = next(file.name for file in record.files if file.name.endswith(SUFFIX))
         found = sources.get(source, Recorded())
-        other = last.get(found.output, source)
+        other, output = last.get((publication.output, found.output), source), publication.folder(settings)
         if other != source:
             yield Verdict(video, source, (), f"its result was replaced by that of {other}, which has its name")
             continue

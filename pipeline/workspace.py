@@ -20,7 +20,7 @@ import yaml
 
 from pipeline.artifacts import Artifacts
 from pipeline.attempts import Attempts
-from pipeline.places import anywhere
+from pipeline.places import anywhere, may_be_there
 from pipeline.storage import Storage, StorageError, plain_errors, require_utf8
 
 RUN = "run.yaml"
@@ -80,12 +80,20 @@ class Workspace:
     def open(self, resolved: dict[str, Any], allow_changed: bool = False) -> None:
         """Compare ``resolved`` (plain JSON) with ``run.yaml``, then write it.
 
+        Inputs that earlier lines gave stay, after the new ones, if they are still there and the output is the same:
+        those videos are the workspace's, too.
+
         Raises:
             ChangedError: see ``compare``; never if ``allow_changed`` is true.
         """
         if not allow_changed:
             self.compare(resolved)
-        if self.settings() != resolved:
+        old = self.settings()
+        if old.get("output") == resolved.get("output"):
+            others = (str(each) for each in old.get("inputs") or [] if each not in resolved["inputs"])
+            earlier = [each for each in others if may_be_there(each)]
+            resolved = {**resolved, "inputs": [*resolved["inputs"], *earlier]}
+        if old != resolved:
             text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
             self.storage.put(RUN, text.encode())
 

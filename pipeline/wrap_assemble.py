@@ -46,7 +46,7 @@ class AssembleWorker(Worker):
         source = row.source
         video = source.sha256[:16]
         plan = self.job.recipe.plan(source.sha256, source.output)["assemble"]
-        item = Item(plan, plan, video, source=source.shown)
+        item = Item(plan, plan, video, source=source.shown, output=self.job.output)
         if not row.chunks:
             return self._complete(source, item)
         wanted = self.job.recipe.identities["assemble"].parameters

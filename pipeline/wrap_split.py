@@ -108,7 +108,7 @@ class SplitWorker(Worker):
         if published is not None:
             lacking = is_lacking(published.facts)
             if not lacking:
-                item = Item(plan["assemble"], plan["assemble"], video, source=source.shown)
+                item = Item(plan["assemble"], plan["assemble"], video, source=source.shown, output=self.job.output)
                 event = self.witness.event(item, REUSED, clock=clock, artifact=published)
                 self.report([replace(event, stage="assemble")])
             chunks = None if self.job.keep_artifacts else read_plan(self.artifacts, plan["split"])

@@ -193,7 +193,8 @@ def _make(place: str, target: str, settings: ReportSettings, run_yaml: str, work
         resolved = workspace.settings()
         with tempfile.TemporaryDirectory(prefix="reelift-report-") as folder:
             artifacts = Artifacts(workspace.storage, Path(folder))
-            published = Storage(resolved.get("output", ""))
+            assert work.account.published is not None, "there is a record of it"
+            published = work.account.published.folder(resolved)
             looks = look(work.record, published, _input(work, resolved), work.shots, artifacts, Path(folder), settings)
     page = video_page(work.account, work.shots, work.record, looks, run_yaml, settings)
     output.put(f"videos/{work.page}.html", page)

@@ -131,6 +131,7 @@ def test_reprocess_says_what_it_will_make_and_makes_just_that(tmp_path: Path, mo
         "reuse": {"split": chunks, "flow": chunks, "sample": chunks, "decode": 0, "assemble": 0},
         "unknown": [],
         "finished": [],
+        "overlooked": [],
     }
     assert tree(Path(line.output)) == before
     done = reelift("reprocess", workspace, *settings, "--json")

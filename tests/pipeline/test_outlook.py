@@ -22,7 +22,7 @@ def look(tmp_path: Path, library: Path, **settings: int) -> Outlook:
     storage = Storage(tmp_path / "workspace")
     sources = expand([library], tmp_path / "restored", tmp_path / "workspace")
     recipe = make_recipe(Simulation(settings=settings).factories())
-    return outlook(storage, recipe, remember(storage, sources))
+    return outlook(storage, recipe, remember(storage, sources), str(tmp_path / "restored"))
 
 
 @pytest.mark.parametrize("stage", ["flow", "sample", "decode", "assemble"])
@@ -73,3 +73,12 @@ def test_a_video_is_named_by_the_end_of_its_path() -> None:
     source = "s3://bucket/tapes/a/one.mp4"
     assert all(is_named(source, name) for name in (source, "one.mp4", "one", "a/one", "/a/one.mp4"))
     assert not any(is_named(source, name) for name in ("ne.mp4", "b/one", "one.mkv", "a"))
+
+
+def test_a_video_that_was_published_and_is_not_given_any_more_is_named(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    restore()
+    (library / "two.mp4").rename(library / "moved.mp4")
+    ahead = look(tmp_path, library)
+    assert [Path(name).name for name in ahead.overlooked] == ["two.mp4"] and len(ahead.finished) == 2

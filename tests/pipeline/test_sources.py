@@ -200,6 +200,15 @@ def test_a_glob_that_would_match_the_results_is_refused(
         assert expand([tmp_path / pattern], tmp_path / output) == rows
 
 
+def test_what_several_inputs_name_is_taken_once_where_the_first_puts_it(tmp_path: Path) -> None:
+    (tmp_path / "lib" / "a").mkdir(parents=True)
+    for name in ("a/one.mkv", "two.mkv"):
+        (tmp_path / "lib" / name).write_text("x")
+    inputs = [tmp_path / "lib" / "a", tmp_path / "lib"]
+    assert [row.output for row in expand(inputs, tmp_path / "out")] == ["one", "two"]
+    assert [row.output for row in expand(inputs[::-1], tmp_path / "out")] == ["a/one", "two"]
+
+
 def test_a_source_that_changes_under_the_run_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     file.write_text("x")
