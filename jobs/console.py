@@ -96,6 +96,11 @@ def warn(message: str, **facts: Any) -> None:
     _say("warning", f"warning: {message}", "yellow", message, facts)
 
 
+def warn_of_nothing_in(given: str) -> None:
+    """Say that an input names no video; others do."""
+    warn(f"{given}: no video was found in it", input=given)
+
+
 def tell(message: str, **facts: Any) -> None:
     """Say something, unless quiet."""
     if _manner.loudness >= Loudness.normal:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.board import duration
-from jobs.console import complain, detail, drawn, people, show, tell, warn
+from jobs.console import complain, detail, drawn, people, show, tell, warn, warn_of_nothing_in
 from jobs.naming import here, unnamed
 from jobs.options import (
     ConfigOption,
@@ -117,7 +117,7 @@ def plan(
     Exit code: 0 all can be restored, 2 some cannot be read or sampled, 1 the call itself is wrong, 130 stopped.
     """
     from pipeline.config import ConfigError, load_config
-    from pipeline.passed_over import not_followed, passed_over, without_videos
+    from pipeline.passed_over import not_followed, passed_over
     from pipeline.planning.calibration import CalibrationError
     from pipeline.sources import InputError, expand
     from pipeline.storage import StorageError
@@ -126,7 +126,7 @@ def plan(
     try:
         chosen = [*overrides(set_, scale)]
         settings = load_config(config, chosen, preset)
-        rows = expand(inputs)
+        rows = expand(inputs, nothing_in=warn_of_nothing_in)
         if sample is not None:
             keep_sample_apart(inputs, sample_folder)
         found = _survey(rows, settings, workers or os.cpu_count() or 1, quick)
@@ -137,8 +137,6 @@ def plan(
         made = Plan(found, *estimated, passed_over(inputs, rows))
     except (ConfigError, InputError, StorageError, SetupError, CalibrationError) as error:
         return complain(error)
-    for given, why in without_videos(inputs):
-        warn(f"{given}: {why}", input=given)
     for link, why in not_followed(inputs):
         warn(f"{link}: {why}", link=link)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.console import detail, tell, warn
+from jobs.console import detail, tell, warn, warn_of_nothing_in
 from jobs.options import (
     ConfigOption,
     ExecutorName,
@@ -100,15 +100,13 @@ def start(
     # Imported here, so that a wrong call is answered before torch and ray are loaded.
     from pipeline.api import make_executor
     from pipeline.config import load_config
-    from pipeline.passed_over import not_followed, without_videos
+    from pipeline.passed_over import not_followed
     from pipeline.run import run
 
     with running(*options) as progress:
         for place in (output, workspace):
             _refuse_memory(place)
         settings = load_config(config, set_, preset)
-        for given, why in without_videos(inputs):
-            warn(f"{given}: {why}", input=given)
         for link, why in not_followed(inputs):
             warn(f"{link}: {why}", link=link)
         detail(f"preset {settings.preset}, executor {executor}", preset=settings.preset, executor=executor)
@@ -122,6 +120,7 @@ def start(
             allow_changed=reprocess,
             takeover=takeover,
             stop=progress.stop,
+            nothing_in=warn_of_nothing_in,
         )
 
 

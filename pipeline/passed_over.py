@@ -11,7 +11,7 @@ from pipeline.file_systems import file_system
 from pipeline.places import is_local, local_path, redact
 from pipeline.rows import SourceRow
 from pipeline.searching import remote_files, walk
-from pipeline.sources import SUFFIXES, rows_of
+from pipeline.sources import SUFFIXES
 from pipeline.storage import Storage
 from stages.media.sequence import SUFFIXES as IMAGES
 from stages.wording import plain
@@ -29,17 +29,6 @@ def not_followed(inputs: Sequence[str | Path]) -> list[tuple[str, str]]:
         *((link, folder) for link in linked_folders(inputs)),
         *((link, video) for link in links_with_parameters(inputs)),
     ]
-
-
-def without_videos(inputs: Sequence[str | Path]) -> list[tuple[str, str]]:
-    """Inputs that name no video where others do, as a share that is not mounted: each with what to say of it.
-
-    Raises:
-        InputError: if a folder cannot be listed.
-    """
-    if len(inputs) == 1:  # which ``expand`` refuses
-        return []
-    return [(redact(given), "no video was found in it") for given in map(str, inputs) if not rows_of(given)]
 
 
 def linked_folders(inputs: Sequence[str | Path]) -> list[str]:

@@ -45,6 +45,7 @@ def run(
     takeover: bool = False,
     only: Callable[[SourceRow], bool] = lambda source: True,
     stop: Stop | None = None,
+    nothing_in: Callable[[str], None] = lambda given: None,
 ) -> RunReport:
     """Restore ``inputs`` into ``output``. The same line again does nothing twice; after a crash it goes on.
 
@@ -60,6 +61,7 @@ def run(
         takeover: replace a driver that seems alive.
         only: which of the sources to take.
         stop: when it is asked, items that are being worked on are finished and no others begun; the report says so.
+        nothing_in: see ``expand``.
 
     Raises:
         InputError: if inputs or output cannot be used as given.
@@ -69,7 +71,7 @@ def run(
     """
     started = time.perf_counter()
     executor = executor or LocalExecutor()
-    sources = [source for source in expand(inputs, output, workspace) if only(source)]
+    sources = [source for source in expand(inputs, output, workspace, nothing_in) if only(source)]
     place, target = Workspace(workspace, config.runtime.scratch), Storage(output)
     factories = dict(stages or stage_factories(config))
     # Whatever may refuse the run comes first: a refused run leaves nothing behind.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,7 +26,12 @@ SUFFIXES = frozenset(
 )
 
 
-def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str | Path = "") -> list[SourceRow]:
+def expand(
+    inputs: Sequence[str | Path],
+    output: str | Path = "",
+    workspace: str | Path = "",
+    nothing_in: Callable[[str], None] = lambda given: None,
+) -> list[SourceRow]:
     """Return the videos that the inputs name, sorted by their place in the output.
 
     A folder is searched for files with a known video suffix, and for folders of numbered images without such files;
@@ -34,6 +39,13 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
     first wildcard, and folders that it matches are searched. What several inputs name is taken once, where the first of
     them puts it. A named file that does not exist is returned with size -1: it becomes a failed row and stops nobody;
     but where nothing that is named exists, the call itself is wrong.
+
+    Args:
+        inputs: files, folders, globs, fsspec URLs.
+        output: folder or URL that the results go to, "" if there are none.
+        workspace: folder or URL of the run's record, "" if there is none.
+        nothing_in: called with each input, without what its URL carries, that names no video where others do: a share
+            that is not mounted, perhaps.
 
     Raises:
         InputError: if nothing is found or all that is named is missing, if a folder cannot be listed or a URL not be
@@ -44,6 +56,7 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
     """
     rows: dict[str, SourceRow] = {}
     found: dict[str, SourceRow] = {}
+    barren = []
     if "" in map(str, inputs):
         raise InputError("an input has an empty name; is a variable of the shell not set?")
     for given in inputs:
@@ -51,9 +64,11 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
             keep_apart(str(given), output, "output")
         if workspace:
             keep_apart(str(given), workspace, "workspace")
-        for row in rows_of(str(given)):
+        named = _rows_of(str(given))
+        for row in named:
             if found.setdefault(row.url, row) is row:
                 add_row(rows, row)
+        barren += [] if named else [redact(str(given))]
     refuse_folders_in_the_way(rows)
     if output:
         keep_sources(rows.values(), output)
@@ -64,12 +79,14 @@ def expand(inputs: Sequence[str | Path], output: str | Path = "", workspace: str
         keep_results(output, workspace)
     if not rows:
         raise InputError(
-            f"no video was found in {', '.join(redact(str(given)) for given in inputs)}; check the path (folders are "
+            f"no video was found in {', '.join(barren)}; check the path (folders are "
             "searched for the suffixes of videos; name a file to have it taken whatever its suffix)"
         )
     if all(_is_missing(row) for row in rows.values()):
         first = next(iter(rows.values())).shown
         raise InputError(f"{first}: no such file or folder; check the path")
+    for each in barren:
+        nothing_in(each)
     return sorted(rows.values(), key=lambda row: row.output)
 
 
@@ -93,7 +110,7 @@ def _is_video(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
-def rows_of(given: str) -> list[SourceRow]:
+def _rows_of(given: str) -> list[SourceRow]:
     """Return the videos that one input names; see ``expand``."""
     if is_local(given):
         return _expand_local(local_path(given))

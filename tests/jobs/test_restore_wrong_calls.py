@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from whole_jobs import ROOT, Line, environment, tree, write_clip
 
 from jobs.cli import app
@@ -214,3 +218,21 @@ def test_a_bucket_without_credentials_says_so(
     said = complaint(call(*words, cwd=tmp_path))
     assert said.startswith("s3://some-bucket/x")
     assert said.endswith(": no credentials were found; set them in the environment")
+
+
+def test_inputs_are_listed_once(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket of a hundred thousand captures takes minutes."""
+    roots = [f"memory://{uuid.uuid4().hex}" for _ in range(3)]
+    for root, suffix in zip(roots, ("mkv", "mkv", "txt"), strict=True):
+        with fsspec.open(f"{root}/{root[-8:]}.{suffix}", "wb") as file:
+            file.write(b"no video")
+    listed, find = [], MemoryFileSystem.find
+
+    def counted(self: MemoryFileSystem, path: str, *more: Any, **options: Any) -> Any:
+        listed.append(path)
+        return find(self, path, *more, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "find", counted)
+    done = call(*roots, "-o", tmp_path / "o", "-w", tmp_path / "w", "--executor", "local")
+    assert done.returncode == 2 and f"warning: {roots[2]}: no video was found in it" in done.stderr
+    assert len(listed) == 3

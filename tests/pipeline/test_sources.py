@@ -9,7 +9,7 @@ import pytest
 from image_folders import write_images
 from whole_jobs import write_clip
 
-from pipeline.passed_over import linked_folders, without_videos
+from pipeline.passed_over import linked_folders
 from pipeline.source_files import check, content_sha256, localise, look, size_and_version
 from pipeline.sources import InputError, expand, redact
 from stages.contract import ItemError
@@ -42,9 +42,12 @@ def test_folders_that_a_glob_matches_are_searched(library: Path, tmp_path: Path)
 def test_an_input_without_videos_is_named_where_others_have_some(library: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     inputs = [library, tmp_path / "empty", f"{tmp_path}/gone/*.mkv"]
-    why = "no video was found in it"
-    assert without_videos(inputs) == [(f"{tmp_path}/empty", why), (f"{tmp_path}/gone/*.mkv", why)]
-    assert without_videos(inputs[:1]) == without_videos(inputs[1:2]) == []
+    named: list[str] = []
+    expand(inputs, nothing_in=named.append)
+    assert named == [f"{tmp_path}/empty", f"{tmp_path}/gone/*.mkv"]
+    with pytest.raises(InputError, match=f"no video was found in {tmp_path}/empty; check"):
+        expand([tmp_path / "empty"], nothing_in=named.append)
+    assert len(named) == 2
 
 
 def test_a_glob_that_matches_what_a_run_has_made_is_refused(library: Path, tmp_path: Path) -> None:
