@@ -177,7 +177,8 @@ def _load(
         raise ConfigError(f"{at}: preset is {name!r}; allowed: {', '.join(PRESETS)}{meant(str(name), PRESETS)}")
     values, origins = merge(merge(PRESETS[name].values, given), asked), {}
     dial = values.get("fidelity")
-    if isinstance(dial, int | float) and 0 <= dial <= 1:
+    published = values.get("canvas") == "published"  # which has no dial, as the configuration says itself
+    if isinstance(dial, int | float) and 0 <= dial <= 1 and not published:
         # What the embedded networks are trained on, and no other.
         embedded = values.get("sample", {}).get("initial_estimate", "recurrent") == "recurrent"
         turned = fidelity_values(dial, embedded)

@@ -83,4 +83,8 @@ class DecodeConfig(BaseModel):
             raise ValueError(
                 f"window_overlap ({self.window_overlap}) must be smaller than window_frames ({self.window_frames})"
             )
+        if self.window_overlap and self.last_window == "repeat":
+            raise ValueError(
+                f"windows do not overlap with last_window repeat: set window_overlap ({self.window_overlap}) to 0"
+            )
         return self

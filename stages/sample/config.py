@@ -26,8 +26,9 @@ class GuidanceConfig(BaseModel):
     )
     scale: float = Field(
         0.1,
-        description="Strength. Published: factor of the log variance (-10). Corrected: length of a step, in units of "
-        "the latents; more than a quarter of softness makes small differences grow.",
+        description="Strength. Published: factor of the log variance (-10), which is below 0: more than 0 would drive "
+        "frames apart. Corrected: length of a step, in units of the latents, at least 0; more than a quarter of "
+        "softness makes small differences grow.",
     )
     weighting: Literal["variance", "constant"] = Field(
         "constant", description="Corrected: scale the step by the posterior's variance, or not."
@@ -40,6 +41,16 @@ class GuidanceConfig(BaseModel):
     )
     begin: float = Field(0.0, ge=0.0, le=1.0, description="Share of the steps before guidance begins.")
     end: float = Field(1.0, ge=0.0, le=1.0, description="Share of the steps after which guidance ends.")
+
+    @model_validator(mode="after")
+    def _towards_each_other(self) -> GuidanceConfig:
+        if self.form == "published" and self.scale > 0:
+            raise ValueError(f"scale ({self.scale:g}) must be at most 0 with form published, whose own is -10")
+        if self.form == "corrected" and self.scale < 0:
+            raise ValueError(f"scale ({self.scale:g}) must be at least 0 with form corrected, like 0.1")
+        if self.begin >= self.end:
+            raise ValueError(f"begin ({self.begin:g}) must be less than end ({self.end:g}); form none guides no step")
+        return self
 
 
 class SampleConfig(BaseModel):

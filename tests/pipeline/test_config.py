@@ -28,6 +28,21 @@ def test_every_preset_is_valid_and_documented(name: str) -> None:
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
 
 
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        {"form": "published", "scale": 0},
+        {"form": "published", "scale": -10},
+        {"form": "corrected", "scale": 0},
+        {"form": "none", "scale": -10},
+        {"form": "none", "scale": 0.1},
+        {"begin": 0.2, "end": 0.3},
+    ],
+)
+def test_guidance_that_draws_frames_together_is_taken(guidance: dict[str, object]) -> None:
+    assert validate({"sample": {"guidance": guidance}}).sample.guidance.model_dump().items() >= guidance.items()
+
+
 def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("preset: reference\nsample: {steps: 30}\nseed: 1\n")
@@ -56,6 +71,19 @@ def test_file_goes_over_preset_and_overrides_over_both(tmp_path: Path) -> None:
         (["scale=true"], r"scale is true; allowed: a number$"),
         (["sample.steps=yes"], r"sample\.steps is true; allowed: a whole number$"),
         (["pools.flow.resources={a: true}"], r"pools\.flow\.resources\.a is true; allowed: a number$"),
+        (
+            ["sample.guidance.form=published"],
+            r"sample\.guidance: scale \(0\.1\) must be at most 0 with form published, whose own is -10$",
+        ),
+        (
+            ["preset=reference", "sample.guidance.form=corrected"],
+            r"scale \(-10\) must be at least 0 with form corrected",
+        ),
+        (
+            ["sample.guidance={begin: 0.5, end: 0.5}"],
+            r"begin \(0\.5\) must be less than end \(0\.5\); form none guides",
+        ),
+        (["decode.last_window=repeat"], r"do not overlap with last_window repeat: set window_overlap \(2\) to 0"),
         (["split.deinterlace=no"], r"split\.deinterlace is false; allowed: 'auto'"),
         (["scale="], r"scale is null; allowed: a number$"),
         (["sample.steps.x=3"], r"sample\.steps is \{'x': 3\}; allowed: a whole number$"),
