@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -11,23 +13,44 @@ from pipeline.fingerprint import CHUNK_STAGES
 from pipeline.standing import StageStanding, seconds_left
 from stages import wording
 
+NARROW = 64
+"""Columns below which a table would cut off or fold what is in it beyond reading."""
 
-def board(stages: Sequence[StageStanding], width: int = 24) -> Table:
-    """Return a table: stage, bar, done of total, failed, pace, time to the end."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column("stage")
-    table.add_column("", width=width)
-    for name in ("done", "failed", "pace", "left"):
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """One picture for most terminals, and another for narrow ones."""
+
+    wide: RenderableType
+    narrow: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the one that there is room for."""
+        yield self.narrow if options.max_width < NARROW else self.wide
+
+
+def board(stages: Sequence[StageStanding], width: int = 24) -> RenderableType:
+    """Return a table: stage, bar, done of total, failed, pace, time to the end; bar and pace only if there is room."""
+    return Fitting(_board(stages, width), _board(stages, 0))
+
+
+def _board(stages: Sequence[StageStanding], width: int) -> Table:
+    table = Table(box=None, padding=(0, 1) if width else (0, 1, 0, 0), pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    if width:
+        table.add_column("", max_width=width)
+    for name in ("done", "failed", *(["pace"] if width else []), "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for stage in stages:
         whole = stage.expected if stage.stage in CHUNK_STAGES else stage.total
-        unit = "chunks" if stage.stage in CHUNK_STAGES else "videos"
+        unit = " chunks" if stage.stage in CHUNK_STAGES else " videos"
+        bar = ProgressBar(total=whole or 1, completed=min(stage.done, whole or 0))
         table.add_row(
             stage.stage,
-            ProgressBar(total=whole or 1, completed=min(stage.done, whole or 0), width=width),
-            f"{counted(stage)} {unit}",
+            *([bar] if width else []),
+            f"{counted(stage)}{unit if width else ''}",
             str(stage.failed) if stage.failed else "",
-            pace(stage.rate),
+            *([pace(stage.rate)] if width else []),
             duration(stage.seconds_left or None),  # nothing is left of a stage that is through
             style="red" if stage.failed else None,
         )

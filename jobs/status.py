@@ -126,30 +126,30 @@ def _again(stages: dict[str, dict[str, Any]]) -> Text | None:
     return Text(f"not at the first try: {'; '.join(told)}", style="dim") if told else None
 
 
-def _failures(failures: list[dict[str, object]]) -> Table:
+def _failures(failures: list[dict[str, object]]) -> RenderableType:
     table = Table(title="failed", title_justify="left")
     for name in ("video", "chunk", "stage", "attempts", "reason"):
         table.add_column(name, overflow="fold")
+    lines = [Text("failed", style="italic")]
     for failure in failures:
-        chunk = failure["chunk"]
-        values = (
-            here(str(failure["source"] or failure["video"])),
-            "" if chunk == -1 else chunk,
-            failure["stage"],
-            failure["attempts"],
-            here(unnamed(str(failure["message"]), str(failure["source"]))),
-        )
-        table.add_row(*(Text(str(value)) for value in values))
-    return table
+        video = here(str(failure["source"] or failure["video"]))
+        chunk = "" if failure["chunk"] == -1 else str(failure["chunk"])
+        reason = here(unnamed(str(failure["message"]), str(failure["source"])))
+        attempts = counted(int(str(failure["attempts"])), "attempt")
+        table.add_row(*map(Text, (video, chunk, str(failure["stage"]), str(failure["attempts"]), reason)))
+        lines.append(Text(f"{video}{chunk and f' chunk {chunk}'}, {failure['stage']}, {attempts}: {reason}"))
+    return board.Fitting(table, Group(*lines))
 
 
-def _remarks(title: str, heading: str, remarks: dict[str, str]) -> Table:
+def _remarks(title: str, heading: str, remarks: dict[str, str]) -> RenderableType:
     table = Table(title=title, title_justify="left")
     for name in ("video", heading):
         table.add_column(name, overflow="fold")
+    lines = [Text(title, style="italic")]
     for source, what in remarks.items():
         table.add_row(Text(here(source)), Text(here(what)))
-    return table
+        lines.append(Text(f"{here(source)}: {here(what)}"))
+    return board.Fitting(table, Group(*lines))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,11 @@ from whole_jobs import ROOT, environment
 from benchmarks.simulated_stages import Simulation
 from jobs import board
 from jobs.progress import RunProgress
+from jobs.status import picture
 from pipeline.config import RunConfig
 from pipeline.run import run
 from pipeline.standing import StageStanding, Step
+from pipeline.status import status as read_status
 from pipeline.verify import verify
 
 
@@ -51,6 +53,29 @@ def test_a_stage_that_is_through_has_no_time_left() -> None:
     through = StageStanding("flow", 8, 8, 0, 8, 2.0)
     Console(file=screen, width=100).print(board.board([through]))
     assert "8/8 chunks" in screen.getvalue() and " s" not in screen.getvalue().splitlines()[1]
+
+
+@pytest.mark.parametrize("width", [40, 63, 64, 80])
+def test_a_narrow_terminal_shows_every_stage_and_number(width: int) -> None:
+    screen = StringIO()
+    stages = [
+        StageStanding(name, 1200, 9000, 12, 19000, 0.4) for name in ("split", "flow", "sample", "decode", "assemble")
+    ]
+    Console(file=screen, width=width).print(board.board(stages))
+    lines = screen.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["split", "flow", "sample", "decode", "assemble"]
+    assert all("12" in line and ("1200/9000" in line or "1200/~19000" in line) and " h " in line for line in lines[1:])
+    assert "…" not in screen.getvalue() and max(map(len, lines)) <= width
+
+
+def test_a_narrow_terminal_shows_why_a_video_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tape.mkv").write_text("none")
+    run(RunConfig(), [tmp_path / "tape.mkv"], tmp_path / "o", tmp_path / "w", stages=Simulation().factories())
+    screen = StringIO()
+    monkeypatch.chdir(tmp_path)
+    Console(file=screen, width=40).print(picture(read_status(tmp_path / "w")), markup=False)
+    told = " ".join(screen.getvalue().split())
+    assert "failed tape.mkv, split, 1 attempt: " in told
 
 
 def test_one_video_is_one_video() -> None:
