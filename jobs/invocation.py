@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -92,6 +93,9 @@ def run_app(app: typer.Typer, name: str) -> None:
     Exit code 2 is kept for "some videos failed".
     """
     reset_manner()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal or a pipe that has not all letters gets their numbers
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
     except _CallError as error:

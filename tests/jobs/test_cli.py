@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from whole_jobs import ROOT, environment
 
 from jobs.cli import app
 from jobs.invocation import run_app
@@ -48,3 +52,11 @@ def test_help_is_plain_text(command: str, monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_an_unknown_command_is_a_wrong_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(["restroe"], monkeypatch) == 1
+
+
+def test_letters_that_a_terminal_lacks_end_no_command(tmp_path: Path) -> None:
+    (tmp_path / "B\u00e4nder.yaml").write_text("preset: embedded\n")
+    ascii_only = {**environment(), "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"}
+    line = [sys.executable, "-m", "jobs.cli", "config", "validate", str(tmp_path / "B\u00e4nder.yaml")]
+    done = subprocess.run(line, cwd=ROOT, env=ascii_only, capture_output=True, check=False)
+    assert done.returncode == 0 and done.stdout.endswith(b"B\\xe4nder.yaml: good\n"), done.stderr
