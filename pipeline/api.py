@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from numbers import Rational, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +84,10 @@ def make_executor(name: str, config: RunConfig) -> Executor:
     raise ValueError(f"executor {name!r} is not known; allowed: 'local', 'ray'")
 
 
+FASTEST = 1000
+"""Frames per second at most, as for folders of images."""
+
+
 class MotionGuidedUpscalePipeline:
     """Frames in, restored frames out, in this process; for who has frames and no files.
 
@@ -108,31 +113,30 @@ class MotionGuidedUpscalePipeline:
         return cls(config if folder is None else config.model_copy(update={"model": Path(folder)}))
 
     def __call__(
-        self, frames: ArrayLike, *, rate: Fraction | int = 25, progress: Progress | None = None
+        self, frames: ArrayLike, *, rate: Fraction | float = 25, progress: Progress | None = None
     ) -> NDArray[np.float32]:
         """Restore consecutive frames.
 
         Args:
             frames: R'G'B' ``[n, h, w, 3]``: floating point in [0, 1] (rounded to 16 bits), or 8-bit integers.
-            rate: frames per second.
+            rate: frames per second, above 0 and at most 1000; 29.97 is 2997/100, the rate of NTSC
+                ``Fraction(30000, 1001)``.
             progress: called as items are settled.
 
         Returns:
             R'G'B' ``[n, scale * h, scale * w, 3]`` in [0, 1].
 
         Raises:
-            ValueError: the frames are not of that form.
+            ValueError: frames or rate are not of that form.
             SetupError, StorageError: see ``pipeline.run.run``.
             RuntimeError: the frames could not be restored.
         """
-        clip = _clip(frames)
+        clip, each_second = _clip(frames), _rate(rate)
         # In a bag the video would lie elsewhere, and no file of this run is for keeps.
         config = self.config.model_copy(update={"assemble": self.config.assemble.model_copy(update={"bag": False})})
         with tempfile.TemporaryDirectory(prefix="reelift-") as folder:
             place = Path(folder)
-            with FrameWriter(
-                place / "frames.mkv", rgb_format(clip.shape[2], clip.shape[1], 16, Fraction(rate))
-            ) as writer:
+            with FrameWriter(place / "frames.mkv", rgb_format(clip.shape[2], clip.shape[1], 16, each_second)) as writer:
                 for frame in clip:
                     writer.write(frame)
             report = run(config, [place / "frames.mkv"], place / "restored", place / "workspace", progress=progress)
@@ -152,3 +156,9 @@ def _clip(frames: ArrayLike) -> NDArray[np.float32]:
     if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
         raise ValueError("frames must lie in [0, 1]")
     return array.astype(np.float32)
+
+
+def _rate(given: Fraction | float) -> Fraction:
+    if not (isinstance(given, Real) and 0 < given <= FASTEST):
+        raise ValueError(f"rate must be frames per second, above 0 and at most {FASTEST}, not {given!r}")
+    return Fraction(given if isinstance(given, Rational) else float(given)).limit_denominator(100_000)

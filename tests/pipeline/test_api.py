@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,20 @@ def test_what_is_no_clip_is_said_in_one_line(frames: np.ndarray, complaint: str)
     with pytest.raises(ValueError, match=complaint) as found:
         MotionGuidedUpscalePipeline.from_pretrained()(frames)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf"), 1001, "25", None])
+def test_what_is_no_rate_is_said_in_one_line(rate: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^rate must be frames per second, above 0 and at most 1000, not {rate!r}$"):
+        MotionGuidedUpscalePipeline.from_pretrained()(moving(1), rate=rate)
+
+
+@pytest.mark.parametrize(
+    "rate", [29.97, 30000 / 1001, np.float32(23.976), np.int64(50), Fraction(30000, 1001), 0.5, 1000]
+)
+def test_rates_are_taken_as_they_come(rate: Any) -> None:
+    restored = MotionGuidedUpscalePipeline.from_pretrained(settings=LEAN)(moving(2), rate=rate)
+    assert restored.shape == (2, 48, 64, 3)
 
 
 def test_a_folder_is_restored_once(tmp_path: Path) -> None:
