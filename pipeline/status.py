@@ -84,9 +84,17 @@ def fold(storage: Storage) -> Fold:
         for values in take_plain(folded.tally, table).to_pylist():
             folded.tally.add(SimpleNamespace(**values))
     folded.sources = recorded(storage)
-    for video in replaced(folded.sources):
-        folded.tally.forget(video)
+    forget_replaced(folded.tally, folded.sources)
     return folded
+
+
+def forget_replaced(tally: Tally, sources: Mapping[str, Recorded]) -> None:
+    """Forget what became of files in whose place others were put: those are to be restored."""
+    for video in replaced(sources):
+        tally.forget(video)
+    for source, facts in sources.items():
+        if facts.video:
+            tally.withdraw(source, facts.video)
 
 
 def status(workspace: str | Storage) -> dict[str, Any]:

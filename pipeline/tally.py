@@ -133,6 +133,11 @@ class Tally:
         for stage in list(stages):
             self._forget(stages, stage, video)
 
+    def withdraw(self, source: str, video: str) -> None:
+        """Take back that a source is published, if that was of another content than this one, which it has now."""
+        if self._published.get(source, (video, 0))[0] != video:
+            del self._published[source]
+
     def undone(self, stage: str) -> int:
         """Return the number of chunks that are split and that the stage has not done: the anti-join of a resume."""
         return sum(

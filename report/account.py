@@ -15,9 +15,9 @@ from typing import Any
 from pipeline import manifest
 from pipeline.fingerprint import STAGES
 from pipeline.published import Publication, Publications
-from pipeline.recorded import recorded, replaced
+from pipeline.recorded import recorded
 from pipeline.schemas import DONE, REUSED
-from pipeline.status import failed_sources, standing_failures
+from pipeline.status import failed_sources, forget_replaced, standing_failures
 from pipeline.storage import Storage
 from pipeline.tally import Failure, Tally
 
@@ -189,8 +189,7 @@ def read_account(storage: Storage) -> RunAccount:
             published.add(event)
             _add_event(event, videos, contents)
     _add_chunks(storage, contents)
-    for content in replaced(sources):
-        tally.forget(content)
+    forget_replaced(tally, sources)
     for failure, concerned in standing_failures(tally, sources):
         for video in (videos[source] for source in concerned if source in videos):
             video.failures.append(failure)

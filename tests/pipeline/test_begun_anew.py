@@ -135,6 +135,26 @@ def test_what_failed_of_a_file_is_forgotten_when_a_better_one_has_taken_its_plac
     assert account.tally.failures == {} and [video.reasons for video in account.videos] == [[], [], []]
 
 
+def test_a_file_that_was_put_in_place_of_another_is_left_until_it_is_published(
+    restore: Restore, tmp_path: Path, library: Path
+) -> None:
+    (library / "copy.mp4").write_text("20 two")
+    restore()
+    (library / "two.mp4").write_text("15 other")
+    stop = Stop()
+
+    def progress(step: Step) -> None:
+        if step.stage == "flow" and step.made:
+            stop.ask()
+
+    restore(stop=stop, progress=progress)
+    workspace = tmp_path / "workspace"
+    assert status(str(workspace))["videos"] == {"total": 4, "done": 3, "failed": 0, "left": 1}
+    assert states(workspace) == {"a/one": "done", "copy": "done", "three": "done", "two": "left"}
+    assert restore().ok
+    assert status(str(workspace))["videos"] == {"total": 4, "done": 4, "failed": 0, "left": 0}
+
+
 def test_a_copy_that_fails_is_named_and_tried_again_and_not_the_one_that_is_published(
     restore: Restore, tmp_path: Path, library: Path
 ) -> None:
