@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from pipeline.fingerprint import STAGES, Identity, Recipe
 from pipeline.job import Job
 from pipeline.manifest import ManifestWriter
 from pipeline.places import anywhere, is_local, local_path, redact
+from pipeline.pruning import prune_superseded
 from pipeline.recorded import identified, recorded
 from pipeline.report import RunReport
 from pipeline.rows import SourceRow
@@ -26,7 +28,7 @@ from pipeline.sources import expand
 from pipeline.stage_factories import stage_factories
 from pipeline.stopping import Stop
 from pipeline.storage import Storage, StorageError
-from pipeline.storage_errors import broken
+from pipeline.storage_errors import broken, told
 from pipeline.workspace import MADE_WITH, Workspace
 from pipeline.wrapper import SetupError
 from stages.wording import plain
@@ -112,6 +114,8 @@ def run(
         place.attempts(epoch.number).clear()
         place.sweep(epoch.number + 1)
         writer.close()
+        if not job.keep_artifacts:
+            _prune(place, epoch)
         epoch.close()
     except BaseException as error:
         _leave(place, writer, epoch, error)
@@ -211,6 +215,14 @@ def _bury(driver: Driver, sources: Sequence[SourceRow]) -> None:
     for source in driver.abandon([source.shown for source in sources]):
         message = "the workers that split this video were lost; run again"
         driver.record([Event("split", GAVE_UP, source=source, error_class="WorkerLost", message=message)])
+
+
+def _prune(place: Workspace, epoch: Epoch) -> None:
+    """Give back the space of what is left of other settings; all videos are settled, and none is lost by a failure."""
+    try:
+        prune_superseded(place.artifacts(place.scratch_folder(epoch.number)))
+    except (StorageError, OSError) as error:
+        logging.getLogger(__name__).warning("artifacts of other settings are left: %s", told(error))
 
 
 def _leave(place: Workspace, writer: ManifestWriter, epoch: Epoch, error: BaseException) -> None:

@@ -67,6 +67,26 @@ def test_the_next_run_removes_what_an_earlier_one_kept(restore: Restore, tmp_pat
     assert len(artifact_records(tmp_path)) == 3
 
 
+def test_what_other_settings_have_left_goes_with_the_rest(restore: Restore, tmp_path: Path, library: Path) -> None:
+    lean = RunConfig.model_validate({"limits": {"keep_artifacts": False}})
+    (library / "two.mp4").write_text("20 old")
+    restore(Simulation(settings={"split": 1}, faults={("decode", 2): "item"}))
+    restore(Simulation(settings={"decode": 1}), allow_changed=True)
+    (library / "two.mp4").write_text("20 two")
+    restore(Simulation(faults={("decode", 2): "item"}), config=lean, allow_changed=True)
+    left = {path.relative_to(tmp_path / "workspace").parts[1] for path in artifact_records(tmp_path)}
+    assert left == {"split", "flow", "sample", "decode", "assemble"}, "the one that failed may be taken up again"
+    assert restore(config=lean).ok
+    left = {path.relative_to(tmp_path / "workspace").parts[1] for path in artifact_records(tmp_path)}
+    assert left == {"assemble"}
+
+
+def test_a_damaged_manifest_ends_no_run_that_prunes(restore: Restore, tmp_path: Path) -> None:
+    restore(Simulation(settings={"decode": 1}))
+    next((tmp_path / "workspace" / "manifest" / "events").iterdir()).write_bytes(b"")
+    assert restore(config=RunConfig.model_validate({"limits": {"keep_artifacts": False}}), allow_changed=True).ok
+
+
 def artifact_records(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "workspace" / "artifacts").rglob("artifact.json"))
 
