@@ -17,6 +17,7 @@ from pipeline.artifacts import Artifact
 from pipeline.fingerprint import Recipe
 from pipeline.fixity import ArtifactFile
 from pipeline.rows import SourceRow
+from pipeline.source_files import bytes_of
 from pipeline.versions import version, versions
 from stages.contract import Fact, ItemError
 from stages.items import Chunk
@@ -86,7 +87,7 @@ def account(making: Making) -> dict[str, Any]:
             "place": making.source.shown,
             "name": Path(making.source.shown).name,
             "sha256": making.source.sha256,
-            "bytes": making.source.size,
+            "bytes": bytes_of(making.source, making.local),
             "modified": making.source.version,
             **_contents(making.local),
         },

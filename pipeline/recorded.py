@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline import manifest
+from pipeline.places import is_local
 from pipeline.rows import SourceRow
 from pipeline.storage import Storage
 
@@ -50,7 +51,9 @@ def recorded(storage: Storage, sources: Sequence[SourceRow] | None = None) -> di
             if sha256 or not facts.sha256:
                 if facts.video not in ("", video):
                     facts.before, facts.chunks = (*facts.before, facts.video), None
-                facts.size, facts.version, facts.sha256, facts.video = size, version, sha256, video
+                # Some servers say no size, and then it is known only of what was downloaded.
+                facts.size = size or (facts.size if sha256 == facts.sha256 else 0)
+                facts.version, facts.sha256, facts.video = version, sha256, video
             facts.chunks = facts.chunks if chunks is None else chunks
     return known
 
@@ -70,6 +73,7 @@ def identified(known: Mapping[str, Recorded], sources: Sequence[SourceRow]) -> l
     found = []
     for source in sources:
         facts = known.get(source.shown, Recorded())
-        same = source.version and (facts.size, facts.version) == (source.size, source.version)
+        unsaid = not source.size and not is_local(source.url)
+        same = source.version and facts.version == source.version and (unsaid or facts.size == source.size)
         found.append(replace(source, sha256=facts.sha256) if same else source)
     return found

@@ -143,6 +143,11 @@ def identify(source: SourceRow, local: Callable[[], Path], attempts: int, unread
     raise ValueError("at least one attempt has to be made")
 
 
+def bytes_of(source: SourceRow, local: Path | None) -> int:
+    """Return the size of a source: as it was found, or of its download, where its server does not say it beforehand."""
+    return source.size or (local.stat().st_size if local is not None and local.is_file() else 0)
+
+
 def content_sha256(path: Path, shown: str) -> str:
     """Return the SHA-256 of a local file, or of a folder of images.
 

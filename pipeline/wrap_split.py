@@ -29,7 +29,7 @@ from pipeline.published import told_of
 from pipeline.rows import ChunkRow, SourceRow, VideoRow
 from pipeline.schemas import DONE, FAILED, RETRIED, REUSED, ChunkRecord, VideoRecord
 from pipeline.sidecars import require_bag_name
-from pipeline.source_files import identify, localise
+from pipeline.source_files import bytes_of, identify, localise
 from pipeline.split_plan import commit_plan, read_plan, whole_plan
 from pipeline.storage import Storage
 from pipeline.storage_errors import StorageError, told
@@ -91,11 +91,12 @@ class SplitWorker(Worker):
             except Exception as error:
                 yield self._unreadable(source, started, attempts, error)
                 return
-            yield from self._identified(replace(source, sha256=sha256), local)
+            size = bytes_of(source, opened[0] if opened else None)
+            yield from self._identified(replace(source, sha256=sha256), local, size)
 
-    def _identified(self, source: SourceRow, local: Callable[[], Path]) -> Iterator[ChunkRow | VideoRow]:
+    def _identified(self, source: SourceRow, local: Callable[[], Path], size: int) -> Iterator[ChunkRow | VideoRow]:
         video, plan = source.sha256[:16], self.job.recipe.plan(source.sha256, source.output)
-        record = VideoRecord(source.shown, source.output, video, source.sha256, source.size, source.version)
+        record = VideoRecord(source.shown, source.output, video, source.sha256, size, source.version)
         self.report([record])
         clock = time.perf_counter()
         try:
@@ -173,7 +174,7 @@ class SplitWorker(Worker):
         with self.workspace.scratch(self.job.epoch) as folder:
             count, clock = 0, time.perf_counter()
             made_by_stage = self.stage.run(SplitTask(item.video, local, folder, wanted))
-            times = max(1.0, source.size / GIGABYTE)  # the survey, which is over when there is a chunk
+            times = max(1.0, bytes_of(source, local) / GIGABYTE)  # the survey, which is over when there is a chunk
             while made := self._next(made_by_stage, item, attempt, clock, times):
                 self._check(made, count, item.video, source)
                 artifact = self._commit_chunk(made, source.sha256)

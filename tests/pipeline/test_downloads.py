@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import http.server
 import io
 import os
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +19,10 @@ from whole_jobs import events
 from pipeline import source_files
 from pipeline.config import RunConfig
 from pipeline.places import without_secrets
+from pipeline.recorded import recorded
 from pipeline.report import RunReport
-from pipeline.storage import StorageError
+from pipeline.storage import Storage, StorageError
+from report.account import read_account
 
 Restore = Callable[..., RunReport]
 Opened = Callable[..., Any]
@@ -156,3 +160,34 @@ def test_no_url_in_a_message_tells_what_nobody_else_should_know() -> None:
     )
     assert without_secrets("GET http://me:p'w@host/Mum's.mkv?sig=x failed") == "GET http://host/Mum's.mkv failed"
     assert without_secrets("zip://a.mkv::http://me:pw@host/a.zip?sig=x is") == "zip://a.mkv::http://host/a.zip is"
+
+
+class Chunked(http.server.BaseHTTPRequestHandler):
+    """Gives one file, and says no size of it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("ETag", "one")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(b"7\r\n25 long\r\n0\r\n\r\n")
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_the_size_of_a_source_is_known_where_its_server_does_not_say_it(restore: Restore, tmp_path: Path) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chunked) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/tape.mkv"
+        assert restore(inputs=[url]).count("done") == 1
+        assert restore(inputs=[url]).count("reused") == 1
+        server.shutdown()
+    assert recorded(Storage(tmp_path / "workspace"))[url].size == 7
+    assert [video.size for video in read_account(Storage(tmp_path / "workspace")).videos] == [7]
