@@ -58,7 +58,7 @@ class NullActor(StageActor):
             for index in range(row.size):
                 chunk = Chunk(row.shown, index, 0, index * 10, index * 10 + 10)
                 self._tell(chunk)
-                ray.get(self.collector.put.remote([ChunkRow(row.shown, row.sha256, chunk)]))
+                ray.get(self.collector.put.remote([ChunkRow(row.shown, row.content, chunk)]))
             return pack(VideoRow(row, "split", row.size))
         if isinstance(row, AssembleRow):
             return pack(DoneRow(row.source.shown, "done"))

@@ -15,6 +15,7 @@ from typing import Any
 
 from stages.contract import Stage
 from stages.items import Chunk
+from stages.split.config import SplitConfig
 
 
 def canonical_json(value: Any) -> bytes:
@@ -80,6 +81,16 @@ CHUNK_STAGES = tuple(INPUTS)
 STAGES = ("split", *CHUNK_STAGES, "assemble")
 
 
+_IMAGES = "images "
+_OF_IMAGES = ("sequence_rate",)
+"""Settings of split that decide the bytes of folders of images alone."""
+
+
+def content_of(sha256: str, images: bool) -> str:
+    """Return what a recipe knows a source's content by; ``images``: whether it is a folder of images."""
+    return f"{_IMAGES if images else ''}{sha256}"
+
+
 class Identity:
     """What the fingerprints of one stage are made of: name, parameters, weights' digest, revision of the code.
 
@@ -114,23 +125,28 @@ class Recipe:
         if set(identities) != set(STAGES):
             raise ValueError(f"a recipe needs the stages {', '.join(STAGES)}, not {', '.join(identities)}")
         self.identities = dict(identities)
+        split = identities["split"]
+        usual = {name: SplitConfig().model_dump(mode="json")[name] for name in _OF_IMAGES if name in split.parameters}
+        # As with what they are by default, so that the names of before are those of now.
+        self._of_files = Identity("split", {**split.parameters, **usual}, split.weights, split.revision)
 
     def made_with(self) -> dict[str, dict[str, Any]]:
         """Return stage -> what decides its bytes besides settings and inputs: ``revision`` and ``weights``' digest."""
         return {name: {"revision": each.revision, "weights": each.weights} for name, each in self.identities.items()}
 
-    def chunk(self, sha256: str, chunk: Chunk) -> dict[str, str]:
-        """Return stage -> fingerprint for one chunk of the video with this content."""
-        return self._chain(sha256, chunk_key(chunk))
+    def chunk(self, content: str, chunk: Chunk) -> dict[str, str]:
+        """Return stage -> fingerprint for one chunk of the video with this content (``content_of``)."""
+        return self._chain(content, chunk_key(chunk))
 
-    def plan(self, sha256: str, name: str = "") -> dict[str, str]:
+    def plan(self, content: str, name: str = "") -> dict[str, str]:
         """Return stage -> plan fingerprint of the video with this content, published under the file name ``name``."""
-        prints = self._chain(sha256, "video")
+        prints, sha256 = self._chain(content, "video"), content.removeprefix(_IMAGES)
         prints["assemble"] = self.identities["assemble"](sha256, prints["split"], prints["decode"], f"name {name}")
         return prints
 
-    def _chain(self, *source: str) -> dict[str, str]:
-        prints = {"split": self.identities["split"](*source)}
+    def _chain(self, content: str, part: str) -> dict[str, str]:
+        split = self.identities["split"] if content.startswith(_IMAGES) else self._of_files
+        prints = {"split": split(content.removeprefix(_IMAGES), part)}
         for stage, inputs in INPUTS.items():
             prints[stage] = self.identities[stage](*(prints[name] for name in inputs))
         return prints

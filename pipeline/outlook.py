@@ -65,7 +65,7 @@ def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow], outp
     found = Outlook(overlooked=_overlooked(storage, newest, sources))
     plans: dict[str, str] = {}
     for source in sources:
-        prints = recipe.plan(source.sha256, source.output) if source.sha256 else {}
+        prints = recipe.plan(source.content, source.output) if source.content else {}
         # What a crash has kept out of the manifest is known by its record alone.
         last = newest.get(source.shown, Publication(prints.get("assemble", ""), "", output=output))
         whole = last.output in ("", output) and bytes.fromhex(last.plan) in made
@@ -75,12 +75,12 @@ def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow], outp
             continue
         found.make["assemble"] += 1
         if prints:
-            plans[prints["split"]] = source.sha256
+            plans[prints["split"]] = source.content
         else:
             found.unknown.append(source.shown)
     chunks = _chunks(storage, set(plans))
     for source in sources:
-        plan = recipe.plan(source.sha256)["split"] if source.sha256 else ""
+        plan = recipe.plan(source.content)["split"] if source.content else ""
         if plan in plans and plan not in chunks:
             found.unknown.append(source.shown)
     prints_of = [recipe.chunk(plans[plan], chunk) for plan, cut in chunks.items() for chunk in cut.values()]

@@ -19,7 +19,7 @@ from stages.items import Chunk
 _STAGES = ("split", *CHUNK_STAGES)
 
 
-def prune(artifacts: Artifacts, recipe: Recipe, sha256: str, chunks: Iterable[Chunk]) -> None:
+def prune(artifacts: Artifacts, recipe: Recipe, content: str, chunks: Iterable[Chunk]) -> None:
     """Remove what split, flow, sample and decode made of a video.
 
     The list of chunks goes last: as long as it is there, whoever finds the video published can finish an interrupted
@@ -28,14 +28,14 @@ def prune(artifacts: Artifacts, recipe: Recipe, sha256: str, chunks: Iterable[Ch
     Args:
         artifacts: of the workspace.
         recipe: names the artifacts.
-        sha256: of the video's content.
+        content: the video's, see ``SourceRow``.
         chunks: all chunks of the video.
     """
     for chunk in chunks:
-        prints = recipe.chunk(sha256, chunk)
+        prints = recipe.chunk(content, chunk)
         for stage in _STAGES:
             artifacts.remove(stage, prints[stage])
-    artifacts.remove("split", recipe.plan(sha256)["split"])
+    artifacts.remove("split", recipe.plan(content)["split"])
 
 
 def prune_superseded(artifacts: Artifacts) -> None:

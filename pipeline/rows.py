@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.fingerprint import content_of
 from stages.items import Chunk
 
 
@@ -24,6 +25,7 @@ class SourceRow:
         version: modification time or ETag.
         sha256: of the content, "" if not known yet.
         first: False on a second pass, for a source whose content was another source's too.
+        images: whether it is a folder of images, which has no rate of its own.
     """
 
     url: str
@@ -33,14 +35,23 @@ class SourceRow:
     version: str
     sha256: str = ""
     first: bool = True
+    images: bool = False
+
+    @property
+    def content(self) -> str:
+        """What a recipe knows the content by, "" if it is not known yet."""
+        return content_of(self.sha256, self.images) if self.sha256 else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
-    """A chunk on its way; ``failed`` names the stage that gave it up, "" while all is well."""
+    """A chunk on its way; ``failed`` names the stage that gave it up, "" while all is well.
+
+    ``content``: see ``SourceRow``.
+    """
 
     source: str
-    sha256: str
+    content: str
     chunk: Chunk
     failed: str = ""
 

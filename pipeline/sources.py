@@ -169,6 +169,7 @@ def _local_row(path: Path, root: Path) -> SourceRow:
         _place(plain((path.relative_to(root) if path != root else Path(path.name)).as_posix())),
         size,
         version,
+        images=path.is_dir(),
     )
 
 
@@ -187,11 +188,12 @@ def _row(given: str, fs: Any, path: str, root: str, entry: Mapping[str, Any] | N
     try:
         # A bucket has a hundred thousand captures: they are not asked for one by one.
         size, version = size_and_version(entry) if entry and _is_told_whole(fs) else look(url)
+        images = entry is None and bool(fs.isdir(path))
     except OSError:
-        size, version = -1, ""
+        size, version, images = -1, "", False
     bare = without_parameters(path, given)
     relative = bare.removeprefix(root).lstrip("/") or PurePosixPath(bare).name
-    return SourceRow(url, redact(url), _place(relative), size, version)
+    return SourceRow(url, redact(url), _place(relative), size, version, images=images)
 
 
 def _address(given: str, fs: Any, path: str) -> str:

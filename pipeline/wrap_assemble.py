@@ -45,7 +45,7 @@ class AssembleWorker(Worker):
         """
         source = row.source
         video = source.sha256[:16]
-        plan = self.job.recipe.plan(source.sha256, source.output)["assemble"]
+        plan = self.job.recipe.plan(source.content, source.output)["assemble"]
         item = Item(plan, plan, video, source=source.shown, output=self.job.output)
         if not row.chunks:
             return self._complete(source, item)
@@ -57,7 +57,7 @@ class AssembleWorker(Worker):
                 scratch = stack.enter_context(self.workspace.scratch(self.job.epoch))
                 local = stack.enter_context(localise(source, scratch))
                 self._check_download(source, local)
-                split, decode = (self._fetch(stack, stage, source.sha256, row.chunks) for stage in ("split", "decode"))
+                split, decode = (self._fetch(stack, stage, source.content, row.chunks) for stage in ("split", "decode"))
                 name = PurePosixPath(source.output).name
                 told = tags(source) if wanted.get("provenance") else {}
                 task = AssembleTask(video, local, name, row.chunks, split, decode, folder, told)
@@ -68,7 +68,7 @@ class AssembleWorker(Worker):
                     recipe=self.job.recipe,
                     chunks=row.chunks,
                     tables=split,
-                    records=partial(self._records, source.sha256),
+                    records=partial(self._records, source.content),
                     facts=result.facts,
                     files=(),
                     trouble=row.trouble,
@@ -81,7 +81,7 @@ class AssembleWorker(Worker):
 
         artifact = self.settle(item, lambda: self._published(plan), make)
         if artifact is not None and not self.job.keep_artifacts:
-            prune(self.artifacts, self.job.recipe, source.sha256, row.chunks)
+            prune(self.artifacts, self.job.recipe, source.content, row.chunks)
         return DoneRow(source.shown, "failed" if artifact is None else "done")
 
     def _complete(self, source: SourceRow, item: Item) -> DoneRow:
@@ -110,17 +110,17 @@ class AssembleWorker(Worker):
         if not is_local(source.url) and content_sha256(local, source.shown) != source.sha256:
             raise ItemError(f"{source.shown}: the file changed after it was split; run again when it is complete")
 
-    def _records(self, sha256: str, chunk: Chunk) -> dict[str, Artifact]:
-        prints = self.job.recipe.chunk(sha256, chunk)
+    def _records(self, content: str, chunk: Chunk) -> dict[str, Artifact]:
+        prints = self.job.recipe.chunk(content, chunk)
         found = {stage: self.artifacts.record(stage, fingerprint) for stage, fingerprint in prints.items()}
         return {stage: record for stage, record in found.items() if record is not None}
 
-    def _fetch(self, stack: ExitStack, stage: str, sha256: str, chunks: Sequence[Chunk]) -> tuple[Path, ...]:
+    def _fetch(self, stack: ExitStack, stage: str, content: str, chunks: Sequence[Chunk]) -> tuple[Path, ...]:
         """For each chunk the folder that a stage wrote, lent until the stack is closed."""
         folders: list[Path] = []
         stack.callback(self._release, folders)
         for chunk in chunks:
-            folders.append(self.artifacts.fetch(stage, self.job.recipe.chunk(sha256, chunk)[stage]))
+            folders.append(self.artifacts.fetch(stage, self.job.recipe.chunk(content, chunk)[stage]))
         return tuple(folders)
 
     def _release(self, folders: Sequence[Path]) -> None:

@@ -26,8 +26,8 @@ class ChunkWorker(Worker):
         if row.failed:
             return row
         name = self.stage.name
-        prints = self.job.recipe.chunk(row.sha256, row.chunk)
-        plan = self.job.recipe.plan(row.sha256)[name]
+        prints = self.job.recipe.chunk(row.content, row.chunk)
+        plan = self.job.recipe.plan(row.content)[name]
         item = Item(prints[name], plan, row.chunk.video, row.chunk.index)
 
         def make(folder: Path) -> Artifact:

@@ -95,7 +95,7 @@ class SplitWorker(Worker):
             yield from self._identified(replace(source, sha256=sha256), local, size)
 
     def _identified(self, source: SourceRow, local: Callable[[], Path], size: int) -> Iterator[ChunkRow | VideoRow]:
-        video, plan = source.sha256[:16], self.job.recipe.plan(source.sha256, source.output)
+        video, plan = source.sha256[:16], self.job.recipe.plan(source.content, source.output)
         record = VideoRecord(source.shown, source.output, video, source.sha256, size, source.version)
         self.report([record])
         clock = time.perf_counter()
@@ -114,19 +114,19 @@ class SplitWorker(Worker):
                 self.report([replace(event, stage="assemble")])
             chunks = None if self.job.keep_artifacts else read_plan(self.artifacts, plan["split"])
             if chunks and self._claims(source, plan["split"]):
-                prune(self.artifacts, self.job.recipe, source.sha256, chunks)
+                prune(self.artifacts, self.job.recipe, source.content, chunks)
             yield VideoRow(source, "lacking" if lacking else "finished")
             return
         if not self._claims(source, plan["split"]):
             yield VideoRow(source, "duplicate")
             return
         item = Item(_charged(plan["split"], source), plan["split"], video, source=source.shown)
-        known = whole_plan(self.artifacts, item.plan, partial(self._print, source.sha256))
+        known = whole_plan(self.artifacts, item.plan, partial(self._print, source.content))
         if known is not None:
             for chunk in known:
                 self.admit()
-                self._report_chunk(item, chunk, source.sha256, REUSED)
-                yield ChunkRow(source.shown, source.sha256, chunk)
+                self._report_chunk(item, chunk, source.content, REUSED)
+                yield ChunkRow(source.shown, source.content, chunk)
             self._report_video(item, source, record, REUSED, len(known))
             yield VideoRow(source, "split", len(known))
             return
@@ -149,7 +149,7 @@ class SplitWorker(Worker):
                     chunks.append(chunk)
                     if len(chunks) > len(sent):
                         sent.append(chunk)
-                        yield ChunkRow(source.shown, source.sha256, chunk)
+                        yield ChunkRow(source.shown, source.content, chunk)
                     elif sent[len(chunks) - 1] != chunk:
                         raise ItemError(f"{source.shown}: split cut it differently the second time; report this")
                 last = time.perf_counter()  # until here, its chunks have told what they took
@@ -169,7 +169,7 @@ class SplitWorker(Worker):
         """Run the stage once; yield each chunk when its artifact is committed."""
 
         def wanted(chunk: Chunk) -> bool:
-            return self.artifacts.lookup("split", self._print(source.sha256, chunk)) is None
+            return self.artifacts.lookup("split", self._print(source.content, chunk)) is None
 
         with self.workspace.scratch(self.job.epoch) as folder:
             count, clock = 0, time.perf_counter()
@@ -177,9 +177,9 @@ class SplitWorker(Worker):
             times = max(1.0, bytes_of(source, local) / GIGABYTE)  # the survey, which is over when there is a chunk
             while made := self._next(made_by_stage, item, attempt, clock, times):
                 self._check(made, count, item.video, source)
-                artifact = self._commit_chunk(made, source.sha256)
+                artifact = self._commit_chunk(made, source.content)
                 outcome = DONE if made.folder else REUSED
-                self._report_chunk(item, made.chunk, source.sha256, outcome, attempt, clock, artifact)
+                self._report_chunk(item, made.chunk, source.content, outcome, attempt, clock, artifact)
                 yield made.chunk
                 self.admit()
                 count, clock, times = count + 1, time.perf_counter(), 1.0
@@ -200,29 +200,29 @@ class SplitWorker(Worker):
         if made.chunk.index != count or made.chunk.video != video:
             raise ItemError(f"{source.shown}: split yielded {made.chunk} as number {count}; report this")
 
-    def _commit_chunk(self, made: SplitChunk, sha256: str) -> Artifact | None:
+    def _commit_chunk(self, made: SplitChunk, content: str) -> Artifact | None:
         if made.folder is None:
             return None
         artifact = self.artifacts.commit(
-            "split", self._print(sha256, made.chunk), made.folder, {"frames": len(made.chunk)}
+            "split", self._print(content, made.chunk), made.folder, {"frames": len(made.chunk)}
         )
         shutil.rmtree(made.folder, ignore_errors=True)
         return artifact
 
-    def _print(self, sha256: str, chunk: Chunk) -> str:
-        return self.job.recipe.chunk(sha256, chunk)["split"]
+    def _print(self, content: str, chunk: Chunk) -> str:
+        return self.job.recipe.chunk(content, chunk)["split"]
 
     def _report_chunk(
         self,
         item: Item,
         chunk: Chunk,
-        sha256: str,
+        content: str,
         outcome: str,
         attempt: Attempt | None = None,
         clock: float | None = None,
         artifact: Artifact | None = None,
     ) -> None:
-        own = self._print(sha256, chunk)
+        own = self._print(content, chunk)
         one = replace(item, fingerprint=own, chunk=chunk.index, source="")
         place = (chunk.index, chunk.shot, chunk.start, chunk.stop, chunk.head, chunk.tail)
         self.report(

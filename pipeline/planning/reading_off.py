@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import manifest
 from pipeline.config import RunConfig, validate
-from pipeline.fingerprint import CHUNK_STAGES, STAGES, Recipe
+from pipeline.fingerprint import CHUNK_STAGES, STAGES, Recipe, content_of
 from pipeline.planning.calibration import Calibration, CalibrationError, Measurement, canvas_pixels, settings_of
 from pipeline.schemas import DONE
 from pipeline.storage import Storage
@@ -126,7 +126,9 @@ def _plans(storage: Storage, recipe: Recipe) -> dict[str, set[str]]:
     plans: dict[str, set[str]] = {stage: set() for stage in STAGES}
     for table in manifest.read(storage, "videos", ("output", "sha256")):
         for row in table.to_pylist():
-            for stage, plan in recipe.plan(row["sha256"], row["output"]).items() if row["sha256"] else ():
+            # Which of them are folders of images is not written down.
+            contents = [content_of(row["sha256"], images) for images in (False, True)] if row["sha256"] else []
+            for stage, plan in (pair for each in contents for pair in recipe.plan(each, row["output"]).items()):
                 plans[stage].add(plan)
     return plans
 

@@ -53,7 +53,7 @@ def test_a_machine_that_went_away_is_not_charged_to_the_item(tmp_path: Path) -> 
     told: list[Record] = []
     worker = ChunkWorker(stages["sample"], job, told.extend, cluster=Nodes())
     row = ChunkRow("a.mp4", "0" * 64, CHUNK)
-    fingerprint = recipe.chunk(row.sha256, CHUNK)["sample"]
+    fingerprint = recipe.chunk(row.content, CHUNK)["sample"]
     for number in range(5):
         worker.accounts.attempts.begin(fingerprint, f"w{number}", "gone", 1.0)
     worker.accounts.attempts.begin(fingerprint, "w5", "there", 1.0)
@@ -61,7 +61,7 @@ def test_a_machine_that_went_away_is_not_charged_to_the_item(tmp_path: Path) -> 
         folder = tmp_path / stage
         folder.mkdir()
         (folder / f"{stage}.bin").write_text("x")
-        worker.artifacts.commit(stage, recipe.chunk(row.sha256, CHUNK)[stage], folder, {})
+        worker.artifacts.commit(stage, recipe.chunk(row.content, CHUNK)[stage], folder, {})
     assert worker.run(row).failed == ""
     events = [record for record in told if isinstance(record, Event)]
     assert [event.outcome for event in events] == ["preempted"] * 5 + ["died", "done"]

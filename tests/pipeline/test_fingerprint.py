@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fingerprint import STAGES, Identity, Recipe, canonical_json, fingerprint
+from pipeline.fingerprint import STAGES, Identity, Recipe, canonical_json, content_of, fingerprint
 from stages.items import Chunk
+from stages.split.config import SplitConfig
+from stages.split.stage import SplitStage
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 values = st.recursive(
@@ -88,3 +91,17 @@ def test_neighbours_videos_and_names_have_fingerprints_of_their_own() -> None:
     prints += [*names.chunk("cd", chunks[0]).values(), *names.plan("ab", "x").values()]
     assert len(set(prints)) == len(prints)
     assert names.plan("ab", "x")["assemble"] != names.plan("ab", "y")["assemble"]
+
+
+def test_the_rate_of_image_folders_is_no_matter_of_files() -> None:
+    chunk = Chunk("0" * 16, 3, 1, 10, 20, 2, 2)
+
+    def names(rate: int, images: bool) -> list[dict[str, str]]:
+        identities = {stage: Identity(stage, {}, "") for stage in STAGES}
+        parameters = SplitStage(SplitConfig(sequence_rate=Fraction(rate))).parameters
+        found = Recipe({**identities, "split": Identity("split", parameters, "", 3)})
+        return [found.chunk(content_of("ab", images), chunk), found.plan(content_of("ab", images), "x")]
+
+    assert names(24, images=False) == names(18, images=False) == names(24, images=True)
+    changed = zip(names(24, images=True), names(18, images=True), strict=True)
+    assert not [stage for before, after in changed for stage in before if before[stage] == after[stage]]

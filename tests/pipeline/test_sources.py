@@ -241,7 +241,11 @@ def test_a_folder_of_images_is_one_video(tmp_path: Path) -> None:
         write_images(library / place, "png", frames=2)
     write_clip(library / "beside a video" / "film.mkv", frames=1)
     rows = expand([library], tmp_path / "out")
-    assert [row.output for row in rows] == ["beside a video/film", "deep/er", "reel"]
+    assert [(row.output, row.images) for row in rows] == [
+        ("beside a video/film", False),
+        ("deep/er", True),
+        ("reel", True),
+    ]
     (alone,) = expand([library / "reel"], tmp_path / "out")
     assert alone.output == "reel" and alone.size == sum(f.stat().st_size for f in (library / "reel").iterdir())
     before = content_sha256(library / "reel", "reel")
@@ -259,7 +263,9 @@ def test_a_remote_folder_of_images_is_fetched_whole(tmp_path: Path) -> None:
     for path in local.iterdir():
         fs.pipe_file(f"/tapes/reel/{path.name}", path.read_bytes())
     (row,) = expand(["memory://tapes"], tmp_path / "out")
-    assert row.output == "reel"
+    assert row.output == "reel" and row.images
+    (alone,) = expand(["memory://tapes/reel"], tmp_path / "out")
+    assert alone.images
     (tmp_path / "scratch").mkdir()
     with localise(row, tmp_path / "scratch") as lent:
         assert content_sha256(lent, "reel") == content_sha256(local, "reel")
