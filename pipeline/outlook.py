@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import manifest
 from pipeline.artifacts import RECORD
 from pipeline.fingerprint import STAGES, Recipe
-from pipeline.published import Publication, published
+from pipeline.published import Publication, newest
 from pipeline.recorded import recorded
 from pipeline.rows import SourceRow
 from pipeline.storage import Storage
@@ -61,13 +61,13 @@ def outlook(storage: Storage, recipe: Recipe, sources: Sequence[SourceRow], outp
         sources: as found; those whose content was hashed before and has not changed carry their SHA-256.
         output: URL of the folder that they go to.
     """
-    made, newest = committed(storage, "assemble"), published(storage)
-    found = Outlook(overlooked=_overlooked(storage, newest, sources))
+    made, latest = committed(storage, "assemble"), newest(storage)
+    found = Outlook(overlooked=_overlooked(storage, latest, sources))
     plans: dict[str, str] = {}
     for source in sources:
         prints = recipe.plan(source.content, source.output) if source.content else {}
         # What a crash has kept out of the manifest is known by its record alone.
-        last = newest.get(source.shown, Publication(prints.get("assemble", ""), "", output=output))
+        last = latest.get(source.shown, Publication(prints.get("assemble", ""), "", output=output))
         whole = last.output in ("", output) and bytes.fromhex(last.plan) in made
         if prints and last.plan == prints["assemble"] and whole:
             found.finished.append(source.shown)
@@ -98,12 +98,12 @@ def committed(storage: Storage, stage: str) -> set[bytes]:
     return {bytes.fromhex(name.split("/")[-2]) for name in records}
 
 
-def _overlooked(storage: Storage, newest: Mapping[str, Publication], sources: Sequence[SourceRow]) -> list[str]:
+def _overlooked(storage: Storage, latest: Mapping[str, Publication], sources: Sequence[SourceRow]) -> list[str]:
     """The published sources that are not given, nor another one in their place."""
     known, given = recorded(storage), {source.shown for source in sources}
-    places = {(newest[source.shown].output, source.output) for source in sources if source.shown in newest}
-    left = (source for source in newest if source in known and source not in given)
-    return sorted(source for source in left if (newest[source].output, known[source].output) not in places)
+    places = {(latest[source.shown].output, source.output) for source in sources if source.shown in latest}
+    left = (source for source in latest if source in known and source not in given)
+    return sorted(source for source in left if (latest[source].output, known[source].output) not in places)
 
 
 def _chunks(storage: Storage, plans: set[str]) -> dict[str, dict[int, Chunk]]:

@@ -98,7 +98,7 @@ class Publications:
             self.newest[source] = replace(self._made.setdefault(plan, published), output=output)
 
 
-def published(storage: Storage) -> dict[str, Publication]:
+def newest(storage: Storage) -> dict[str, Publication]:
     """Return what is published of each source, the newest where there is more than one."""
     found = Publications()
     for table in manifest.read(storage, "events", COLUMNS):

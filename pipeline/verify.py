@@ -8,14 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pyarrow.compute as pc
-
-from pipeline import manifest
 from pipeline.artifacts import Artifact, Artifacts
 from pipeline.faults import line
 from pipeline.fixity import digest
 from pipeline.publish import STAGE, SUFFIX
-from pipeline.published import COLUMNS, Publication, Publications
+from pipeline.published import Publication, newest
 from pipeline.recorded import Recorded, recorded
 from pipeline.sidecars import BAG
 from pipeline.source_files import content_sha256, lend
@@ -68,7 +65,7 @@ def verify(place: str | Path) -> Verification:
     storage = Storage(place)
     if not any(storage.exists(folder) for folder in _A_WORKSPACE_HAS):
         return Verification(verify_output(storage))
-    published, sources = _published(storage), recorded(storage)
+    published, sources = newest(storage), recorded(storage)
     unpublished = len(sources.keys() - published.keys())
     return Verification(_verify_workspace(Workspace(place), published, sources), unpublished)
 
@@ -105,15 +102,6 @@ def _verify_workspace(
                     else:
                         differences.append(str(error))
         yield Verdict(video, source, tuple(differences), unchecked)
-
-
-def _published(storage: Storage) -> dict[str, Publication]:
-    """What is published of each source, the newest where there is more than one."""
-    found = Publications()
-    for table in manifest.read(storage, "events", COLUMNS):
-        for event in table.filter(pc.less(table["chunk"], 0)).to_pylist():
-            found.add(event)
-    return found.newest
 
 
 def _against_record(output: Storage, record: Artifact) -> Iterator[str]:

@@ -9,7 +9,7 @@ import yaml
 
 from benchmarks.simulated_stages import Simulation
 from pipeline.again import told
-from pipeline.published import published
+from pipeline.published import newest
 from pipeline.report import RunReport
 from pipeline.run import run
 from pipeline.storage import Storage
@@ -59,7 +59,7 @@ def test_each_video_is_looked_for_where_it_was_published(restore: Restore, tmp_p
     restore(inputs=[library / "a"])
     restore(inputs=[library / "two.mp4"], output=tmp_path / "other")
     storage = Storage(tmp_path / "workspace")
-    outputs = {Path(source).name: each.output for source, each in published(storage).items()}
+    outputs = {Path(source).name: each.output for source, each in newest(storage).items()}
     assert outputs == {"one.mp4": str(tmp_path / "restored"), "two.mp4": str(tmp_path / "other")}
     assert told(storage.url).inputs == [str(library / "two.mp4")]
     missing = [each for verdict in verify(storage.url) for each in verdict.differences if "missing" in each]
@@ -67,4 +67,4 @@ def test_each_video_is_looked_for_where_it_was_published(restore: Restore, tmp_p
     # Who moves an output and goes on in the new place is believed.
     (tmp_path / "restored").rename(tmp_path / "moved")
     restore(inputs=[library / "a"], output=tmp_path / "moved")
-    assert published(storage)[str(library / "a" / "one.mp4")].output == str(tmp_path / "moved")
+    assert newest(storage)[str(library / "a" / "one.mp4")].output == str(tmp_path / "moved")
