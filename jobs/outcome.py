@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
+from jobs.board import Fitting
 from jobs.console import detail, show, tell, warn
 from jobs.interrupt import STOPPED, tell_how_to_go_on
 from jobs.naming import here, unnamed
+from stages.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.report import RunReport
@@ -41,13 +45,15 @@ def _show_failures(report: RunReport) -> None:
     table = Table(title="failed", title_justify="left", show_lines=False)
     for name in ("video", "stage", "attempts", "reason"):
         table.add_column(name, overflow="fold")
+    lines = [Text("failed", style="italic")]
     for failure in report.failures:
         where = here(failure.source or failure.video)
         part = where if failure.chunk < 0 else f"{where} chunk {failure.chunk}"
         reason = here(unnamed(failure.message, failure.source))
-        table.add_row(part, failure.stage, str(failure.attempts), reason)
+        table.add_row(*map(Text, (part, failure.stage, str(failure.attempts), reason)))
+        lines.append(Text(f"{part}, {failure.stage}, {counted(failure.attempts, 'attempt')}: {reason}"))
         detail(failure.traceback or failure.message)
     failed = [
         {"video": each.source or each.video, "stage": each.stage, "reason": each.message} for each in report.failures
     ]
-    show(table, f"{len(failed)} items failed", level="warning", failures=failed)
+    show(Fitting(table, Group(*lines)), f"{len(failed)} items failed", level="warning", failures=failed)

@@ -18,6 +18,7 @@ from whole_jobs import ROOT, environment
 
 from benchmarks.simulated_stages import Simulation
 from jobs import board
+from jobs.outcome import conclude
 from jobs.progress import RunProgress
 from jobs.status import picture
 from pipeline.config import RunConfig
@@ -70,12 +71,14 @@ def test_a_narrow_terminal_shows_every_stage_and_number(width: int) -> None:
 
 def test_a_narrow_terminal_shows_why_a_video_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tape.mkv").write_text("none")
-    run(RunConfig(), [tmp_path / "tape.mkv"], tmp_path / "o", tmp_path / "w", stages=Simulation().factories())
+    report = run(RunConfig(), [tmp_path / "tape.mkv"], tmp_path / "o", tmp_path / "w", stages=Simulation().factories())
     screen = StringIO()
     monkeypatch.chdir(tmp_path)
     Console(file=screen, width=40).print(picture(read_status(tmp_path / "w")), markup=False)
+    monkeypatch.setattr("jobs.console._console", Console(file=screen, width=40))
+    conclude(report)
     told = " ".join(screen.getvalue().split())
-    assert "failed tape.mkv, split, 1 attempt: " in told
+    assert told.count("failed tape.mkv, split, 1 attempt: ") == 2
 
 
 def test_one_video_is_one_video() -> None:
