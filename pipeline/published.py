@@ -49,7 +49,7 @@ class Publication:
         Raises:
             StorageError: if it cannot be reached.
         """
-        return Storage(self.output or settings["output"])
+        return Storage(self.output or settings.get("output", ""))
 
     def split(self, settings: Mapping[str, Any]) -> SplitConfig:
         """Return how the source was read for it; where that is not known, as the workspace's ``settings`` have it."""
