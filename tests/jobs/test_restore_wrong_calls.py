@@ -159,7 +159,7 @@ def test_a_workspace_whose_name_cannot_be_recorded_is_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = tmp_path / "w\udce9"
-    (place / "manifest").mkdir(parents=True)
+    (place / "manifest" / "epochs").mkdir(parents=True)
     monkeypatch.setattr(sys, "argv", ["reelift", name, str(place)])
     with pytest.raises(SystemExit) as ended:
         run_app(app, "reelift")
