@@ -33,20 +33,29 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Windows within a chunk: ``length`` frames, of which neighbours share ``overlap``."""
+    """Windows within a chunk.
+
+    Attributes:
+        length: frames of one.
+        overlap: frames that neighbours share.
+        filled: whether a chunk is filled up with repetitions of its last frame, so that the last window begins where it
+            would in a longer chunk; else that is moved back to end with the chunk.
+    """
 
     length: int
     overlap: int = 0
+    filled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < self.length:
             raise ValueError(f"windows of {self.length} frames cannot overlap by {self.overlap}")
 
     def spans(self, chunk: Span) -> list[Span]:
-        """The windows of a chunk; the last is moved back to end with it."""
+        """The windows of a chunk, without repetitions."""
         start, stop = chunk
-        starts = tile_starts(stop - start, self.length, self.overlap)
-        return [(start + each, min(start + each + self.length, stop)) for each in starts]
+        frames = -(-(stop - start) // self.length) * self.length if self.filled else stop - start
+        starts = (start + each for each in tile_starts(frames, self.length, self.overlap))
+        return [(each, min(each + self.length, stop)) for each in starts if each < stop]
 
 
 def plan_chunks(frames: int, chunk: int, overlap: int) -> list[Span]:

@@ -147,10 +147,11 @@ def borders_of_run(workspace: str, restored: Path) -> BorderPlan:
         raise ValueError(f"{storage.url}: {restored.name} has no chunks yet")
     chunks = list(list(plans.values())[-1].values())
     model = settings["model"]
+    sample, decode = settings["sample"], settings["decode"]
     length = ModelFolder(Path(model) if model else None).config("unet")["num_frames"]
     windows = [
-        Windows(length, settings["sample"]["window_overlap"]),
-        Windows(settings["decode"]["window_frames"], settings["decode"]["window_overlap"]),
+        Windows(length, sample["window_overlap"], sample["last_window"] == "repeat"),
+        Windows(decode["window_frames"], decode["window_overlap"], decode["last_window"] == "repeat"),
     ]
     told = f"of the run in {storage.url}: {len(chunks)} chunks; windows of " + " and ".join(
         f"{each.length} overlapping by {each.overlap}" for each in windows

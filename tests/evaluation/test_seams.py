@@ -31,6 +31,12 @@ def test_the_last_window_is_moved_back() -> None:
     assert Windows(5).spans((0, 3)) == [(0, 3)]
 
 
+def test_the_last_window_of_a_chunk_that_is_filled_up_begins_where_it_would_in_a_longer_one() -> None:
+    assert Windows(5, filled=True).spans((10, 22)) == [(10, 15), (15, 20), (20, 22)]
+    assert Windows(5, 2, filled=True).spans((0, 7)) == [(0, 5), (3, 7), (5, 7)]
+    assert Windows(5, filled=True).spans((0, 3)) == [(0, 3)]
+
+
 def test_chunks_are_those_that_split_cuts() -> None:
     assert plan_chunks(48, 30, 4) == [(0, 30), (26, 48)]
     assert plan_chunks(30, 30, 4) == [(0, 30)]
