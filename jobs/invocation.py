@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Annotated, Any, get_type_hints
 
@@ -94,8 +95,11 @@ def run_app(app: typer.Typer, name: str) -> None:
     """
     reset_manner()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal or a pipe that has not all letters gets their numbers
-            stream.reconfigure(errors="backslashreplace")
+        # A terminal or a pipe that has not all letters gets their numbers. A stream that is not what it was when Python
+        # opened it, a pipe in the place of a file, cannot be asked to.
+        with suppress(OSError):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
     try:
         code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
     except _CallError as error:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -95,7 +96,15 @@ def test_when_one_fails_the_others_are_given_up_and_have_ended() -> None:
     assert in_parallel(lambda number: number, range(2)) == [0, 1]
 
 
-def test_ctrl_c_does_not_wait_for_long_pieces() -> None:
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """A shell has what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_does_not_wait_for_long_pieces(heeding_ctrl_c: None) -> None:
     torch.set_num_threads(2)
     started, begun = threading.Event(), time.monotonic()
 
